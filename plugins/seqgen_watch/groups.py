@@ -70,7 +70,7 @@ class WatchedGroup:
     def _is_held(self, names: list[str]) -> bool:
         """Return whether a living process, or one elsewhere, holds the folder or one of these in it."""
         holders = [self._files.holder(), *(Files(self.path / name).holder() for name in names)]
-        return any(holder is not None and holder.alive is not False for holder in holders)
+        return any(holder is not None and holder.may_run for holder in holders)
 
     def _bench(self, views: dict[str, RunView]) -> GroupView:
         found = self._files.read(RESULTS, parse_json)

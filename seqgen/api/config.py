@@ -297,7 +297,7 @@ def _find_parts(
     given = implied | toml.get("corpus", {}) | assigned | config.part("corpus")
     given |= implied if config.corpus is not None else {}
     if corpus.qualified == FILE and given.get("path"):
-        corpus.options({"path": given["path"]})
+        corpus.options({"path": given["path"]})  # refuses what is no path
         domain, reading = read_file_as(corpus, given, plugins, domain)
     elif domain is None:
         domain = plugins.registry.get("domain", "seqgen:text")

@@ -27,6 +27,7 @@ from seqgen.corpus import (
     TextFile,
     TrailingNames,
     absolute,
+    exists,
     find_places,
     find_repeated,
     is_address,
@@ -122,7 +123,7 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
         return text
     if text == "-":
         return str(_spool_stdin())
-    if _exists(path) or is_pattern(text):
+    if exists(text) or is_pattern(text):
         found = absolute(text)
         if not path.is_file():
             find_places(found)  # refuses what holds no file
@@ -142,14 +143,6 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
         hint = f"a file is named with its ending: {beside}"
     hint = plugins.failed_hint() or hint
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
-
-
-def _exists(path: Path) -> bool:
-    """Return whether a path, which may be any text, exists."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # too long for a name, or with a null character
-        return False
 
 
 def readers_for(entry: Entry, options: Mapping[str, Any], plugins: Plugins | None) -> Readers:

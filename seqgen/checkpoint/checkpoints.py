@@ -203,7 +203,7 @@ class Checkpoints:
         if not self.files.is_folder():
             return CheckpointError(f"the run folder {str(self.path)!r} is no longer there")
         problem = f"the run {self.name!r} has no checkpoint yet"
-        if (holder := find_holder(self.files)) is not None and holder.alive is not False:
+        if (holder := find_holder(self.files)) is not None and holder.may_run:
             return CheckpointError(
                 f"{problem}: process {holder.pid} on {holder.host} trains it; wait for its first evaluation"
             )

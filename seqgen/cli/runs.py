@@ -100,7 +100,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         return row | {"state": str(error)}
     state, best = run.latest_state(), []
     going = "damaged (seqgen checkpoint verify)" if run.steps() else "no checkpoint"
-    if (holder := find_holder(run.files)) is not None and holder.alive is not False:
+    if (holder := find_holder(run.files)) is not None and holder.may_run:
         going = _RUNNING
     elif state is not None:
         going = _UNFINISHED

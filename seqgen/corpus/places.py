@@ -138,9 +138,14 @@ def is_pattern(path: str) -> bool:
     return bool(_MAGIC & set(path))
 
 
+def exists(path: str) -> bool:
+    """Return whether a path exists, which may be any text: too long for a name, or with a null character."""
+    return os.path.exists(path)  # noqa: PTH110 -- that of pathlib raises then
+
+
 def absolute(path: str) -> str:
     """Return the absolute form of a path or pattern; the current folder is no pattern, whatever its name."""
-    if is_pattern(path) and not os.path.exists(path):  # noqa: PTH110 -- which raises nothing, whatever the text
+    if is_pattern(path) and not exists(path):
         return str(Path(glob.escape(str(Path.cwd()))) / path)
     return str(Path(path).absolute())
 

@@ -141,6 +141,11 @@ class Holder:
     since: float
     alive: bool | None
 
+    @property
+    def may_run(self) -> bool:
+        """True unless it is known to have ended."""
+        return self.alive is not False
+
 
 def find_holder(folder: Path | SafePath) -> Holder | None:
     """Return the process that holds a folder's lock, or was killed holding it; None if there is none.
