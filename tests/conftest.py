@@ -41,6 +41,16 @@ hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, d
 hypothesis.settings.load_profile("seqgen")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all processes of a session one cache of their own: what a user has cached neither helps a test nor grows."""
+    if not hasattr(config, "workerinput"):  # workers have the environment of the process that starts them
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        os.environ.setdefault("PIP_CACHE_DIR", str(home / "pip"))  # packages need not be fetched again
+        folder = tempfile.TemporaryDirectory(prefix="seqgen-cache-", ignore_cleanup_errors=True)
+        os.environ["XDG_CACHE_HOME"] = folder.name
+        config.add_cleanup(folder.cleanup)
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Stop where the installed distribution is older than pyproject.toml, whose plugins would then be missing."""
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
