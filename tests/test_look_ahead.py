@@ -17,10 +17,12 @@ from seqgen.api.sample import describe_bound
 from seqgen.config import SampleConfig
 from seqgen.counting import N_FEATURES, Blend, count_records, dense_table, records_of_rows
 from seqgen.errors import Diverged, UsageError
-from seqgen.sampling import Sampler, conditional, corrected, find_way, look_ahead
+from seqgen.sampling import Sampler, conditional, find_way, look_ahead
+from seqgen.sampling.bound import LEAST_KEPT, MAX_ABOVE, fit_any_bound, fit_bound, heaviest, recovery
 from seqgen.sampling.contexts import Contexts
-from seqgen.sampling.corrected import LookAheadSampler, fit_bound
+from seqgen.sampling.corrected import LookAheadSampler
 from seqgen.sampling.look_ahead import POWERS, LookAhead
+from seqgen.sampling.trial import Trial, best_power
 from seqgen.tokenizers import BOS, EOS, Vocabulary
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer
@@ -77,7 +79,7 @@ def noise(shares, n_rows):
 
 
 def kept(one, n):
-    bound = one.pilot(conditional.PILOT_SEED)
+    bound = Trial(one, conditional.PILOT_SEED).bound()
     return [row.text for row in itertools.islice(one.kept_rows(bound), n)], bound
 
 
@@ -139,7 +141,7 @@ def test_rows_of_the_ngram_itself_have_equal_weights(letters, monkeypatch):
     gate_2F[:, -1] = -0.5, 0.5  # the network counts for nothing
     blend.set_gate(gate_2F)
     one = with_look_ahead((blend.eval(), of[1]), graph, contains="bcb")
-    bound = one.pilot(1)
+    bound = Trial(one, 1).bound()
     assert bound.effective > 0.999
     assert bound.kept > 0.98
     assert math.isclose(math.log(bound.accepted), one._look_ahead.log_accepted, rel_tol=1e-3)
@@ -153,7 +155,7 @@ def test_corrected_rows_follow_the_conditional_distribution(letters, name):
     of, shares, graph = letters
     wanted, shares, total = target(shares, name)
     texts, bound = kept(with_look_ahead(of, graph, **wanted), 20_000)
-    assert variation(texts, shares) < noise(shares, 20_000) + corrected.MAX_ABOVE
+    assert variation(texts, shares) < noise(shares, 20_000) + MAX_ABOVE
     # The mask alone gives other rows, or this could not fail.
     masked = [row.text for row in sampler(of, max_length=6, **wanted).take(20_000)]
     assert variation(masked, shares) > 2 * noise(shares, 20_000)
@@ -198,7 +200,7 @@ def test_decoding_steps_come_before_look_ahead(letters, decoding):
     one = with_look_ahead(of, graph, contains="ba", length="3-6", **decoding)
     shares, _ = conditional_shares(processed_shares(one, 6), lambda text: "ba" in text and 3 <= len(text) <= 6)
     texts, _ = kept(one, 10_000)
-    assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+    assert variation(texts, shares) < noise(shares, 10_000) + MAX_ABOVE
 
 
 @pytest.mark.full
@@ -215,7 +217,7 @@ def test_a_processor_of_a_plugin_sees_unmasked_logits(letters):
     seen.clear()
     texts, _ = kept(one, 10_000)
     assert seen and not any(seen)
-    assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+    assert variation(texts, shares) < noise(shares, 10_000) + MAX_ABOVE
 
 
 # -- other symbols, and limits
@@ -231,7 +233,7 @@ def test_fewer_contexts_change_the_cost_and_not_the_distribution(letters, monkey
     shares, _ = conditional_shares(shares, lambda text: "ba" in text and least <= len(text) <= 6)
     wanted = {"contains": "ba"} | ({"length": f"{least}-6"} if least > 1 else {})
     texts, _ = kept(with_look_ahead(of, graph, **wanted), 10_000)
-    assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+    assert variation(texts, shares) < noise(shares, 10_000) + MAX_ABOVE
 
 
 @pytest.mark.parametrize(
@@ -287,14 +289,14 @@ def test_rows_of_one_long_text():
     graph = count_records(records_of_rows(flat, lengths_N, vocabulary), vocabulary)
     ahead = LookAhead(one.constraint.automaton(), graph, one.forced, 5)
     texts, _ = kept(LookAheadSampler(one, ahead), 10_000)
-    assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+    assert variation(texts, shares) < noise(shares, 10_000) + MAX_ABOVE
 
 
 def test_dead_ends_have_no_weight(letters):
     of, _, graph = letters
     one = with_look_ahead(of, graph, contains="bcb", top_k=1)
     assert set(one.weighted(0, 100)[0]) == {-math.inf}
-    assert one.pilot(1) is None
+    assert Trial(one, 1).bound() is None
     way = find_way(sampler(of, max_length=6, contains="bcb", top_k=1), graph)
     assert way.rows is None  # the one row of this model is not accepted
 
@@ -308,7 +310,7 @@ def test_a_model_that_diverged_is_refused(letters):
         with torch.no_grad():
             bias_V.fill_(math.nan)
         with pytest.raises(Diverged, match="not finite"):
-            one.pilot(1)
+            Trial(one, 1).bound()
     finally:
         with torch.no_grad():
             bias_V.copy_(before_V)
@@ -379,7 +381,7 @@ def test_rows_of_word_lists_have_one_of_the_words(n_words):
 def test_rows_that_are_given_up_would_have_been_rejected(letters, name):
     of, _, graph = letters
     one = with_look_ahead(of, graph, **CONSTRAINTS[name][0])
-    bound = one.pilot(conditional.PILOT_SEED)
+    bound = Trial(one, conditional.PILOT_SEED).bound()
     assert 0 <= bound.recovery < 10
 
     def numbers(bound):
@@ -408,7 +410,7 @@ def test_a_power_is_passed_over_whose_rows_miss_others(letters, text):
     found = {power: fit_bound(one.raised(power).reseeded(1).weighted(0, 512)[0], 0.01) for power in POWERS}
     true = sum(share for row, share in shares.items() if text in row)
     assert max(found, key=lambda power: found[power].kept) == 0.9 and found[0.9].accepted < 0.8 * true
-    assert found[one.best_power(1)].accepted == pytest.approx(true, rel=0.3)
+    assert found[best_power(one, 1)[0]].accepted == pytest.approx(true, rel=0.3)
 
 
 def test_the_power_does_not_depend_on_the_rows_sampled_together(letters):
@@ -426,7 +428,7 @@ def test_the_power_does_not_depend_on_the_rows_sampled_together(letters):
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(LookAheadSampler, "weighted", noted)
-            power = one.best_power(1)
+            power = best_power(one, 1)[0]
         found.append((power, sum(width for _, width in sampled), max(width for _, width in sampled)))
     assert [most for *_, most in found] == [32, 96, 384]
     assert len({(power, n_rows) for power, n_rows, _ in found}) == 1
@@ -434,14 +436,14 @@ def test_the_power_does_not_depend_on_the_rows_sampled_together(letters):
 
 def test_look_ahead_is_not_used_where_it_misses_frequent_rows(letters, monkeypatch):
     of, _, graph = letters
-    monkeypatch.setattr(LookAheadSampler, "best_power", lambda one, seed: 0.9)
+    monkeypatch.setattr(conditional, "best_power", lambda one, seed: (0.9, Trial(one.raised(0.9), seed)))
     monkeypatch.setattr(conditional, "_ENOUGH", 1)
     wanted, contexts = {"contains": "c"}, too_rare(of[1], 1e-6)
     proposal = with_look_ahead(of, contexts, **wanted)
     monkeypatch.setattr(conditional, "_look_ahead", lambda *_: proposal)
     way = find_way(Sampler(*of, SampleConfig(max_length=6, **wanted)), graph)
     assert way.bound is None and way.rows is not None
-    bound = proposal.pilot(conditional.PILOT_SEED)
+    bound = Trial(proposal, conditional.PILOT_SEED).bound()
     assert bound.accepted < 0.7 * way.free and bound.kept > 2 * bound.accepted  # it seems to be of use
 
 
@@ -449,15 +451,15 @@ def test_the_recovery_covers_all_but_a_share_of_the_weight():
     log_weights = np.log(np.array([1.0, 1.0, 1.0, 1e-4]))
     lowest = np.array([-1.0, -0.5, 0.0, -30.0])
     margin = math.log(2)
-    assert corrected._recovery(log_weights, lowest, 0.002) == 1.0 + margin  # the fourth row hardly counts
-    assert corrected._recovery(np.array([-math.inf, 0.0]), np.array([-math.inf, -2.0])) == 2.0 + margin
+    assert recovery(log_weights, lowest, 0.002) == 1.0 + margin  # the fourth row hardly counts
+    assert recovery(np.array([-math.inf, 0.0]), np.array([-math.inf, -2.0])) == 2.0 + margin
 
 
 def test_the_share_that_a_trial_may_have_missed_is_told(letters):
     """Few rows cannot show the few that weigh very much, so their share is the larger the fewer they are."""
     of, _, graph = letters
     one = with_look_ahead(of, graph, contains="bcb").raised(0.3)
-    few, many = (corrected._heaviest(one.weighted(0, n)[0]) for n in (64, 4096))
+    few, many = (heaviest(one.weighted(0, n)[0]) for n in (64, 4096))
     assert few >= 1 / 64 and many < few / 8
 
 
@@ -491,14 +493,14 @@ def test_a_row_that_hardly_ever_occurs_is_said_to_be_rare():
 
 def test_a_bound_is_looser_where_too_few_rows_would_be_kept():
     random = np.random.default_rng(0)
-    assert corrected.fit_any_bound(random.normal(0, 0.1, 1000)).above == pytest.approx(0, abs=1e-12)
-    even = corrected.fit_any_bound(random.normal(0, 0.7, 1000))
-    assert math.isclose(even.above, corrected.MAX_ABOVE, rel_tol=1e-6)
+    assert fit_any_bound(random.normal(0, 0.1, 1000)).above == pytest.approx(0, abs=1e-12)
+    even = fit_any_bound(random.normal(0, 0.7, 1000))
+    assert math.isclose(even.above, MAX_ABOVE, rel_tol=1e-6)
     uneven = random.normal(0, 6, 1000)
-    assert fit_bound(uneven).kept < corrected.LEAST_KEPT
-    looser = corrected.fit_any_bound(uneven)
-    assert looser.above > corrected.MAX_ABOVE and looser.kept > fit_bound(uneven).kept
-    assert corrected.fit_any_bound(np.full(10, -math.inf)) is None
+    assert fit_bound(uneven).kept < LEAST_KEPT
+    looser = fit_any_bound(uneven)
+    assert looser.above > MAX_ABOVE and looser.kept > fit_bound(uneven).kept
+    assert fit_any_bound(np.full(10, -math.inf)) is None
 
 
 # -- the choice

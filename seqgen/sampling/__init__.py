@@ -1,8 +1,8 @@
 """Sampling new sequences from a model."""
 
 from seqgen.sampling.beam import beam_rows
+from seqgen.sampling.bound import Bound
 from seqgen.sampling.conditional import MAX_EXCLUDED, Grammar, Remember, Way, find_way, forget, guided_rows
-from seqgen.sampling.corrected import Bound
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.filters import RowFilter, filter_rows, passing_rows
 from seqgen.sampling.sample_batch import SampleBatch

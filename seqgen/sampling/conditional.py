@@ -21,11 +21,13 @@ import numpy.typing as npt
 from seqgen.counting import Graph, count_records, records_of_rows
 from seqgen.errors import UsageError
 from seqgen.protocols import TextAutomaton
+from seqgen.sampling.bound import LEAST_KEPT, Bound
 from seqgen.sampling.contexts import Contexts, contexts_by_state
-from seqgen.sampling.corrected import LEAST_KEPT, Bound, LookAheadSampler
+from seqgen.sampling.corrected import LookAheadSampler
 from seqgen.sampling.look_ahead import LookAhead, TooLarge
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.text_automata import TooManyStates, accepts, tabulate_for
+from seqgen.sampling.trial import best_power
 
 PILOT_SEED = 2**63 - 1
 """The seed of trial rows, one for all, so that a constraint is always treated alike."""
@@ -219,8 +221,8 @@ def _try(proposal: LookAheadSampler | None, n_kept: int) -> dict[str, Any] | Non
         """Return whether look-ahead misses no rows, keeps enough, and more than free sampling at the same cost."""
         return bound.accepted >= least and bound.kept >= max(LEAST_KEPT, _COST * bound.accepted)
 
-    power = proposal.best_power(PILOT_SEED)
-    bound = proposal.raised(power).pilot(PILOT_SEED, is_worth)
+    power, trial = best_power(proposal, PILOT_SEED)
+    bound = trial.bound(is_worth)
     return {"power": power, "bound": list(bound)} if bound is not None and is_worth(bound) else None
 
 

@@ -1,0 +1,91 @@
+"""Trials of look-ahead: rows of one seed, whose weights say by which power of h, and bound, rows are to be sampled.
+
+Dimension letters: N rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from seqgen.sampling.bound import Bound, Floats, bound_of_trial, fit_any_bound, fit_bound
+from seqgen.sampling.corrected import LookAheadSampler
+from seqgen.sampling.look_ahead import POWERS
+
+_FIRST, _MAX_ROWS = 128, 16384  # rows of a trial, which is doubled until it is enough
+_ENOUGH = 4000  # effective rows: fewer do not show the few rows that weigh very much
+_MAX_CHARS = 150_000  # characters after which no more are sampled
+_TRIED, _TRIED_CHARS, _TRIED_ABOVE = 512, 30_000, 0.01  # rows and characters that compare powers of h, at such a bound
+_ERRORS = 2  # standard errors by which the means of weights of two powers may differ from the true one
+
+
+class Trial:
+    """The rows of a seed, each sampled once.
+
+    Args:
+        sampler: with look-ahead.
+        seed: of the rows.
+    """
+
+    def __init__(self, sampler: LookAheadSampler, seed: int) -> None:
+        self._sampler = sampler.reseeded(seed)
+        self._found = [np.empty(0)] * 3
+
+    def first(self, n_rows: int) -> tuple[Floats, Floats, float]:
+        """Return the log weights of the first rows, the lowest values on the way there, and the characters of all."""
+        if (n_found := len(self._found[0])) < n_rows:
+            more = self._sampler.weigh(n_found, n_rows)
+            self._found = [np.append(*both) for both in zip(self._found, more, strict=True)]
+        log_weights_N, lowest_N, n_chars_N = (values_N[:n_rows] for values_N in self._found)
+        return log_weights_N, lowest_N, float(n_chars_N.sum())
+
+    def bound(self, worth: Callable[[Bound], bool] = lambda bound: True) -> Bound | None:
+        """Return what the rows say of the proposal; None if all of them are dead ends.
+
+        There are more rows where their weights differ more, and fewer where they are long.
+
+        Args:
+            worth: whether the proposal is of use; where it is not, no more rows are sampled.
+        """
+        n_rows, n_chars = 0, 0.0
+        while n_rows < _MAX_ROWS and n_chars < _MAX_CHARS:
+            n_rows = max(2 * n_rows, _FIRST)
+            log_weights_N, lowest_N, n_chars = self.first(n_rows)
+            bound = fit_any_bound(log_weights_N)
+            if bound is not None and (bound.effective * n_rows >= _ENOUGH or not worth(bound)):
+                break
+        return bound_of_trial(log_weights_N, lowest_N)
+
+    def to_compare(self) -> Floats:
+        """Return the log weights of the rows by which powers of h are compared."""
+        log_weights_N, _, n_chars = self.first(_FIRST)
+        n_rows = min(_TRIED, int(_TRIED_CHARS * _FIRST // max(n_chars, 1)))
+        return self.first(n_rows)[0] if n_rows >= 2 * _FIRST else log_weights_N
+
+
+def best_power(sampler: LookAheadSampler, seed: int) -> tuple[float, Trial]:
+    """Return the power of h of which most rows of a seed would be kept, and these rows.
+
+    A power is passed over if its rows satisfy the constraint significantly more rarely, by their mean weight, than
+    those of another: it hardly samples some kind of rows.
+    """
+    trials = {power: Trial(sampler.raised(power), seed) for power in POWERS}
+    tried = {power: trial.to_compare() for power, trial in trials.items()}
+    heaviest = max(float(log_weights_N.max()) for log_weights_N in tried.values())
+    if heaviest == -math.inf:
+        return POWERS[0], trials[POWERS[0]]
+    bounds = {power: fit_bound(log_weights_N, _TRIED_ABOVE) for power, log_weights_N in tried.items()}
+    kept = {power: 0.0 if bound is None else bound.kept for power, bound in bounds.items()}
+    likely = {power: _likely_mean(np.exp(log_weights_N - heaviest)) for power, log_weights_N in tried.items()}
+    highest = max(lower for lower, _ in likely.values())
+    best = max(POWERS, key=lambda power: (likely[power][1] >= highest, kept[power]))
+    return best, trials[best]
+
+
+def _likely_mean(weights_N: Floats) -> tuple[float, float]:
+    """Return the mean of weights, less and plus some of its standard errors; of one weight nothing is known."""
+    mean, error = float(weights_N.mean()), float(weights_N.std()) / math.sqrt(len(weights_N))
+    error = error if len(weights_N) > 1 else math.inf
+    return mean - _ERRORS * error, mean + _ERRORS * error
