@@ -8,7 +8,7 @@ from typing import Any
 
 from seqgen.compute import computing
 from seqgen.errors import ExportRefused, UsageError
-from seqgen.files import staged
+from seqgen.files import is_special, staged
 from seqgen.plugins import missing_plugin
 from seqgen.protocols import Exported
 
@@ -51,18 +51,25 @@ def publish(exporter: Any, run: Any, path: Path) -> Exported:
         The result of the exporter, with its files under their final names.
 
     Raises:
-        UsageError: the path is a folder that holds something.
+        UsageError: the path is a device, a pipe, a folder that holds something, or a folder where a file is written.
         ExportRefused: the form cannot hold the run, or what was written differs from it.
         DiskError: writing failed.
     """
     if path.is_dir() and any(path.iterdir()):
         raise UsageError(f"cannot export to {str(path)!r}: it is a folder with files in it; name another")
+    if is_special(path) and not path.is_dir():
+        raise UsageError(f"cannot export to {str(path)!r}: it is a device or a pipe; name a file or a folder")
     with staged(path) as new:
         found: Exported = exporter.export(run, new)
         if not found.difference <= found.tolerance:  # also where it is not a number
             raise ExportRefused(
                 f"cannot export {run.folder.name!r} to {str(path)!r}: the {found.compared} differ by up to "
                 f"{found.difference:.3g}, and {found.tolerance:.3g} is allowed; nothing was written"
+            )
+        if path.exists() and path.is_dir() != new.is_dir():
+            there, written = ("folder", "file") if path.is_dir() else ("file", "folder")
+            raise UsageError(
+                f"cannot export to {str(path)!r}: it is a {there}, and a {written} is written; name another"
             )
     files = [path / Path(file).relative_to(new) for file in found.files]
     return dataclasses.replace(found, files=files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -121,6 +122,23 @@ def test_errors_from_python(run, in_tmp):
         run.export("digits", in_tmp / "x", nothing=1)
     with pytest.raises(DiskError):
         run.export("digits", in_tmp / "missing" / "x")
+
+
+def test_what_is_there_is_replaced_only_by_its_like(run, in_tmp):
+    """A folder by a folder and a file by a file; a pipe, as a device such as /dev/null, by nothing."""
+    (in_tmp / "empty").mkdir()
+    (in_tmp / "file").write_text("before")
+    with pytest.raises(UsageError, match="it is a folder, and a file is written"):
+        run.export("digits", in_tmp / "empty")
+    with pytest.raises(UsageError, match="it is a file, and a folder is written"):
+        run.export("digits", in_tmp / "file", folder=True)
+    assert left_in(in_tmp) == ["empty", "file", "scribe.py"] and (in_tmp / "file").read_text() == "before"
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes in folders here")
+    os.mkfifo(in_tmp / "pipe")
+    with pytest.raises(UsageError, match="a device or a pipe"):
+        run.export("digits", in_tmp / "pipe")
+    assert (in_tmp / "pipe").is_fifo()
 
 
 def test_a_spec_says_what_is_compared():

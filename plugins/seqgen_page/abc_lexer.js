@@ -3,7 +3,8 @@
 
 const ABC_LENGTH = "[0-9]*(?:/[0-9]+|/*)";
 const ABC_NOTE = `(?:\\^\\^?|__?|=)?[A-Ga-g][,']*${ABC_LENGTH}`;
-const ABC_MARK = "[.~H-Wh-w]|![^!\\s|:\\[\\]]+!";
+// Blanks as in Python: \s of JavaScript is with U+FEFF, and without U+0085 and U+001C to U+001F.
+const ABC_MARK = "[.~H-Wh-w]|![^!\\p{White_Space}\\x1c-\\x1f|:\\[\\]]+!";
 const ABC_BARLINE = "(?::|\\|\\]?|\\[\\|\\]?)(?::|\\|\\]?|\\[\\||\\])*";
 const ABC_ENDING = "[1-9](?:[,-][1-9])*";
 const ABC_KINDS = {

@@ -12,10 +12,12 @@ from seqgen import exporting
 _PYTHON_LETTER = r"[^\W\d_]"
 _LETTER = r"[\p{L}\p{Nl}\p{No}]"
 _WORDS = rf"{_LETTER}+(?:(?:['’](?={_LETTER})|(?:(?=[^\x00-\u02ff])\p{{M}})+){_LETTER}*)*|\p{{Nd}}+|."
-_BLANKS = r"|\r?\n|[^\S\r\n]+(?!\S)|\s"
+# Blanks are named by their property, since \s of JavaScript is with U+FEFF and without U+0085.
+_BLANK, _NO_BLANK = r"\p{White_Space}", r"\P{White_Space}"
+_BLANKS = rf"|\r?\n|[^{_NO_BLANK}\r\n]+(?!{_NO_BLANK})|{_BLANK}"
 _BPE = {
-    "words": r" ?[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+" + _BLANKS,
-    "blanks": r" ?\S+" + _BLANKS,
+    "words": rf" ?[\p{{L}}\p{{M}}]+(?:['’][\p{{L}}\p{{M}}]+)*| ?\p{{N}}+| ?[^{_BLANK}\p{{L}}\p{{M}}\p{{N}}]+{_BLANKS}",
+    "blanks": rf" ?{_NO_BLANK}+{_BLANKS}",
     "none": "",
 }
 _PATTERNS = {

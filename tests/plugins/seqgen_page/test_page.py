@@ -266,6 +266,7 @@ TEXTS = [
     "Ada Lovelace's 1st engine", "naïve café — déjà  vu\n\nnew", "e\u0301a'b’c ½ x² ⅷ", "日本語 テスト", "👩‍🔬 ok",
     "C[C@H](N)C(=O)OBrCl%12",
     "cost=1\nname=cost=\n\nname=x", "a\tb  c", "don't 'quote' 12,345.6", "x",
+    "a !\ufeff! b\u0085c \u1680\u00a0 d\u3000 !\x85! !\x1c!",
     "M:6/8\nK:D\n|:{gf}^c,/2(3ab'[ce-]3/2 z2>A|1 T:|2 \"G\"[K:Am]!trill!c//-|]",
 ]  # fmt: skip
 
