@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqgen
-from conftest import one_in
+from conftest import WORDS, one_in
 from seqgen.cli import shard_job
 from seqgen.config import parse_range
 from seqgen.files import FolderLock
@@ -218,6 +219,31 @@ def test_finished_shards_are_used_again_and_damaged_ones_are_not(cli, tiny_run, 
     assert again.err.count(f"resuming {str(path)!r}: 300 of 450 rows are there\n") == 1, again.err
     assert path.read_bytes() == expected and not folder.exists()
     assert calls[4:] == [(100, 200), (300, 400), (400, 450)]
+
+
+@pytest.mark.parametrize("first", ["temperature", "guidance", "run"])
+def test_shards_of_another_command_or_run_are_refused(first, cli, tmp_path, small, monkeypatch):
+    """A temperature of 0 is one, although 0 equals False; and a run may be trained anew in its folder."""
+    labels = tmp_path / "labels.csv"
+    labels.write_text("text,label\n" + "".join(f"{word},{len(word)}\n" for word in WORDS))
+    wanted = {"condition": ["label"], "cell": "vanilla", "hidden": 8, "steps": 5, "blend": "none"}
+    run = seqgen.train(labels, out=tmp_path / "run", **wanted)
+    path, sample_shard = tmp_path / "rows.txt", shard_job.sample_shard
+    command = ("sample", run.path, "-n", 250, "--label", "5", "--out", path, "--workers", 1)
+
+    def full(**arguments):
+        if arguments["settings"]["rows"][0]:
+            raise seqgen.DiskError("cannot write: no space")
+        return sample_shard(**arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shard_job, "sample_shard", full)
+        assert cli(*command, *((f"--{first}", 0) if first != "run" else ())).code == 7
+    if first == "run":
+        shutil.rmtree(run.path)
+        seqgen.train(labels, out=run.path, seed=1, **wanted)
+    other = cli(*command)
+    assert other.code == 2 and "shards of other settings" in other.err
 
 
 @pytest.mark.full

@@ -76,10 +76,11 @@ class Job:
 
     def to_json(self) -> dict[str, Any]:
         """Return what has to be equal for shards to be used again."""
-        settings = {name: value for name, value in sorted(self.settings.items()) if value not in (None, (), {}, False)}
+        settings = {name: value for name, value in sorted(self.settings.items()) if not _is_unset(value)}
         return {
             "seqgen": __version__,
             "run": str(self.run.path.resolve()),
+            "created": self.run.settings.created,  # another run may have taken the folder since
             "step": self.run.state["step"],
             "settings": settings,
             "n": self.n,
@@ -99,6 +100,11 @@ class Job:
             "in_worker": in_worker,
         }
         return Task("seqgen.cli.shard_job:sample_shard", arguments, f"rows {span[0]:,} to {span[1]:,}")
+
+
+def _is_unset(value: Any) -> bool:
+    """Return whether a setting is left out; 0 is a value, though it equals False."""
+    return value is None or value is False or value in ((), {})
 
 
 def form_of(out: Path) -> str:
