@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def define(
     trials: int,
     planner: Planner,
 ) -> Definition:
-    """Return the definition of a study, checked by planning a run with the first choice of each part.
+    """Return the definition of a study, checked by planning runs with its values, those of other parts the first ones.
 
     Raises:
         UsageError: a setting is impossible.
@@ -58,8 +58,23 @@ def define(
     if resolved.augmentation is not None:
         parts["augment"] = resolved.augmentation.qualified
     space = SpaceBuilder(given, fixed, parts, planner.plugins).build()
+    for values in _values_to_check(space, _first_parts(given)):
+        planner.plan(corpus, values, fixed)
     named, first = _names(corpus), first_values(space, plan.settings)
     return Definition(named, fixed, tuple(space), pruner, trials, resolved.title, plan.settings.corpus.digest, first)
+
+
+def _values_to_check(space: Sequence[Dimension], first: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield each choice, and one end of each range, with the first choices of the parts that have the setting.
+
+    Options of tokenizers are left out, since each value would encode the corpus anew.
+    """
+    for one in space:
+        if one.name in PARTS or one.name.startswith("tokenizer."):
+            continue
+        parts = {**first, one.of: one.only[0]} if one.of else first
+        low = int(one.low) if one.whole else one.low
+        yield from ({**parts, one.name: value} for value in one.choices or (low,))
 
 
 def _first_parts(space: Sequence[Given | Dimension]) -> dict[str, str]:

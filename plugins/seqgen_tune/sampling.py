@@ -30,29 +30,35 @@ class SeededSampler(optuna.samplers.BaseSampler):
 
     Args:
         seed: of the study.
+
+    Attributes:
+        whole: the study, set when it is there: a pruner with brackets shows a sampler those of one only, by which
+            trials of different brackets would have the same number.
     """
+
+    whole: optuna.Study
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return the settings that are sampled together."""
-        return self._tpe(study, trial, "").infer_relative_search_space(study, trial)
+        return self._tpe(trial, "").infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Return values of settings that are sampled together."""
-        return self._tpe(study, trial, "").sample_relative(study, trial, search_space)
+        return self._tpe(trial, "").sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Return a value of a setting."""
-        return self._tpe(study, trial, param_name).sample_independent(study, trial, param_name, param_distribution)
+        return self._tpe(trial, param_name).sample_independent(study, trial, param_name, param_distribution)
 
-    def _tpe(self, study: optuna.Study, trial: FrozenTrial, name: str) -> optuna.samplers.TPESampler:
-        before = study.get_trials(deepcopy=False)[: trial.number]
+    def _tpe(self, trial: FrozenTrial, name: str) -> optuna.samplers.TPESampler:
+        before = self.whole.get_trials(deepcopy=False)[: trial.number]
         number = sum(AGAIN not in one.user_attrs for one in before)
         return optuna.samplers.TPESampler(seed=zlib.crc32(f"{self._seed} {number} {name}".encode()))
 

@@ -77,15 +77,29 @@ class StudyFolder:
         with self._alone(), self._journal():
             lock = JournalFileOpenLock(str(path), grace_period=_GRACE_S)
             _mend(path, lock)
-            self.study = optuna.create_study(
-                storage=optuna.storages.JournalStorage(JournalFileBackend(str(path), lock_obj=lock)),
-                sampler=SeededSampler(self.definition.seed),
+            self.study = self._open(JournalFileBackend(str(path), lock_obj=lock))
+            if self.definition.first and not self.trials():
+                self.study.enqueue_trial(dict(self.definition.first))
+
+    def _open(self, journal: JournalFileBackend) -> optuna.Study:
+        """Return the study of a journal.
+
+        Raises:
+            ValueError: a line of it is damaged.
+        """
+        sampler = SeededSampler(self.definition.seed)
+        try:
+            storage = optuna.storages.JournalStorage(journal)
+            sampler.whole = optuna.create_study(
+                storage=storage,
+                sampler=sampler,
                 pruner=make_pruner(self.definition.pruner),
                 study_name=_NAME,
                 load_if_exists=True,
             )
-            if self.definition.first and not self.trials():
-                self.study.enqueue_trial(dict(self.definition.first))
+        except (LookupError, TypeError, AttributeError, AssertionError) as error:  # of JSON that is no record
+            raise ValueError(f"a line is no record of a trial ({type(error).__name__})") from error
+        return sampler.whole
 
     # -- workers
 

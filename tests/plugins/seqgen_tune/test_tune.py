@@ -185,9 +185,11 @@ def test_the_journal_of_a_process_that_was_killed_while_writing_is_mended(words,
     again = tune(out="study", trials=4)
     assert of(again)[:3] == of(whole) and len(again.trials) == 4
     assert all(json.loads(line) for line in journal.read_text().splitlines())
-    journal.write_text("no journal\n" + journal.read_text())
-    with pytest.raises(seqgen.CheckpointError, match="journal of 'study' is damaged"):
-        tune(out="study")
+    written = journal.read_text()
+    for damaged in ("no journal", "null", "[]", "1", '{"op_code": 99}', '{"op_code": 4}'):
+        journal.write_text(f"{written}{damaged}\n")
+        with pytest.raises(seqgen.CheckpointError, match="journal of 'study' is damaged"):
+            tune(out="study")
 
 
 @pytest.mark.slow
@@ -271,6 +273,8 @@ def test_hyperband_prunes_too(words, in_tmp):
     result = tune(words, SPACE, trials=12, pruner="hyperband", **QUICK)
     assert {one.state for one in result.trials} == {"finished", "pruned"}
     assert tune(words, SPACE, trials=7, pruner="none", **QUICK).counts == "7 trials: 7 finished"
+    proposed = [tuple(one.values.items()) for one in result.trials]
+    assert len(set(proposed)) == 12, "brackets count their trials apart, and must not propose the same"
 
 
 @pytest.mark.full
@@ -291,6 +295,11 @@ def test_a_time_limit_of_the_runs(words, in_tmp):
         ({"space": ["nothing=1|2"]}, BadOption, "no part has such an option"),
         ({"space": ["cell=gru|lstmm"], "cell": None}, UnknownName, "did you mean 'lstm'"),
         ({"space": ["hidden=1|2"]}, BadOption, "as a fixed setting too"),
+        ({"space": ["lr=1e-3|fast"]}, BadOption, "'lr' of train: .* not 'fast'"),
+        ({"space": ["embedding=4|x"]}, BadOption, "'embedding' of model"),
+        ({"space": ["dropout=0|5"]}, BadOption, "'dropout' of model"),
+        ({"space": ["hidden=4..8"], "hidden": None, "params": 2000}, BadOption, "not both"),
+        ({"space": ["params=1k|2k"]}, BadOption, "not both"),
         ({"trials": 0}, BadOption, "at least 1, not 0"),
         ({"workers": 0}, BadOption, "at least 1, not 0"),
         ({"on": "locall"}, UnknownName, "did you mean 'local'"),
