@@ -13,6 +13,7 @@ from seqgen.config import SampleConfig
 from seqgen.errors import BadOption, UnknownSymbol, UsageError
 from seqgen.model import RecurrentModel
 from seqgen.sampling import Sampler, automata, constraint
+from seqgen.sampling.regexes import regex
 from seqgen.tokenizers import EOS, Vocabulary
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer
@@ -93,6 +94,42 @@ def test_every_row_matches_a_regex(name, data):
     check_regex(name, data.draw(regexes(alphabet_of(name))))
 
 
+GOES_ON = [
+    ("K[a-z]+a", "Katarina"),
+    (".*a", "banana"),
+    ("[A-Z][a-z]+( [A-Z][a-z]+)*", "Ann Lee"),
+    (r"\d+(\.\d+)?", "12.5"),
+    ("(ab)+", "abab"),
+    ("Kim|Kimberly", "Kimberly"),
+    ("a+?", "aa"),
+    ("[^a]*", "é"),
+    (r"\p{L}+", "日本語"),
+    ("é?", "é"),
+    ("(a|ab)(c|bcd)", "abcd"),
+    ("(?x) a # one\n b? # or two", "ab"),
+    ("a$", "a"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text"), GOES_ON)
+def test_a_regex_accepts_texts_that_go_on_after_a_match(pattern, text):
+    assert regex(pattern).accepts(text.encode())
+
+
+@pytest.mark.parametrize("pattern", ["", "a*", "(a|)b?", "a??", r"\w*"])
+def test_a_regex_accepts_the_empty_text(pattern):
+    assert regex(pattern).accepts(b"")
+
+
+@given(data=st.data(), pattern=regexes("abé"), ignore_case=st.booleans())
+def test_a_regex_accepts_what_it_matches_and_nothing_else(data, pattern, ignore_case):
+    compiled = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+    automaton = regex(pattern, ignore_case=ignore_case)
+    texts = st.from_regex(compiled, fullmatch=True, alphabet="abéÉx") | st.text("abéÉx", max_size=6)
+    for text in data.draw(st.lists(texts, min_size=5, max_size=20)):
+        assert automaton.accepts(text.encode()) == bool(compiled.fullmatch(text)), text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["names", "molecules", "titles"])
 def test_every_row_matches_each_of_a_thousand_regexes(name, capsys):
@@ -130,6 +167,8 @@ def test_impossible_constraints_are_refused_with_the_reason():
         ({"regex": "(?=a)b"}, "look-around"),
         ({"regex": r"\bK"}, "word boundaries"),
         ({"regex": "^a"}, "leave out ^"),
+        ({"regex": "(?x) ^ a"}, "leave out ^"),
+        ({"regex": "a^b"}, "there is no text that it matches"),
     ):
         with pytest.raises(BadOption, match=re.escape(words)):
             sampler(of, **wanted)

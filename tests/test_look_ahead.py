@@ -107,6 +107,7 @@ CONSTRAINTS = {
         {"avoid": ("a", "bb"), "length": "5"},
         lambda text: "a" not in text and "bb" not in text and len(text) == 5,
     ),
+    "regex": ({"regex": "(ab|c)+a?"}, re.compile("(ab|c)+a?").fullmatch),
 }
 
 

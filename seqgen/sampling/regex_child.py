@@ -16,6 +16,11 @@ class TooManyStates(ValueError):
     """The automaton has more states than allowed."""
 
 
+# An index of the library lacks the ways on from a text that a pattern matches already, unless the pattern asks for the
+# end of the text, and such a pattern may not match the empty text, unless something precedes it.
+_BEFORE, _BEHIND = "\\x00", "\\z"
+
+
 def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
     """Return the automaton over bytes of the texts that a regular expression matches from start to end.
 
@@ -34,8 +39,10 @@ def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
     """
     from outlines_core import Index, Vocabulary
 
-    index = Index(pattern, Vocabulary(N_BYTES, {bytes([byte]): [byte] for byte in range(N_BYTES)}))
-    states = [index.get_initial_state()]
+    _refuse_anchor(pattern)
+    each = Vocabulary(N_BYTES, {bytes([byte]): [byte] for byte in range(N_BYTES)})
+    index = Index(f"{_BEFORE}{pattern}{_BEHIND}", each)
+    states = [index.get_next_state(index.get_initial_state(), 0)]
     number = {states[0]: 0}
     table = array("i")
     for state in states:  # grows while it is iterated: the reachable states
@@ -55,6 +62,21 @@ def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
     del index
     class_of, table = _by_class(table)
     return class_of, accepts, table.tobytes()
+
+
+def _refuse_anchor(pattern: str) -> None:
+    """Refuse a pattern that begins with an anchor, such as ^a, which would match nothing behind another text.
+
+    Raises:
+        ValueError: it does.
+    """
+    from outlines_core import Index, Vocabulary
+
+    try:
+        Index(pattern, Vocabulary(N_BYTES, {}))
+    except ValueError as error:  # without symbols there is always one
+        if "anchored" in str(error):
+            raise
 
 
 def _by_class(table: array[int]) -> tuple[bytes, array[int]]:

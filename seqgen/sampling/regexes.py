@@ -50,6 +50,7 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     end = "\n)" if _VERBOSE.match(pattern) else ")"  # the last line may be a comment
     whole = f"(?{'i' if ignore_case else ''}:{pattern}{end}"
     try:
+        pattern.encode()  # refuses half of a character
         n_symbols = _count_symbols(pattern)
         if n_symbols <= _INLINE_SYMBOLS:
             data = b"".join(regex_child.build_table(whole, MAX_STATES))
@@ -194,6 +195,8 @@ def _explain_error(pattern: str, complaint: str) -> str:
     """Return what is wrong with a pattern in terms of its syntax; the library's own messages name its internals."""
     if "anchored" in complaint:
         return "it is matched against the whole row; leave out ^"
+    if "Found no transitions" in complaint:
+        return "there is no text that it matches"
     try:
         with warnings.catch_warnings(action="ignore"):  # of syntax that Python may change
             re.compile(pattern)

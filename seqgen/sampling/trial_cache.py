@@ -18,7 +18,7 @@ from seqgen.counting import Repeats, blend_of
 from seqgen.errors import DiskError
 from seqgen.files import SafePath, cache_folder, dump_checksummed, load_checksummed, write_atomic
 
-_FORMAT = 8  # raised when trials find something else
+_FORMAT = 9  # raised when trials find something else
 _MOST = 200  # files
 
 
