@@ -37,7 +37,8 @@ class RunScore:
         steps: optimizer steps done.
         trained_s: seconds of training and evaluation.
         bits_per_char: of all records of the part, with the best checkpoint, the stop counted as a character.
-        tokens_per_s: targets per second of training, evaluations left out.
+        tokens_per_s: targets per second of training, evaluations left out; of a run that is too short for that, some
+            seconds, or whose results were lost, per second of the whole run.
         samples_per_s: rows sampled per second.
         lr: the peak learning rate; None of a model that only counts.
     """
