@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import seqgen
 from conftest import WORDS
@@ -17,8 +18,11 @@ from seqgen.corpus import Record, Splitter
 from seqgen.evaluation import excerpt, held_out_loss, penalty, pieces, record_losses
 from seqgen.evaluation.memorization import TOO_FEW
 from seqgen.metrics import METRICS
+from seqgen.model import RecurrentModel
 from seqgen.render import evaluation_view
 from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
+from seqgen_classic.gru import GRUCell
+from seqgen_text.word import WordTokenizer
 from test_render import shown
 
 
@@ -53,6 +57,20 @@ def test_window_losses_sum_to_the_loss_of_a_long_text(long_run):
     assert len(costs.nats_N) > 20 and costs.chars_N.max() <= 256
     assert costs.loss_nats == pytest.approx(loss.loss_nats, rel=1e-5)
     assert costs.bits_per_char == pytest.approx(loss.bits_per_char, rel=1e-5)
+
+
+def test_windows_of_a_long_text_have_the_characters_of_their_symbols():
+    """The interval of its loss resamples windows, each with its nats and its characters."""
+    random = np.random.default_rng(0)
+    text = " ".join("x" * length for length in np.sort(random.integers(1, 12, 500)).tolist())
+    vocabulary = Vocabulary(WordTokenizer.fit([text], min_count=1))
+    part = encode_stream([Record(text)], len(text), vocabulary, Splitter((1.0, 0.0, 0.0)))["train"]
+    torch.manual_seed(0)
+    model = RecurrentModel(vocabulary.size, GRUCell, hidden=4, embedding=4)
+    costs = record_losses(model, part, vocabulary, penalty(vocabulary))
+    symbols = re.findall(r"x+|\s", text)
+    expected = [len("".join(symbols[first : first + 256])) for first in range(0, len(symbols), 256)]
+    assert costs.chars_N == pytest.approx(expected, rel=1e-3) and max(expected) > 2 * min(expected[:3])
 
 
 @pytest.mark.parametrize("tokenizer", [CharTokenizer.fit([*WORDS, "é"]), ByteTokenizer()])

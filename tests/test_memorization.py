@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import WORDS
-from seqgen.evaluation import copy_metrics, copying, memorization_verdict, nearest_candidates, similarity_metrics
+from seqgen.evaluation import (
+    copy_metrics,
+    copying,
+    count_different,
+    memorization_verdict,
+    nearest_candidates,
+    similarity_metrics,
+)
 from seqgen.evaluation.common_substring import longest_common_substrings
 from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW, nearest_distances
 
@@ -77,6 +84,33 @@ def test_exact_copies_and_their_chance_level():
     assert copy_metrics(where, ["a"] * 50 + ["c"], 90, 10)["copies_chance"] == pytest.approx(9 / 51)
     assert figures["copies_p"] == pytest.approx(3 * 0.9**2 * 0.1 + 0.9**3)  # at least two of three different ones
     assert "copies_p" not in copy_metrics(where, ["a"], 90, 0)
+
+
+@pytest.mark.parametrize("further", [[], WORDS[:30], ["Zora"] * 50])
+def test_chance_is_that_of_the_different_records_held_out(further, tmp_path):
+    """Held-out records that are training records too, or are there more than once, are no further evidence."""
+    train, valid = tmp_path / "train.txt", tmp_path / "valid.txt"
+    held_out = [*WORDS[30:36], "Zora"]
+    train.write_text("\n".join(WORDS[:30] * 2) + "\n")
+    valid.write_text("\n".join([*held_out, *further]) + "\n")
+    settings = {"cell": "vanilla", "hidden": 8, "steps": 3, "blend": "none"}
+    figures = seqgen.train(train, valid=valid, out=tmp_path / "run", **settings).evaluate(300)
+    assert count_different(encoded_parts(tmp_path / "run")) == (30, 7)
+    seen = round(figures["copies_chance"] * 300 * 7 / 30)
+    assert figures["copies_chance"] == pytest.approx(seen / 300 * 30 / 7) and figures["memorisation"] == TOO_FEW
+
+
+def encoded_parts(path):
+    return seqgen.measure.read_corpus(seqgen.load(path)).encoded
+
+
+def test_without_further_records_held_out_there_is_no_chance_level(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("\n".join(WORDS) + "\n")
+    run = seqgen.train(words, valid=words, cell="vanilla", hidden=8, steps=3, blend="none", out=tmp_path / "run")
+    figures = run.evaluate(50)
+    assert figures["memorisation"] == NO_CHANCE and "copies_p" not in figures
+    assert "all held-out records are training records too: no chance levels" in figures["notes"]
 
 
 def simulated(random, favour=1.0, copies=0.0, n=400):

@@ -36,6 +36,7 @@ class Evidence:
         alphabet: the characters of the corpus.
         where: the part of the corpus that each sample and each examined held-out record stands in, or "new".
         sizes: records of the training part and of those held out; of a long text, symbols.
+        different: different texts of the training part, and further ones of those held out; of a long text, none.
         notes: what was left out or cut, a line each.
     """
 
@@ -49,6 +50,7 @@ class Evidence:
     alphabet: set[str] = field(default_factory=set)
     where: dict[str, str] = field(default_factory=dict)
     sizes: tuple[int, int] = (0, 0)
+    different: tuple[int, int] = (0, 0)
     notes: list[str] = field(default_factory=list)
 
 
@@ -65,6 +67,8 @@ def gather(run: OpenRun, data: EncodedCorpus, samples: list[str]) -> Evidence:
         found.notes.append("nothing is held out: no baselines, distances or chance levels")
     if run.vocabulary.ends:
         _gather_records(found, run, data)
+        if found.sizes[1] and not found.different[1]:
+            found.notes.append("all held-out records are training records too: no chance levels")
         found.looked_for = samples
         sought = [*samples, *_spaced(found.held_out)]
         found.where = membership(sought, _watched(run.corpus, found.alphabet), run.settings.splitter, str)
@@ -92,8 +96,9 @@ def _gather_tested(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
 
 
 def _gather_records(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
-    from seqgen.evaluation import excerpt
+    from seqgen.evaluation import count_different, excerpt
 
+    found.different = count_different(data.encoded)  # type: ignore[arg-type]  # of records
     limits = {"most_chars": 10 * MAX_TEST, "most": _MAX_COMPARED}
     for part in ("valid", "test"):
         found.held_out += excerpt(data.encoded[part], run.vocabulary, **limits)
@@ -184,9 +189,9 @@ def memory_figures(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[s
     if not found.samples:
         return {}
     records, figures = run.vocabulary.ends, dict[str, float]()
-    n_held_out = found.sizes[1] if records else len(found.held_out)
+    n_held_out = found.different[1] if records else len(found.held_out)
     if records:
-        figures |= copy_metrics(found.where, found.samples, *found.sizes)
+        figures |= copy_metrics(found.where, found.samples, *found.different)
         figures |= copying_metrics(run.model, data.encoded, run.vocabulary, penalty(run.vocabulary, run.model))
     fresh = [text for text in dict.fromkeys(found.looked_for) if text and found.where.get(text) != "train"]
     held_out = [text for text in _spaced(found.held_out) if text and found.where.get(text) != "train"]

@@ -21,6 +21,7 @@ from seqgen.evaluation.loss import (
 )
 from seqgen.evaluation.memorization import (
     copy_metrics,
+    count_different,
     edit_distance,
     expected_copies,
     memorization_verdict,
@@ -57,6 +58,7 @@ __all__ = [
     "copy_metrics",
     "copying_metrics",
     "count_bits_per_char",
+    "count_different",
     "count_samples",
     "distances",
     "edit_distance",

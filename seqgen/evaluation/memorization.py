@@ -54,8 +54,8 @@ def copy_metrics(where: Mapping[str, str], samples: Sequence[str], n_train: int,
     Args:
         where: "train", "valid", "test" or "new" by text of a sample.
         samples: the texts of the samples.
-        n_train: number of training records.
-        n_held_out: number of held-out records.
+        n_train: number of different training records.
+        n_held_out: number of different held-out records that are no training records; see ``count_different``.
 
     Returns:
         ``copies``, the share of samples that equal a training record, with its 95% interval in ``_low`` and ``_high``;
@@ -75,6 +75,24 @@ def copy_metrics(where: Mapping[str, str], samples: Sequence[str], n_train: int,
             metrics[f"copies_chance{end}"] = min(1.0, chance * n_train / n_held_out)
         metrics["copies_p"] = binomial_tail(known.count("train"), len(known), share)
     return metrics
+
+
+def count_different(parts: Mapping[str, Encoded]) -> tuple[int, int]:
+    """Return how many different texts the training part has, and how many more the held-out ones have.
+
+    Args:
+        parts: the encoded records of "train", "valid" and "test".
+    """
+    hashes = {name: np.unique(_hashes(parts[name])) for name in ("train", "valid", "test")}
+    held_out = np.setdiff1d(np.concatenate((hashes["valid"], hashes["test"])), hashes["train"])
+    return len(hashes["train"]), len(held_out)
+
+
+def _hashes(encoded: Encoded) -> npt.NDArray[np.int64]:
+    """Return a hash of the text of each record, (N,)."""
+    flat, ends_N = np.asarray(encoded.flat), encoded.starts_N + encoded.lengths_N
+    texts = (flat[start:end].tobytes() for start, end in zip(encoded.starts_N, ends_N, strict=True))
+    return np.fromiter(map(hash, texts), dtype=np.int64, count=len(encoded))
 
 
 def edit_distance(purpose: str) -> tuple[Any, Any]:
@@ -168,7 +186,7 @@ def memorization_verdict(metrics: Mapping[str, float], n_samples: int, n_held_ou
     Args:
         metrics: the results of all.
         n_samples: number of samples, copies included.
-        n_held_out: number of held-out records.
+        n_held_out: number of different held-out records.
     """
     signs = {
         "exact copies": metrics.get("copies_ratio_p", metrics.get("copies_p", 1.0)) < _LEVEL,

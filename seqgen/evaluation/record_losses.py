@@ -42,7 +42,8 @@ class RecordLosses:
 
     Attributes:
         nats_N: negative log-likelihood of each record, or of each window of a long text, nats.
-        chars_N: its characters, the stop counted as one.
+        chars_N: its characters, the stop counted as one; of a window, as a share of those of the text, since a window
+            may end within a character.
         n_targets: symbols of all records, stops counted.
     """
 
@@ -86,13 +87,17 @@ def record_losses(
     if known is not None:
         assert isinstance(encoded, Encoded)
         return _known_losses(encoded, known, most)
-    nats, chars, n_targets = [np.empty(0)], [np.empty(0)], 0
+    nats, chars, n_targets, n_chars = [np.empty(0)], [np.empty(0)], 0, 0
     with evaluation_mode(model):
         for nats_B, chars_B, batch in _batches(model, encoded, vocabulary, penalty_V, most, conditions):
             nats.append(nats_B.double().cpu().numpy())
             chars.append(chars_B)
             n_targets += batch.n_targets
-    return RecordLosses(np.concatenate(nats), np.concatenate(chars), n_targets)
+            n_chars += batch.n_chars
+    chars_N = np.concatenate(chars)
+    if isinstance(encoded, Stream) and chars_N.any():
+        chars_N *= n_chars / chars_N.sum()
+    return RecordLosses(np.concatenate(nats), chars_N, n_targets)
 
 
 def _known_losses(encoded: Encoded, known: Iterable[list[float]], most: int) -> RecordLosses:
@@ -125,7 +130,9 @@ def _batches(
         for window in evaluation_windows(encoded, _LANES, _WINDOW, len(encoded)):
             batch = window.to(penalty_V.device)
             nats_B, state = _window_nats(model, batch, penalty_V, state)
-            yield nats_B, np.full(len(nats_B), batch.n_chars / len(nats_B)), batch
+            B, T = window.targets_BT.shape
+            texts = vocabulary.decode_many(window.targets_BT.flatten().numpy(), np.full(B, T))
+            yield nats_B, np.array([len(text) for text in texts], dtype=np.float64), batch
         return
     absent_C = [conditions is not None and name not in conditions for name in vocabulary.slots]
     for rows_B in evaluation_batches(encoded.lengths_N, _BATCH_SIZE, most):
