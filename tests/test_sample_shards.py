@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import WORDS, one_in
-from seqgen.cli import shard_job
+from seqgen.cli import sample_files, shard_job
 from seqgen.config import parse_range
 from seqgen.files import FolderLock
 
@@ -176,6 +177,13 @@ def test_parquet_has_the_rows_of_json_lines(cli, tiny_run, tmp_path, small):
     table = pq.read_table(tmp_path / "shards.parquet")
     assert table.equals(pq.read_table(tmp_path / "one.parquet"))
     assert table.to_pylist() == [json.loads(line) for line in lines]
+
+
+def test_half_of_a_character_is_replaced_in_parquet():
+    pq = pytest.importorskip("pyarrow.parquet")
+    rows = [{"row": 0, "text": "a\ud800b\U0001f600", "cut": False}]
+    table = pq.read_table(io.BytesIO(b"".join(sample_files.parquet(rows))))
+    assert table.to_pylist() == [{"row": 0, "text": "a\ufffdb\U0001f600", "cut": False}]
 
 
 def test_too_few_rows_are_written_and_reported(cli, tiny_run, tmp_path, small):

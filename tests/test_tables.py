@@ -204,7 +204,7 @@ def test_a_first_row_that_is_no_row_is_told_by_its_place(tmp_path):
         records(tmp_path / "rows.csv", text_field="name")
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_a_line_that_tells_excel_what_separates_fields_is_heeded(tmp_path, separator):
     (tmp_path / "rows.csv").write_text(f"\ufeffsep={separator}\r\nname{separator}kind\r\nanna{separator}f")
     (record,) = records(tmp_path / "rows.csv", text_field="name", label_field="kind")

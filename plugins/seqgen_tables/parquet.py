@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 from typing import Annotated, Any, BinaryIO
@@ -20,7 +21,7 @@ def is_parquet(name: str, start: bytes) -> bool:
 
 
 class ParquetReader:
-    """The rows of a Parquet file, a few at a time.
+    """The rows of a Parquet file, a few at a time; bytes that are text in UTF-8 are read as text.
 
     Args:
         columns: the columns that are read; all by default.
@@ -57,9 +58,18 @@ class ParquetReader:
                 raise seqgen.CorpusError(f"several columns have the same name: {', '.join(names)}")
             columns = list(self._columns) or None
             for batch in opened.iter_batches(_ROWS, columns=columns, use_threads=False):
-                yield from batch.to_pylist()
+                yield from map(_decoded, batch.to_pylist())
         except (arrow.ArrowException, OSError, ValueError, UnicodeError) as error:
             raise seqgen.CorpusError(f"it is damaged: {' '.join(str(error).split())[:200]}") from None
+
+
+def _decoded(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with its bytes as text, which is how some writers store it, unless they are none in UTF-8."""
+    for name, value in row.items():
+        if isinstance(value, bytes):
+            with contextlib.suppress(UnicodeDecodeError):
+                row[name] = value.decode()
+    return row
 
 
 def example() -> bytes:

@@ -108,7 +108,7 @@ def parquet(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtra("tables", "--out FILE.parquet") from None
-    rows, sink = iter(map(_finite, rows)), _Pieces()
+    rows, sink = ({name: _whole(value) for name, value in _finite(row).items()} for row in rows), _Pieces()
     kinds = {"row": pa.int64(), "cut": pa.bool_(), "bits_per_char": pa.float64()}
     writer = None
     while lot := list(itertools.islice(rows, _LARGEST)):
@@ -122,6 +122,11 @@ def parquet(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         writer = pq.ParquetWriter(sink, schema)
     writer.close()
     yield sink.take()
+
+
+def _whole(value: Any) -> Any:
+    """Return a value, a text with U+FFFD for halves of characters, which Parquet cannot hold."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 
 
 class _Pieces(io.RawIOBase):

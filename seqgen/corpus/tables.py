@@ -20,7 +20,7 @@ from seqgen.errors import CorpusError, UsageError, did_you_mean
 
 TableForm = Literal["jsonl", "csv", "tsv", "rows"]
 _SEPARATORS = (",", ";", "\t", "|")  # of .csv files written by spreadsheets and databases
-_SEP_LINE = re.compile("sep=([,;\t])")  # a first line that Excel understands
+_SEP_LINE = re.compile("sep=([,;\t|])")  # a first line that Excel understands
 _MAX_DEPTH = 100  # nested lists or objects in the value of a field
 _UNCLOSED = "unexpected end of data"  # the message of Python's csv module
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # default names of the text field
@@ -50,8 +50,8 @@ class Table(FileSource):
     Attributes:
         file: the file to read; its label applies to rows without one.
         form: "jsonl" (an object or a string per line, or one array of them), "csv" or "tsv" (the first row holds the
-            column names). The separator of "csv" (comma, semicolon or tab) is detected from the first row, or given by
-            a line "sep=;".
+            column names). The separator of "csv" (comma, semicolon, tab or bar) is detected from the first row, or
+            given by a line "sep=;".
         columns: the fields that make up a record.
         unit: the part of a file that a row is, in messages.
 
@@ -73,6 +73,8 @@ class Table(FileSource):
                 name = self._text_field(row)
             if not self.columns.text_fields and name not in row:
                 raise CorpusError(f"{self._where(number)}: has no field {name!r}")
+            if isinstance(row.get(name), bytes):
+                raise CorpusError(f"{self._where(number)}: field {name!r} holds bytes that are no text in UTF-8")
             record = self._record(row, name)
             if record.text.strip():
                 counts["rows without label kept"] += self.columns.label is not None and record.label is None
@@ -214,8 +216,8 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _as_text(value: Any) -> str:
-    """Return a value as text; an object or an array of JSON as JSON."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    """Return a value as text; an object, an array or a truth value of JSON as JSON."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else str(value)
 
 
 def _is_deep(value: Any) -> bool:

@@ -88,6 +88,16 @@ def write_parquet(path, columns, **options):
     parquet.write_table(pyarrow.table(columns), path, **options)
 
 
+def test_bytes_of_a_parquet_file_are_text(cli, in_tmp):
+    """Some writers do not say of a column that it is text."""
+    write_parquet("a.parquet", {"text": [b"Ada", "Zoë".encode(), b"Ben"] * 9, "image": [b"\xff\xd8"] * 27})
+    trained = cli("train", "--corpus", "a.parquet", *TINY, "--out", "run")
+    assert trained.code == 0, trained.err
+    assert {text for text, *_ in texts("run")} == {"Ada", "Zoë", "Ben"}
+    refused = cli("show", "corpus", "a.parquet", "--text-field", "image")
+    assert refused.code == 3 and "row 1: field 'image' holds bytes that are no text in UTF-8" in refused.err
+
+
 @pytest.mark.full
 def test_a_parquet_file_is_read(cli, in_tmp):
     day = datetime.date(2020, 1, 2)
