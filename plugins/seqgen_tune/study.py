@@ -8,23 +8,21 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
 import seqgen
 from seqgen_tune.definition import Definition
 from seqgen_tune.dimension import suggest
+from seqgen_tune.journal import journal_errors, open_journal
 from seqgen_tune.sampling import AGAIN, SeededSampler, make_pruner
 
-_JOURNAL, _NAME = "journal.log", "tune"
+_JOURNAL = "journal.log"
 _WORKER = re.compile("worker-[0-9a-f]{8}")
 _MOST_TRIES = 3  # of a trial whose process is killed each time
 _PAUSE_S, _PATIENCE_S = 0.05, 60.0  # while another worker begins a trial
-_GRACE_S = 10  # after which the lock of a killed process is broken; an append takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -74,32 +72,11 @@ class StudyFolder:
         path = folder.path / _JOURNAL
         if path.is_symlink():
             raise seqgen.CheckpointError(f"cannot open the journal {str(path)!r}: it is a link")
-        with self._alone(), self._journal():
-            lock = JournalFileOpenLock(str(path), grace_period=_GRACE_S)
-            _mend(path, lock)
-            self.study = self._open(JournalFileBackend(str(path), lock_obj=lock))
+        with self._alone(), journal_errors(self.folder.path):
+            sampler = SeededSampler(self.definition.seed)
+            self.study = sampler.whole = open_journal(path, sampler, make_pruner(self.definition.pruner))
             if self.definition.first and not self.trials():
                 self.study.enqueue_trial(dict(self.definition.first))
-
-    def _open(self, journal: JournalFileBackend) -> optuna.Study:
-        """Return the study of a journal.
-
-        Raises:
-            ValueError: a line of it is damaged.
-        """
-        sampler = SeededSampler(self.definition.seed)
-        try:
-            storage = optuna.storages.JournalStorage(journal)
-            sampler.whole = optuna.create_study(
-                storage=storage,
-                sampler=sampler,
-                pruner=make_pruner(self.definition.pruner),
-                study_name=_NAME,
-                load_if_exists=True,
-            )
-        except (LookupError, TypeError, AttributeError, AssertionError) as error:  # of JSON that is no record
-            raise ValueError(f"a line is no record of a trial ({type(error).__name__})") from error
-        return sampler.whole
 
     # -- workers
 
@@ -152,16 +129,6 @@ class StudyFolder:
                     time.sleep(_PAUSE_S)
             yield
 
-    @contextlib.contextmanager
-    def _journal(self) -> Iterator[None]:
-        """Turn errors of the journal into those of seqgen."""
-        try:
-            yield
-        except OSError as error:
-            raise seqgen.DiskError(f"cannot write the journal of {str(self.folder.path)!r}: {error.strerror}") from None
-        except ValueError as error:  # of a line that is no JSON, too
-            raise seqgen.CheckpointError(f"the journal of {str(self.folder.path)!r} is damaged: {error}") from None
-
     # -- trials
 
     def begin(self, worker: str, trials: int) -> Begun | None:
@@ -171,7 +138,7 @@ class StudyFolder:
             worker: the name of the worker.
             trials: number of trials of the study.
         """
-        with self._alone(), self._journal():
+        with self._alone(), journal_errors(self.folder.path):
             if self._is_complete(trials):
                 return None
             known = self.trials()
@@ -185,7 +152,7 @@ class StudyFolder:
 
     def is_complete(self, trials: int) -> bool:
         """Return whether as many trials as wanted have begun, and none is to be tried again."""
-        with self._alone(), self._journal():
+        with self._alone(), journal_errors(self.folder.path):
             return self._is_complete(trials)
 
     def _is_complete(self, trials: int) -> bool:
@@ -207,20 +174,20 @@ class StudyFolder:
             value: bits per character, infinite for a run that diverged.
             facts: what else is recorded of it.
         """
-        with self._journal():
+        with journal_errors(self.folder.path):
             for name, fact in facts.items():
                 begun.trial.set_user_attr(name, fact)
             self.study.tell(begun.trial, value, state=state, skip_if_finished=True)
 
     def report(self, begun: Begun, value: float, part: int) -> bool:
         """Record the loss after some parts of a run; return whether the trial is to be pruned."""
-        with self._journal():
+        with journal_errors(self.folder.path):
             begun.trial.report(value, part)
             return begun.trial.should_prune()
 
     def cut(self, begun: Begun) -> None:
         """Record that a trial was cut short by a signal, so that it is tried again."""
-        with self._alone(), self._journal():
+        with self._alone(), journal_errors(self.folder.path):
             self._cut(next(trial for trial in self.trials() if trial.number == begun.trial.number))
 
     def trials(self) -> list[optuna.trial.FrozenTrial]:
@@ -238,16 +205,3 @@ class StudyFolder:
 def cut_numbers(trials: list[optuna.trial.FrozenTrial]) -> set[int]:
     """Return the numbers of the trials that were cut short and are tried again."""
     return {trial.user_attrs[AGAIN] for trial in trials if AGAIN in trial.user_attrs}
-
-
-def _mend(path: Path, lock: JournalFileOpenLock) -> None:
-    """Remove a last line of the journal that was not written to its end, which nobody could append to."""
-    if not path.exists():
-        return
-    lock.acquire()
-    try:
-        content = path.read_bytes()
-        if content and not content.endswith(b"\n"):
-            seqgen.write_atomic(path, content[: content.rfind(b"\n") + 1])
-    finally:
-        lock.release()
