@@ -151,6 +151,9 @@ def test_figures_of_the_domain_with_its_options_and_a_reference(run, monkeypatch
         assert ("published" in run.evaluate(9, reference="pokemon")) == shown
     with pytest.raises(seqgen.BadOption, match="no part has the option 'scal'"):
         run.evaluate(5, options={"scal": 2})
+    (empty := run.path.parent / "empty.txt").write_text("\n")
+    with pytest.raises(seqgen.CorpusError, match=r"with the reference '.*empty.txt': it has no record"):
+        run.evaluate(5, reference=empty)
 
 
 def test_a_metric_that_needs_what_is_not_installed_is_left_out_unless_it_was_asked_for(run, monkeypatch):

@@ -22,7 +22,7 @@ from seqgen.api.score import score_texts
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus, Record
-from seqgen.errors import MissingExtra, UnknownSymbol
+from seqgen.errors import CorpusError, MissingExtra, UnknownSymbol
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of
 from seqgen.metrics import Evaluation
@@ -136,6 +136,9 @@ def _parts(
     """Return the reference corpus, metrics of the run's domain and reports, both built, by name, and what is left out.
 
     A metric that needs what is not installed is left out, unless it was asked for, by its options or a reference.
+
+    Raises:
+        UsageError, CorpusError: there is no such reference corpus, or it has no record.
     """
     domain, spec = domain_entry(run.settings, run.plugins)
     entries = {name: get_referenced(domain, "metric", name, run.plugins) for name in spec.metrics}
@@ -161,7 +164,10 @@ def _parts(
     entry, implied = found
     said = implied | given.get("corpus", {})
     read_as = read_file_as(entry, said, run.plugins, domain)[1] if entry.qualified == FILE else {}
-    return open_corpus(entry, entry.options(read_as | said), new=True, plugins=run.plugins), metrics, writers, left_out
+    corpus = open_corpus(entry, entry.options(read_as | said), new=True, plugins=run.plugins)
+    if metrics and next(iter(corpus), None) is None:
+        raise CorpusError(f"cannot compare with the reference {reference!r}: it has no record; name another")
+    return corpus, metrics, writers, left_out
 
 
 def _everywhere(
