@@ -153,7 +153,9 @@ def test_all_engines_sample_the_same_noise_while_training(entry, options, around
     try:
         cell = build(entry, options, wrap=AROUND[around])
     except BadOption as error:
-        assert around in ("recurrent dropout", "both") and "output is a part of its state" in str(error)
+        assert ("output is a part of its state" in str(error) and around in ("recurrent dropout", "both")) or (
+            "features can be held one by one" in str(error) and entry.spec.name == "slstm"
+        )
         return
     x = batch(torch.float64)
     expected = results(cell, "eager", x, seed=3)

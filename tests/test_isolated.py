@@ -15,8 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 import seqgen
-from over_time import B, H, Plain, batch, build, one, results
+from over_time import B, H, Plain, assert_agree, batch, build, check, many, one, results
 from resuming import Stopper, digests
+from seqgen.cells import use_engine
 from seqgen.engine.plan_runner import traced_step
 
 # -- products that are changed in place
@@ -190,6 +191,73 @@ def test_a_step_that_reads_values_is_not_traced(name):
     cell = build(one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h)) * (0.1 if LOOKS[name](p) > 1 else 1.0)))
     results(cell, "scan", batch())
     assert traced_step(cell).problem.startswith("it reads the values of a tensor (")
+
+
+SHAPES = {
+    "nonzero": lambda h, t: h if len((t[:, 0] < 5).nonzero()) == len(t) else 0.5 * h,
+    "masked_select": lambda h, t: h * (torch.masked_select(t, t < 5).numel() / t.numel()),
+    "mask": lambda h, t: h * (t[t < 5].numel() / t.numel()),
+    "unique": lambda h, t: h / len(torch.unique(t + torch.arange(len(t))[:, None] * (t > 5))),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_step_that_reads_the_shape_of_a_selection_is_not_traced(name):
+    """The count in the state changes what is selected after the steps that are compared."""
+
+    def step(self, p_BP, state):
+        h, t = state
+        h = SHAPES[name](torch.tanh(p_BP.chunk(2, 1)[0] + self.recurrent(h)), t)
+        return h, (h, t + 1)
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size), torch.zeros(batch_size, 1, dtype=torch.long)
+
+    cell = build(many(step, initial_state))
+    found, expected = results(cell, "scan", batch(steps=12)), results(cell, "eager", batch(steps=12))
+    assert "depends on the values of a tensor" in traced_step(cell).problem
+    assert_agree(found, expected)
+
+
+def test_a_step_that_selects_by_positions_is_traced():
+    cell = build(one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h[:, torch.arange(H).flip(0)]))))
+    check(cell, batch())
+    assert "made in the step" in traced_step(cell).problem or traced_step(cell).problem == ""
+
+
+def test_a_complex_state_is_not_traced():
+    """A gate of 0 would hide in the comparison that gradients through time are missing."""
+
+    def step(self, p_BP, h_BH):
+        h_BH = torch.polar(self.vector, 3 * self.vector) * h_BH + p_BP.chunk(2, 1)[0]
+        return self.linear.weight[0] * h_BH.real + p_BP.chunk(2, 1)[1], h_BH
+
+    cell = build(many(step, lambda self, batch_size: self.zeros(batch_size).to(torch.complex128)))
+    found = {}
+    for engine in ("scan", "eager"):
+        use_engine(nn.ModuleList([cell]), engine)
+        for gate in (0.0, 1.0):
+            cell.zero_grad()
+            with torch.no_grad():
+                cell.linear.weight.fill_(gate)
+            y_BTH, _ = cell(batch(), cell.initial_state(B))
+            y_BTH.square().sum().backward()
+        found[engine] = {name: parameter.grad for name, parameter in cell.named_parameters()}
+    assert_agree(found["scan"], found["eager"])
+    assert traced_step(cell).problem.startswith("its state is complex")
+
+
+def test_a_part_that_is_trained_later_is_traced_again():
+    """A module within a cell may be in evaluation mode while the cell is training."""
+
+    def equation(cell, p, q, h):
+        return torch.tanh(p + cell.recurrent(h)) * (0.5 if cell.norm.training else 1.0)
+
+    cell = build(one(equation))
+    for training in (False, True):
+        cell.norm.train(training)
+        check(cell, batch())
+    assert traced_step(cell).problem == ""
 
 
 def test_weights_that_change_between_the_pass_and_its_derivative_are_noticed():

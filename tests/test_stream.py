@@ -130,7 +130,19 @@ def test_a_long_text_is_learned_and_read_on(tiny_stream):
 def test_a_resumed_run_continues_with_its_state(tmp_path, cell, engine):
     path = tmp_path / "book.txt"
     path.write_text(TEXT, encoding="utf-8")
-    options = {"window": 16, "eval_every": 10}
+    check_that_a_resumed_run_continues(path, {}, cell=cell, engine=engine)
+
+
+def test_a_resumed_run_with_masks_over_time_continues_with_its_state(tmp_path):
+    """What is drawn while training is no part of the state."""
+    path = tmp_path / "book.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    masks = {"model.recurrent_dropout": 0.3, "model.zoneout": 0.2, "model.attention": 3}
+    check_that_a_resumed_run_continues(path, masks, cell="lstm", engine="scan")
+
+
+def check_that_a_resumed_run_continues(path, further, *, cell, engine):
+    tmp_path, options = path.parent, {"window": 16, "eval_every": 10, **further}
     wishes = {"layout": "stream", "cell": cell, "hidden": 8, "batch_size": 4, "engine": engine, "options": options}
     whole = seqgen.train(path, **wishes, steps=33, out=tmp_path / "whole")
 

@@ -90,6 +90,7 @@ def schedule(per_epoch=10, **settings):
 
 def test_ends():
     assert schedule(steps=30).ended(30, 0) == "steps" and schedule(steps=30).ended(29, 0) == ""
+    assert Schedule(TrainSettings(steps=None, epochs=0.07), 100).max_steps() == 7  # although 0.07 * 100 > 7
     assert schedule(epochs=2.5).max_steps() == 25 and schedule(epochs=2.5).ended(25, 0) == "epochs"
     assert (
         schedule(steps=30, epochs=2).ended(20, 0) == "epochs" and schedule(steps=15, epochs=2).ended(15, 0) == "steps"

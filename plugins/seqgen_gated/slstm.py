@@ -43,6 +43,8 @@ class SLSTMCell(seqgen.StepCell):
         BadOption: H is not divisible by the number of heads.
     """
 
+    scaled = True  # c by exp(m)
+
     def __init__(
         self,
         input_size: int,

@@ -41,6 +41,7 @@ class QRNNCell(seqgen.Cell):
     ) -> None:
         super().__init__(input_size, hidden_size)
         self.kernel, self.pooling, self.zoneout = kernel, pooling, zoneout
+        self.held = seqgen.Dropout(1 - zoneout)
         self.input = nn.Linear(kernel * input_size, (1 + _GATES[pooling]) * hidden_size)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
@@ -65,4 +66,5 @@ class QRNNCell(seqgen.Cell):
         """Return the forget gate with zoneout."""
         if not self.training:
             return 1 - (1 - self.zoneout) * (1 - f_TBH)
-        return torch.where(torch.rand_like(f_TBH) < self.zoneout, torch.ones_like(f_TBH), f_TBH)
+        held_TBH = self.held.mask(f_TBH)
+        return f_TBH if held_TBH is None else torch.where(held_TBH != 0, torch.ones_like(f_TBH), f_TBH)

@@ -120,9 +120,11 @@ class StepCell(Cell):
 
     Attributes:
         engine: the way steps run over time, see ``Engine``.
+        scaled: whether a part of the state is the scale of another, so that their features cannot be held apart.
     """
 
     engine: Engine = "fused"
+    scaled: bool = False
 
     def project(self, x_BTI: Tensor) -> Tensor:
         """Return the projection of the input that ``step`` reads, (B, T, P) for any P; by default the input itself.

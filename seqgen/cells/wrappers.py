@@ -61,7 +61,7 @@ class StepWrapper(StepCell):
         if not isinstance(cell, StepCell):
             raise BadOption(f"{option} needs a cell written as steps; {type(cell).__name__} computes whole sequences")
         super().__init__(cell.input_size, cell.hidden_size)
-        self.cell, self.output_size = cell, cell.output_size
+        self.cell, self.output_size, self.scaled = cell, cell.output_size, cell.scaled
 
     def initial_state(self, batch_size: int) -> State:
         """Return the initial state of the cell."""
@@ -88,10 +88,15 @@ class Zoneout(StepWrapper):
     Args:
         cell: the step cell.
         share: the probability.
+
+    Raises:
+        BadOption: the cell is not written as steps, or a part of its state is the scale of another.
     """
 
     def __init__(self, cell: Cell, share: float) -> None:
         super().__init__(cell, "zoneout")
+        if self.scaled:
+            raise BadOption("zoneout needs a state whose features can be held one by one; here one part scales another")
         self.share = share
         self.sizes = [leaf.numel() for leaf in list_leaves(cell.initial_state(1)) if leaf.is_floating_point()]
 
@@ -127,13 +132,16 @@ class Zoneout(StepWrapper):
 
 
 class RecurrentDropout(StepWrapper):
-    """A step cell with dropout of the output that the next step reads, with one mask for the whole sequence.
+    """A step cell with dropout of the output that the next step reads, with one mask for all steps of a batch.
 
     Source: arXiv:1512.05287, section 4 ("variational").
 
     Args:
         cell: the step cell; its output must be part of its state.
         share: of the features that are dropped while training.
+
+    Raises:
+        BadOption: the cell is not written as steps, or its output is no part of its state.
     """
 
     def __init__(self, cell: Cell, share: float) -> None:
@@ -144,22 +152,22 @@ class RecurrentDropout(StepWrapper):
             name = type(cell).__name__
             raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {name}")
 
-    def initial_state(self, batch_size: int) -> State:
-        """Return the initial state of the cell and, while training, the mask."""
-        inner = super().initial_state(batch_size)
+    def noise(self, p_BTP: Tensor) -> Tensor:
+        """Append the mask to each step; not to the state, which a long text carries from batch to batch."""
+        p_BTP = super().noise(p_BTP)
         if not self.training:
-            return (inner,)
-        like = next(self.parameters()).new_empty(batch_size, self.output_size)
-        return inner, dropout_mask(like, self.share)
+            return p_BTP
+        mask_BH = dropout_mask(p_BTP.new_empty(p_BTP.shape[0], self.output_size), self.share)
+        return torch.cat((p_BTP, mask_BH[:, None].expand(-1, p_BTP.shape[1], -1)), 2)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
         """Run the step with the mask applied to the output before."""
-        inner, *mask = state
-        if mask:
-            dropped = iter(self._is_output)
-            inner = map_state(lambda leaf: leaf * mask[0] if next(dropped) else leaf, inner)
-        y_BH, inner = self.cell.step(p_BP, inner)
-        return y_BH, (inner, *mask)
+        if self.training:
+            p_BP, mask_BH = p_BP.split([p_BP.shape[1] - self.output_size, self.output_size], 1)  # type: ignore[no-untyped-call]
+            is_output = iter(self._is_output)
+            state = map_state(lambda leaf: leaf * mask_BH if next(is_output) else leaf, state)
+        y_BH, state = self.cell.step(p_BP, state)
+        return y_BH, state
 
 
 def _find_output(cell: StepCell) -> list[bool]:

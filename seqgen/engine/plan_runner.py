@@ -53,6 +53,7 @@ class TracedStep:
     def __init__(self, *, single: bool = False) -> None:
         self._runner_type: type[LoopRunner | SingleStep] = SingleStep if single else LoopRunner
         self._tensors: list[Tensor] = []
+        self._parts: list[nn.Module] = []
         self._tensor_keys: list[tuple[int, bool]] = []
         self._replaces = False
         self._forget()
@@ -111,9 +112,11 @@ class TracedStep:
         if keys != self._tensor_keys and not self._replaces:
             self._forget()  # it reads other tensors than those that were traced
             self._tensors, self._tensor_keys = tensors, keys  # as long as they are held, no other gets their ids
+            self._parts = [part for part in module.modules() if part is not module]  # which would live for ever
         if self.problem:
             return None
-        key = module.training, p_TBP.shape[1:], p_TBP.dtype, p_TBP.device
+        training = module.training, *(part.training for part in self._parts)
+        key = training, p_TBP.shape[1:], p_TBP.dtype, p_TBP.device
         if key not in self._runners:
             try:
                 with torch.inference_mode(False), isolated(module):

@@ -134,6 +134,8 @@ class _Tracer(TracingMode):
         named = self.named(args), {key: self.named(value) for key, value in kwargs.items()}
         key = _key(args[0]) if args and isinstance(args[0], Tensor) else None  # some change it, as squeeze_
         random = torch.get_rng_state() if torch.Tag.nondeterministic_seeded in func.tags else None
+        if torch.Tag.dynamic_output_shape in func.tags and not _is_by_positions(func, args):
+            raise Untraceable(f"the shape of the result of {func} depends on the values of a tensor")
         result = func(*args, **kwargs)
         # Attention without dropout uses no random numbers; on a GPU that would not be seen.
         if random is not None and (self.on_gpu or not torch.equal(random, torch.get_rng_state())):
@@ -174,6 +176,13 @@ class _Tracer(TracingMode):
         return getattr(packet, overload)
 
 
+def _is_by_positions(func: Any, args: tuple[Any, ...]) -> bool:
+    """Return whether an operation selects by positions, not by truth values."""
+    if func is not torch.ops.aten.index.Tensor:
+        return False
+    return not any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1])
+
+
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
@@ -187,7 +196,7 @@ def trace_step(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Tra
         state: a state of the shapes and types to trace for.
 
     Raises:
-        Untraceable: the step is random, changes tensors in place, or depends on their values.
+        Untraceable: the step is random, changes tensors in place, or depends on their values, or its state is complex.
     """
     constants = {f"c{index}": tensor for index, tensor in enumerate([*module.parameters(), *module.buffers()])}
     p_BP = _independent_copy(p_BP)
@@ -195,6 +204,8 @@ def trace_step(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Tra
     tracer, trace = _Tracer(constants, p_BP), Trace(constants=constants)
     tracer.add_input(p_BP, "p")
     leaves = list_leaves(state)
+    if any(leaf.is_complex() for leaf in leaves):
+        raise Untraceable("its state is complex; its real and its imaginary part as two tensors can be traced")
     for index, leaf in enumerate(leaves):
         tracer.add_input(leaf, f"s{index}")
     try:

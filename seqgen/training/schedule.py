@@ -29,7 +29,7 @@ class Schedule:
         """Return the step at which the run ends at the latest, or None if neither steps nor epochs limit it."""
         limits = [
             self.settings.steps,
-            None if self.settings.epochs is None else math.ceil(self.settings.epochs * self.steps_per_epoch),
+            None if self.settings.epochs is None else _round_up(self.settings.epochs * self.steps_per_epoch),
         ]
         given = [limit for limit in limits if limit is not None]
         return max(1, min(given)) if given else None
@@ -84,3 +84,8 @@ class Schedule:
         if most is not None and step >= most:
             return "steps" if settings.steps is not None and step >= settings.steps else "epochs"
         return ""
+
+
+def _round_up(steps: float) -> int:
+    """Return the next whole number, but that of a product that rounding made a little larger than a whole one."""
+    return math.ceil(round(steps, 6))

@@ -18,6 +18,7 @@ from over_time import results
 
 pytest.importorskip("seqgen_parallel")
 from seqgen import testing
+from seqgen.cells.cell import drawing_masks
 from seqgen.cells.linear_scan import choose_chunk
 from seqgen.cells.linear_scan import solve as solve_chunks
 from seqgen.states import list_leaves, map_state
@@ -316,6 +317,17 @@ def test_a_qrnn_sees_so_many_inputs():
     x_BTI[:, 1] += 1
     changed, _ = cell(x_BTI, cell.initial_state(1))
     assert (plain != changed).any(2).tolist() == [[False, True, True, True, False, False]]
+
+
+def test_zoneout_of_a_qrnn_draws_nothing_for_padding():
+    cell = make(QRNNCell, zoneout=0.5).train()
+    x, found = torch.randn(B, T, I, dtype=torch.float64), []
+    for padded in (x, torch.cat((x, torch.zeros_like(x)), 1)):
+        torch.manual_seed(0)
+        with drawing_masks(T):
+            y, _ = cell(padded, cell.initial_state(B))
+        found.append((y[:, :T], torch.rand(3)))
+    assert all(torch.allclose(one, other, atol=1e-12) for one, other in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("pooling", ["f", "ifo"])
