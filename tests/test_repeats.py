@@ -336,6 +336,22 @@ def test_a_refit_keeps_the_gates(corpus, tmp_path):
     assert refit.settings.train.repeats == "on" and refit.settings.refit.repeats == first.state["repeats"]
 
 
+def test_what_was_decided_for_another_list_is_decided_anew(corpus, tmp_path, words):
+    """A refit has the decisions of its first run, and that run the wish to be refitted: neither is of a new list."""
+    first = train(corpus, tmp_path / "first", blend="auto", repeats="auto", refit=True)
+    start, few = first.path.with_name("first-refit"), tmp_path / "few.txt"
+    few.write_text("anaana\nbenben\n")
+    assert seqgen.load(start).settings.train.repeats == "on"
+    for folder in (first.path, start):
+        planned = seqgen.plan(words, start=folder, split="80/10/10").settings.train
+        assert (planned.blend, planned.repeats, planned.refit) == ("auto", "auto", False)
+        for corpus_with_few in (words, few):
+            planned = seqgen.plan(corpus_with_few, start=folder, split="none").settings.train
+            assert (planned.blend, planned.repeats) == ("none", "none")
+    plain = train(corpus, tmp_path / "plain", blend="none", repeats="none")
+    assert seqgen.plan(corpus, start=plain.path).settings.train.repeats == "none"
+
+
 @pytest.mark.full
 def test_a_long_text_repeats_itself_from_window_to_window(tmp_path):
     rng = random.Random(0)

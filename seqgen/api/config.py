@@ -28,7 +28,6 @@ from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
 
 if TYPE_CHECKING:
     from seqgen.api.warm_start import WarmStart
-    from seqgen.checkpoint import RunSettings
 
 _CELL = "gru"  # unless the user names one
 _DEFAULT_STEPS = 2000
@@ -209,7 +208,7 @@ def _options_by_default(
         return _recommended([parts["corpus"], parts["model"]], cells_of(parts), fields, given)
     corpus = parts["corpus"]
     read_as = start.read_as(corpus, given.get("corpus", {}))
-    known = _as_in(start.settings, fields, given, read_as, None if start.reads(corpus) else corpus)
+    known = _as_in(start, fields, given, read_as, None if start.reads(corpus) else corpus)
     return merge(known, start.augmentation_options(parts.get("augmentation")))
 
 
@@ -343,7 +342,7 @@ def _recommended(
 
 
 def _as_in(
-    settings: RunSettings,
+    start: WarmStart,
     fields: Mapping[str, list[str]],
     asked: Layer,
     read_as: Mapping[str, Any],
@@ -352,7 +351,7 @@ def _as_in(
     """Return the options of the run to start from that still exist, with its end unless another is given.
 
     Args:
-        settings: the run.
+        start: the run.
         fields: the options that there are, by part.
         asked: the options that are asked for.
         read_as: the options by which the corpus is read as that of the run was.
@@ -362,6 +361,7 @@ def _as_in(
     Raises:
         BadOption: a part no longer has an option that the weights were made with.
     """
+    settings = start.settings
     parts = {"model": settings.model, "tokenizer": settings.tokenizer, **by_part(settings.cells)}
     there = {name: part.options for name, part in parts.items()} | {"corpus": dict(read_as)}
     for kind, part in parts.items():
@@ -369,8 +369,7 @@ def _as_in(
             if name not in fields.get(kind, ()):
                 gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
                 raise BadOption(f"{gone}: use the plugin as it was")
-    alone = asked.get("train", {}).get("blend") == "none"  # without what records repeat as well
-    there["train"] = settings.train.model_dump(exclude={"best_by", "exponents", *(["repeats"] if alone else [])})
+    there["train"] = start.train_settings(asked)
     better: Layer = {"train": {}}
     if other is not None:
         assert isinstance(other.spec, CorpusSpec)

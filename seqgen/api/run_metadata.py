@@ -195,6 +195,8 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
             "with --split 80/10/10, or drop it"
         )
     few = n_held_out < _LEAST_HELD_OUT
+    if few:  # to decide by; "auto" may be what another run does whose weights this one starts from
+        train = train.model_copy(update={name: None for name in ("blend", "repeats") if getattr(train, name) == "auto"})
     told = bool(data.vocabulary.conditions)
     uncounted = counts or few or train.best_by == "copies" or told
     default = "none" if uncounted else "auto"

@@ -153,6 +153,19 @@ class WarmStart:
         same = own is not None and augmentation is not None and own.name == augmentation.qualified
         return {"augmentation": dict(own.options)} if own is not None and same else {}
 
+    def train_settings(self, asked: Layer) -> dict[str, Any]:
+        """Return its settings of training, but for those that were decided for its list.
+
+        Args:
+            asked: the options of this training; without counts it is without what records repeat as well.
+        """
+        left_out = {"best_by", "exponents", "refit"}
+        if self.settings.refit is not None:  # these were decided by the held-out records of its first run
+            left_out |= {"blend", "repeats"}
+        if asked.get("train", {}).get("blend") == "none":
+            left_out.add("repeats")
+        return self.settings.train.model_dump(exclude=left_out)
+
     def _need(self, paths: str | Sequence[str], what: str, option: str) -> None:
         for path in [paths] if isinstance(paths, str) else paths:
             if not (Path(path).exists() or is_pattern(path) or is_address(path)):

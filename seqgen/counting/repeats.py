@@ -1,7 +1,7 @@
 """A model that also predicts what a record repeats of itself: the symbols that came after the last ones before.
 
-x_1 .. x_t are the last symbols of the record, at most ``look_back`` of them; conditions are none. With m(j) the number
-of symbols, at most 8, in which x_1 .. x_j and x_1 .. x_t end alike, and j < t,
+x_1 .. x_t are the symbols of the record so far; conditions are none. With m(j) the number of symbols, at most 8, in
+which x_1 .. x_j and x_1 .. x_t end alike, for j from t - ``look_back`` to t - 1,
 
     c(s) = sum over j with x_{j+1} = s and m(j) >= 4 of 8^m(j) / the same sum over all s
     p_own(s) = c(s) p_model(s) / A,   A = sum over s of c(s) p_model(s)
