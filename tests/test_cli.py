@@ -195,6 +195,10 @@ def mistakes(words, run, tmp_path):
         "odd step": (("sample", run, "--checkpoint", "²"), 2, "best, latest or a step"),
         "pipe as corpus": (("train", "--corpus", "/dev/null"), 2, "not a regular file"),
         "negative n": (("sample", run, "-n", "-1"), 2, "greater than or equal to 0"),
+        "option of a cell": (("show", "cell", "gru", "-o", "reset=before"), 2, "-o is of a corpus, not of cell"),
+        "null in a table": (("sample", run, "--null", "--out", "z.csv"), 2, "two forms of the rows"),
+        "json in a table": (("sample", run, "--json", "--out", "z.csv"), 2, "two forms of the rows"),
+        "null and json": (("sample", run, "--null", "--json"), 2, "two forms of the rows"),
         "bad temperature": (("sample", run, "-t", "-1"), 2, "temperature"),
     }  # fmt: skip
 

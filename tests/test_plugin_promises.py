@@ -67,6 +67,14 @@ def test_strict_makes_an_error_of_any_fault(fault, loaded, monkeypatch):
 
 
 @pytest.mark.promise("R19")
+def test_strict_makes_an_error_of_a_name_that_is_not_installed(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQGEN_PLUGINS_STRICT", "1")
+    monkeypatch.setenv("SEQGEN_LOAD_PLUGINS", "nosuch")
+    found = finish(run_seqgen("list", "cells", cwd=tmp_path))
+    assert found.code == 5 and "plugin 'nosuch' is not installed" in found.err and found.err.count("\n") == 1
+
+
+@pytest.mark.promise("R19")
 @pytest.mark.parametrize("value", ["", "0", "false", "no", "off"])
 def test_switches_that_are_off(value, loaded, monkeypatch, capsys, problems):
     for name in ("SEQGEN_PLUGINS_STRICT", "SEQGEN_TRACE_PLUGINS"):

@@ -54,6 +54,12 @@ def little(in_tmp):
     sys.modules.pop("little", None)
 
 
+def test_a_plugin_is_checked_beside_another_file(cli, little, in_tmp):
+    (in_tmp / "other.py").write_text("import seqgen\n")
+    found = cli("plugins", "check", little(KEPT), "--plugin", "other.py")
+    assert found.code == 0, found.err
+
+
 def test_a_plugin_that_keeps_its_contracts(cli, little):
     found = cli("plugins", "check", little(KEPT))
     assert found.code == 0 and not found.err

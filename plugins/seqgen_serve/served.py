@@ -47,12 +47,13 @@ class ServedRun:
         wanted = {**(given or {}), **({} if label is None else {"label": label})}
         known = self.conditions
         for name, value in wanted.items():
+            field = "label" if label is not None and name == "label" else "given"
             if name not in known:
                 have = f"it has {', '.join(known)}" if known else "it was trained without conditions"
-                raise ApiError(400, f"the model {self.name!r} has no condition {name!r:.60}: {have}", name)
+                raise ApiError(400, f"the model {self.name!r} has no condition {name!r:.60}: {have}", field)
             if value not in known[name]:
                 some = ", ".join(known[name][:20])
-                raise ApiError(400, f"the model {self.name!r} has no {name} {value!r:.60}; known: {some}", name)
+                raise ApiError(400, f"the model {self.name!r} has no {name} {value!r:.60}; known: {some}", field)
         return wanted
 
     @property

@@ -169,10 +169,19 @@ def _result(trial: FrozenTrial) -> TrialResult:
         number=trial.number,
         state=state,
         bits_per_char=value if value is not None and math.isfinite(value) else None,
-        values=dict(facts.get("values", {})),
+        values={name: _as_number(value) for name, value in facts.get("values", {}).items()},
         parameters=facts.get("parameters"),
         steps=facts.get("steps"),
         trained_s=facts.get("trained_s"),
         problem=problem,
         same_as=facts.get("same_as"),
     )
+
+
+def _as_number(value: Any) -> Any:
+    """Return a value of a list, all of which are texts, as a number if it is one."""
+    for kind in (int, float) if isinstance(value, str) else ():
+        with contextlib.suppress(ValueError):
+            number = kind(value)
+            return number if math.isfinite(number) else value
+    return value

@@ -159,8 +159,9 @@ def show_one(
 
     fields = {"text_field": text_field, "label_field": label_field}
     named = {key: value for key, value in fields.items() if value is not None}
-    if named and (kind in ("train", "run") or _kind(kind) != "corpus"):
-        raise UsageError(f"--text-field and --label-field are of a corpus, not of {kind}")
+    if (named or option) and (kind in ("train", "run") or _kind(kind) != "corpus"):
+        flags = "--text-field and --label-field are" if named else "-o is"
+        raise UsageError(f"{flags} of a corpus, not of {kind}: leave it out")
     if kind == "train" and name is None:
         _show_train(as_json)
         return

@@ -124,7 +124,7 @@ def _load_plugins(arguments: Sequence[str]) -> None:
     session.command = "" if completes else command or "-"
     session.plugins = Plugins(warn)
     if "--no-plugins" not in options:
-        session.plugins.load(entry_point_candidates(warn))
+        session.plugins.load(entry_point_candidates(session.plugins.report_problem))
     # Somebody who gives a file wants what is in it; to look at plugins is to look at broken ones too.
     session.plugins.load([file_candidate(path) for path in files], needed=command != "plugins")
 

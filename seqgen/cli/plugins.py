@@ -92,7 +92,7 @@ def write_plugin(
 def check_plugin(
     *,
     ctx: typer.Context,
-    plugin: Annotated[
+    named: Annotated[
         str,
         typer.Argument(
             metavar="PACKAGE|FILE",
@@ -111,8 +111,8 @@ def check_plugin(
     from seqgen.testing import checks_of_plugin
     from seqgen.testing.plugin import package_of
 
-    named_file = plugin.endswith(".py") or "/" in plugin
-    package = package_of(Path(plugin) if named_file else plugin)
+    is_file = named.endswith(".py") or "/" in named
+    package = package_of(Path(named) if is_file else named)
     checks = checks_of_plugin(package, parse_options(option or ()))
     rows = []
     first_to_mend: dict[str, str] = {}
@@ -137,7 +137,7 @@ def check_plugin(
     if failed:
         listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
         more = f"; {len(waiting)} wait for that (-v lists them)" if waiting else ""
-        raise PluginError(f"{plugin}: {len(failed)} of {len(rows)} checks failed: {listed}{more}")
+        raise PluginError(f"{named}: {len(failed)} of {len(rows)} checks failed: {listed}{more}")
 
 
 def _clashes(package: Package, ctx: typer.Context) -> str:

@@ -81,6 +81,7 @@ def sample(
 
     if out is not None:
         check_out(out, force=force)
+    _check_form(out, nul=nul, as_json=as_json)
     for written in (out, picture):
         if written is not None:
             check_folder_of(written)
@@ -128,6 +129,16 @@ def sample(
         for chunk in chunks:
             session.stdout.buffer.write(chunk)
         session.stdout.buffer.flush()
+
+
+def _check_form(out: Path | None, *, nul: bool, as_json: bool) -> None:
+    """Refuse flags that ask for another form than the ending of a file, or for two."""
+    ending = "" if out is None else out.suffix.lower()
+    for flag, asked, others in (("--null", nul, TABLES.keys()), ("--json", as_json, TABLES.keys() - {".jsonl"})):
+        if asked and ending in others:
+            raise UsageError(f"{flag} and --out {str(out)!r} ask for two forms of the rows: drop one")
+    if nul and as_json:
+        raise UsageError("--null and --json ask for two forms of the rows: drop one")
 
 
 def _iter_rows(run: Run, n: int, settings: dict[str, Any], on_tried: Callable[[int], None]) -> Iterator[Sample]:

@@ -25,7 +25,8 @@ class TaskResult:
     Attributes:
         task: the task.
         number: its position among the tasks, from 0.
-        error: the error that it raised, as the worker raised it; None if it returned.
+        error: the error of seqgen that it raised, or ``TaskFailed`` with the type and the text of any other; None if it
+            returned.
     """
 
     task: Task
@@ -38,7 +39,7 @@ class TaskResult:
         """The JSON value that the function returned.
 
         Raises:
-            SeqgenError: the task raised it.
+            SeqgenError: ``error``.
         """
         if self.error is not None:
             raise self.error

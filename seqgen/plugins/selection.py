@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def default_plugins() -> Plugins:
     """Return the installed plugins, loaded once; problems are Python warnings."""
     plugins = Plugins(warn=_warn)
-    plugins.load(entry_point_candidates(_warn))
+    plugins.load(entry_point_candidates(plugins.report_problem))
     return plugins
 
 
@@ -54,7 +54,7 @@ def choose_plugins(plugins: PluginsArgument = None) -> Plugins:
         return plugins
     several = isinstance(plugins, Iterable) and not isinstance(plugins, str | type)
     chosen = Plugins(warn=_warn)
-    chosen.load(entry_point_candidates(_warn))
+    chosen.load(entry_point_candidates(chosen.report_problem))
     load_objects(chosen, plugins if several else [plugins])  # type: ignore[arg-type]
     return chosen
 

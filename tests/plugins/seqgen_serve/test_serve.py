@@ -108,6 +108,8 @@ def test_labels(client, labelled):
             labelled, 4, seed=1, label=label, contains=label
         )
     assert "no condition 'label'" in client.error(400, model="run", label="a")
+    unknown = client.post(status=400, model="run", given={"year": "1999"})["error"]
+    assert "no condition 'year'" in unknown["message"] and unknown["param"] == "given"
     assert "known: a, b" in client.error(400, model="labelled", label="c")
 
 

@@ -23,6 +23,8 @@ from seqgen_tune.runner import tune
 QUICK = {"steps": 40, "split": "60/20/20", "cell": "vanilla", "hidden": 6, "blend": "none", "batch_size": 16}
 FLAGS = [word for name, value in QUICK.items() for word in (f"--{name.replace('_', '-')}", value)]
 SPACE = ("lr=1e-5..1e-1:log", "embedding=2..8")
+CELLS = ("gru", "vanilla")
+LISTED = {name: value for name, value in QUICK.items() if name not in ("hidden", "cell")}
 STOPPER = """
 import os, signal
 import seqgen
@@ -75,6 +77,13 @@ def test_a_study_finds_prunes_and_prints_the_command_of_the_best(cli, words, in_
     assert min(losses) == best["bits_per_char"], "the same settings give the same run"
     assert ElementTree.fromstring((in_tmp / "s.svg").read_bytes()).tag.endswith("svg")
     assert not list((in_tmp / "study").glob("worker-*"))
+
+
+def test_numbers_of_a_list_are_numbers_in_the_results(words, in_tmp):
+    trials = tune(words, ["hidden=4|6", "lr=1e-3|1e-2", "cell=gru|vanilla"], trials=2, **LISTED).to_json()["trials"]
+    for one in trials:
+        values = one["values"]
+        assert values["model.hidden"] in (4, 6) and values["train.lr"] in (0.001, 0.01) and values["cell"] in CELLS
 
 
 def test_conditions_apply_to_the_parts_that_have_the_option(words, in_tmp):
