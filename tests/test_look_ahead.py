@@ -21,8 +21,8 @@ from seqgen.sampling import Sampler, conditional, find_way, look_ahead
 from seqgen.sampling.bound import LEAST_KEPT, MAX_ABOVE, fit_any_bound, fit_bound, heaviest, recovery
 from seqgen.sampling.contexts import Contexts
 from seqgen.sampling.corrected import LookAheadSampler
-from seqgen.sampling.look_ahead import POWERS, LookAhead
-from seqgen.sampling.trial import Trial, best_power
+from seqgen.sampling.look_ahead import POWERS_OF_STATES, LookAhead
+from seqgen.sampling.trial import Trial, best_powers
 from seqgen.tokenizers import BOS, EOS, Vocabulary
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer
@@ -135,7 +135,7 @@ def test_the_probability_of_an_accepted_end_is_that_of_all_accepted_rows_of_the_
 
 
 def test_rows_of_the_ngram_itself_have_equal_weights(letters, monkeypatch):
-    monkeypatch.setattr(look_ahead, "POWERS", (1,))
+    monkeypatch.setattr(look_ahead, "POWERS", ((1.0, 0.0),))
     of, _, graph = letters
     blend = Blend(of[0], graph)
     gate_2F = np.zeros((2, N_FEATURES))
@@ -408,10 +408,12 @@ def test_a_power_is_passed_over_whose_rows_miss_others(letters, text):
     """Such a letter comes at once or never: weights are then nearly equal."""
     of, shares, _ = letters
     one = with_look_ahead(of, too_rare(of[1], 1e-4), contains=text)
-    found = {power: fit_bound(one.raised(power).reseeded(1).weighted(0, 512)[0], 0.01) for power in POWERS}
+    assert one.powers == POWERS_OF_STATES
+    found = {powers: fit_bound(one.raised(*powers).reseeded(1).weighted(0, 512)[0], 0.01) for powers in one.powers}
     true = sum(share for row, share in shares.items() if text in row)
-    assert max(found, key=lambda power: found[power].kept) == 0.9 and found[0.9].accepted < 0.8 * true
-    assert found[best_power(one, 1)[0]].accepted == pytest.approx(true, rel=0.3)
+    most = max(found, key=lambda powers: found[powers].kept)
+    assert most == (0.9, 0) and found[most].accepted < 0.8 * true
+    assert found[best_powers(one, 1)[0]].accepted == pytest.approx(true, rel=0.3)
 
 
 def test_the_power_does_not_depend_on_the_rows_sampled_together(letters):
@@ -429,15 +431,15 @@ def test_the_power_does_not_depend_on_the_rows_sampled_together(letters):
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(LookAheadSampler, "weighted", noted)
-            power = best_power(one, 1)[0]
-        found.append((power, sum(width for _, width in sampled), max(width for _, width in sampled)))
+            powers, _ = best_powers(one, 1)
+        found.append((powers, sum(width for _, width in sampled), max(width for _, width in sampled)))
     assert [most for *_, most in found] == [32, 96, 384]
-    assert len({(power, n_rows) for power, n_rows, _ in found}) == 1
+    assert len({(powers, n_rows) for powers, n_rows, _ in found}) == 1
 
 
 def test_look_ahead_is_not_used_where_it_misses_frequent_rows(letters, monkeypatch):
     of, _, graph = letters
-    monkeypatch.setattr(conditional, "best_power", lambda one, seed: (0.9, Trial(one.raised(0.9), seed)))
+    monkeypatch.setattr(conditional, "best_powers", lambda one, seed: ((0.9, 0.0), Trial(one.raised(0.9), seed)))
     monkeypatch.setattr(conditional, "_ENOUGH", 1)
     wanted, contexts = {"contains": "c"}, too_rare(of[1], 1e-6)
     proposal = with_look_ahead(of, contexts, **wanted)
@@ -505,6 +507,35 @@ def test_a_bound_is_looser_where_too_few_rows_would_be_kept():
 
 
 # -- the choice
+
+
+@pytest.mark.parametrize("powers", look_ahead.POWERS)
+def test_rows_are_right_whatever_the_powers(letters, powers):
+    of, shares, graph = letters
+    wanted, _ = conditional_shares(shares, lambda text: "bcb" in text)
+    one = with_look_ahead(of, graph, contains="bcb").raised(*powers)
+    bound = Trial(one, conditional.PILOT_SEED).bound()
+    texts = [row.text for row in itertools.islice(one.kept_rows(bound), 10_000)]
+    assert variation(texts, wanted) < noise(wanted, 10_000) + max(MAX_ABOVE, bound.above)
+
+
+def test_the_mean_is_over_the_contexts_of_a_state_by_how_often_they_occur(letters):
+    """So it tells states of the constraint apart, and not the symbols before."""
+    of, _, graph = letters
+    ahead = with_look_ahead(of, graph, contains="bcb")._look_ahead
+    pairs = torch.arange(ahead.n_pairs)
+    next_PV, log_g_PV = ahead._next_PV[pairs], ahead.raised(0.0, 1.0).log_factors(pairs, 2)
+    group_P, log_h_P = ahead._group_P, ahead._log_h[6 - 2]
+    assert len(group_P.unique()) - 1 == 4 < ahead.n_pairs
+    for group in range(4):
+        of_group_P = log_h_P[group_P == group]
+        (mean,) = log_g_PV[(group_P[next_PV] == group) & log_g_PV.isfinite()].unique()
+        assert of_group_P.min() - 1e-5 <= mean <= of_group_P.max() + 1e-5
+    log_h_P = np.array([math.log(0.1), math.log(0.3), math.log(0.5), -math.inf, -math.inf], dtype=np.float32)
+    means = look_ahead._log_means(
+        log_h_P, np.array([True, False, True, True, False]), np.array([3.0, 1.0, 9.0, 1.0, 2.0])
+    )
+    assert means.exp().tolist() == pytest.approx([0.15, 0.5, 0.0, 1.0])
 
 
 def test_frequent_rows_are_not_corrected(letters):

@@ -79,12 +79,11 @@ def sample(
     from seqgen.config import SampleConfig
     from seqgen.files import check_folder_of, is_special
 
+    _check_form(out, nul=nul, as_json=as_json)
     if out is not None:
         check_out(out, force=force)
-    _check_form(out, nul=nul, as_json=as_json)
-    for written in (out, picture):
-        if written is not None:
-            check_folder_of(written)
+    for written in filter(None, (out, picture)):
+        check_folder_of(written)
     if n is not None and settings["rows"] is not None:
         raise UsageError("--rows says which rows are tried, and -n how many are kept: drop one of them")
     n = _DEFAULT if n is None else n

@@ -27,7 +27,7 @@ from seqgen.sampling.corrected import LookAheadSampler
 from seqgen.sampling.look_ahead import LookAhead, TooLarge
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.text_automata import TooManyStates, accepts, tabulate_for
-from seqgen.sampling.trial import best_power
+from seqgen.sampling.trial import best_powers
 
 PILOT_SEED = 2**63 - 1
 """The seed of trial rows, one for all, so that a constraint is always treated alike."""
@@ -187,7 +187,7 @@ class _Chooser:
         if not isinstance(proposal, LookAheadSampler) or proposal.constraint is None:
             return self.way(self.choose())  # what was remembered does not hold any more
         bound, excluded = Bound(*found["bound"]), found.get("excluded", 0.0)
-        rows = proposal.raised(found["power"]).kept_rows(bound)
+        rows = proposal.raised(*found["powers"]).kept_rows(bound)
         return Way(n_kept, n_tried, rows, bound, proposal.constraint.name, excluded, misfit)
 
     @functools.cached_property
@@ -207,7 +207,7 @@ class _Chooser:
 
 
 def _try(proposal: LookAheadSampler | None, n_kept: int) -> dict[str, Any] | None:
-    """Return the power and the bound of a sampler with look-ahead; None where it is of no use.
+    """Return the powers and the bound of a sampler with look-ahead; None where it is of no use.
 
     Args:
         proposal: the sampler; None: there is none.
@@ -221,9 +221,9 @@ def _try(proposal: LookAheadSampler | None, n_kept: int) -> dict[str, Any] | Non
         """Return whether look-ahead misses no rows, keeps enough, and more than free sampling at the same cost."""
         return bound.accepted >= least and bound.kept >= max(LEAST_KEPT, _COST * bound.accepted)
 
-    power, trial = best_power(proposal, PILOT_SEED)
+    powers, trial = best_powers(proposal, PILOT_SEED)
     bound = trial.bound(is_worth)
-    return {"power": power, "bound": list(bound)} if bound is not None and is_worth(bound) else None
+    return {"powers": list(powers), "bound": list(bound)} if bound is not None and is_worth(bound) else None
 
 
 def _by_grammar(sampler: Sampler, grammar: Grammar, remember: Remember, size: int = 1) -> LookAheadSampler | str:

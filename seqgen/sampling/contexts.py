@@ -34,11 +34,13 @@ class Contexts:
         probs_DV: the distributions.
         following_DV: the context after each id.
         begin: the context at the beginning of a row.
+        times_D: how often each context occurs; None where the state of a constraint implies it.
     """
 
     probs_DV: npt.NDArray[np.floating[Any]]
     following_DV: npt.NDArray[np.integer[Any]]
     begin: int
+    times_D: npt.NDArray[np.floating[Any]] | None = None
 
     def at_temperature(self, temperature: float, allowed_V: npt.NDArray[np.bool_]) -> Contexts:
         """Return the distributions of allowed ids, raised to 1 / temperature."""
@@ -57,8 +59,9 @@ class Contexts:
 
 def contexts_of(graph: Graph, nodes_D: npt.NDArray[np.integer[Any]]) -> Contexts:
     """Return some contexts of an n-gram, in any order, each with its shorter one."""
-    probs_DV, following_DV = sparse_table(graph, np.sort(nodes_D))
-    return Contexts(probs_DV, following_DV, int(following_DV[0, BOS]))
+    nodes_D = np.sort(nodes_D)
+    probs_DV, following_DV = sparse_table(graph, nodes_D)
+    return Contexts(probs_DV, following_DV, int(following_DV[0, BOS]), graph.total_R[nodes_D] + 1.0)
 
 
 def contexts_by_state(

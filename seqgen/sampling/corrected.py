@@ -1,7 +1,8 @@
 """Rows of the model under a constraint: sampled with look-ahead, then corrected by rejection.
 
 The target is the model's distribution, after all decoding steps, of rows that satisfy the constraint. A row is sampled
-from the proposal q(v) = p(v) h(v) / Z with Z = sum over v of p(v) h(v) at each step (``look_ahead``), and its weight is
+from the proposal q(v) = p(v) h(v) / Z with Z = sum over v of p(v) h(v) at each step (``look_ahead``, where h(v) has
+powers), and its weight is
 
     w = p(row) / q(row) = product over steps of Z / h(v)
 
@@ -27,7 +28,7 @@ from torch import Tensor
 from seqgen.protocols import State
 from seqgen.sampling.bound import Bound, Floats
 from seqgen.sampling.categorical import Uniforms, identity, sample_ids
-from seqgen.sampling.look_ahead import LookAhead
+from seqgen.sampling.look_ahead import LookAhead, Powers
 from seqgen.sampling.row_batch import RowBatch
 from seqgen.sampling.sampler import ActiveRows, Sample, Sampler
 from seqgen.sampling.steps import DecodingStep, RowConstraint
@@ -61,10 +62,15 @@ class LookAheadSampler(Sampler):
         """The look-ahead."""
         return self._look_ahead
 
-    def raised(self, power: float) -> Self:
-        """Return the sampler with another power of h."""
+    @property
+    def powers(self) -> tuple[Powers, ...]:
+        """Powers of h and of its mean to choose from."""
+        return self._look_ahead.powers
+
+    def raised(self, power: float, power_of_mean: float = 0.0) -> Self:
+        """Return the sampler with other powers of h and of its mean."""
         other = copy.copy(self)
-        other._look_ahead = self._look_ahead.raised(power)
+        other._look_ahead = self._look_ahead.raised(power, power_of_mean)
         return other
 
     def weigh(self, start: int, stop: int) -> tuple[Floats, Floats, Floats]:

@@ -8,8 +8,8 @@ the constraint, c the context, p its probabilities and n the number of symbols t
     h_n(q, c) = p(end | c) [q accepts] + sum over v of p(v | c) h_{n-1}(q v, c v)          h_{-1} = 0
 
 or, in one long text, whose rows have no end, h_0(q, c) = [q accepts]. Rows whose symbols are sampled from
-p_model(v) h(q v, c v)^a with a power a satisfy the constraint; how far they are from the model's own is known
-(``corrected``).
+p_model(v) h(q v, c v)^a g(q v)^b satisfy the constraint, where g(q) is the mean of h(q, c) over the contexts c; how far
+they are from the model's own is known (``corrected``).
 
 Source: the use of a tractable model of the future, Zhang et al. 2023, arXiv:2304.07438 (GeLaTo) and Zhang et al. 2024,
 arXiv:2406.13892 (Ctrl-G), both with a hidden Markov model in place of the n-gram.
@@ -47,9 +47,15 @@ _LEAST_TIMES = 4  # that a context occurs, unless all fit: rarer ones are too su
 _WORTH = 1.25  # times as many contexts are worth another try
 _SETTLED = 1e-3  # relative change of h between lengths below which it is taken to be that of longer rows too
 _FLOOR, _PER_SYMBOL = -750.0, 5.0  # stands for log h where it is below the smallest double: by the distance to the end
-POWERS = (0.9, 0.6, 0.3)
-"""Powers of h to choose from: where it is too sure of the future, lower ones make the weights of rows more equal."""
+Powers = tuple[float, float]
+"""The powers (a, b) of h and of its mean over contexts."""
+POWERS: tuple[Powers, ...] = ((0.9, 0.0), (0.6, 0.0), (0.6, 0.4), (0.3, 0.7))
+"""Powers to choose from. Where h is too sure of the future, lower ones make the weights of rows more equal. Those of
+which the sum is 1 are so in the contexts only: a rare state of the constraint is still sought as it has to be."""
+POWERS_OF_STATES: tuple[Powers, ...] = ((0.9, 0.0), (0.6, 0.0), (0.3, 0.0))
+"""Powers to choose from where the state implies the context, so that g is h."""
 _LEAST = 1e-300  # divisor of a relative change
+_LEAST_CONTEXTS = 2  # of a state, on average, for their mean to be another than h
 
 
 class LookAhead:
@@ -67,6 +73,7 @@ class LookAhead:
     Attributes:
         n_pairs: P.
         log_accepted: log h at the start of a row.
+        powers: powers of h and of its mean to choose from.
 
     Raises:
         TooLarge: there are too many pairs even with one context.
@@ -84,7 +91,6 @@ class LookAhead:
         device: torch.device | None = None,
     ) -> None:
         self._automaton, self._max_length, self._device = automaton, max_length, device
-        self._power = POWERS[0]
         n_left = max(max_length - len(prefix), 0)
         self._find_classes(counts)
         most = size * _MAX_WORK // (n_left + 1) // len(self._first_U)
@@ -97,15 +103,22 @@ class LookAhead:
         next_PV = self._table(codes_P, state_P, context_P, contexts)
         probs_DV = contexts.at_temperature(temperature, automaton.allowed_V).probs_DV
         log_h = self._solve(next_PV, probs_DV, context_P, n_left)
+        self.log_accepted = float(log_h[min(n_left + 1, len(log_h) - 1)][self._start])
+        self.powers, self._log_g = POWERS_OF_STATES, list[Tensor]()
+        begins_P = np.diff(state_P, prepend=-1) > 0  # the pairs of a state follow one another
+        if contexts.times_D is not None and self.n_pairs >= _LEAST_CONTEXTS * begins_P.sum():
+            self.powers = POWERS
+            self._group_P = torch.from_numpy(np.append(np.cumsum(begins_P) - 1, [begins_P.sum()] * 2)).to(device)
+            times_P = contexts.times_D[context_P]
+            self._log_g = [_log_means(values_P.numpy()[:-2], begins_P, times_P).to(device) for values_P in log_h]
+        self._power, self._power_of_mean = self.powers[0]
         self._next_PV = torch.from_numpy(next_PV).to(device)
         self._log_h = [values_P.to(device) for values_P in log_h]
-        self.log_accepted = float(self._log_h[min(n_left + 1, len(self._log_h) - 1)][self._start]) / self._power
 
-    def raised(self, power: float) -> LookAhead:
-        """Return the look-ahead with another power of h."""
+    def raised(self, power: float, power_of_mean: float = 0.0) -> LookAhead:
+        """Return the look-ahead with other powers of h and of its mean."""
         other = copy.copy(self)
-        other._power = power
-        other._log_h = [values_P * (power / self._power) for values_P in self._log_h]
+        other._power, other._power_of_mean = power, power_of_mean
         return other
 
     @staticmethod
@@ -205,7 +218,7 @@ class LookAhead:
     def _solve(
         self, next_PV: npt.NDArray[np.int32], probs_DV: npt.NDArray[np.floating[Any]], context_P: Ints, n_left: int
     ) -> list[Tensor]:
-        """Return log h_{-1}, log h_0, ... of the pairs, of ended and of rejected rows, each (P + 2,), times the power.
+        """Return log h_{-1}, log h_0, ... of the pairs, of ended and of rejected rows, each (P + 2,).
 
         The last one stands for all longer rows: it has settled, or more would take too much memory.
         """
@@ -233,11 +246,11 @@ class LookAhead:
         return found
 
     def _log(self, h_P: Tensor, n_left: int) -> Tensor:
-        """Return log h times the power, finite wherever an accepted end is within ``n_left`` symbols."""
+        """Return log h, finite wherever an accepted end is within ``n_left`` symbols."""
         log_P = h_P.log()
         reaches_P = (self._distance_P <= n_left) & (h_P[: self.n_pairs] == 0)
         log_P[: self.n_pairs].masked_scatter_(reaches_P, _FLOOR - _PER_SYMBOL * self._distance_P[reaches_P].double())
-        return (self._power * log_P).float()
+        return log_P.float()
 
     def initial_state(self, width: int) -> Tensor:
         """Return the pairs of ``width`` rows after the prefix, (C,)."""
@@ -248,19 +261,40 @@ class LookAhead:
         return follow(self._next_PV, state_C, ids_C)
 
     def log_factors(self, state_C: Tensor, length: int) -> Tensor:
-        """Return log h after each id, times the power, (C, V); minus infinity where no accepted end is near enough.
+        """Return log(h^a g^b) after each id, (C, V); minus infinity where no accepted end is near enough.
 
         Args:
             state_C: the pairs before the id.
             length: symbols of the rows so far, prefix included.
         """
-        after_P = self._log_h[min(self._max_length - length, len(self._log_h) - 1)]
+        n_left = min(self._max_length - length, len(self._log_h) - 1)
         next_CV = self._next_PV.index_select(0, state_C)
-        return after_P.index_select(0, next_CV.view(-1)).view(next_CV.shape)
+        after = next_CV.view(-1)
+        log_factors = self._power * self._log_h[n_left].index_select(0, after)
+        if self._power_of_mean:
+            log_g = self._log_g[n_left].index_select(0, self._group_P.index_select(0, after))
+            log_factors += self._power_of_mean * log_g
+        return log_factors.view(next_CV.shape)
 
     def mask(self, logits_CV: Tensor, state_C: Tensor, length: int) -> Tensor:
-        """Return logits to which log h is added; see ``log_factors``."""
+        """Return logits to which the factors are added; see ``log_factors``."""
         return logits_CV + self.log_factors(state_C, length)
+
+
+def _log_means(log_h_P: npt.NDArray[Any], begins_P: npt.NDArray[np.bool_], times_P: npt.NDArray[Any]) -> Tensor:
+    """Return the logarithm of the mean of h over the pairs of each state, (S + 1,); the last one is 0, for ended rows.
+
+    Args:
+        log_h_P: log h of each pair, state by state.
+        begins_P: whether a pair is the first of its state.
+        times_P: how often its context occurs.
+    """
+    first_S, group_P = np.flatnonzero(begins_P), np.cumsum(begins_P) - 1
+    weighted_P = log_h_P + np.log(times_P / np.add.reduceat(times_P, first_S)[group_P])
+    most_S = np.maximum(np.maximum.reduceat(weighted_P, first_S), -np.finfo(np.float64).max)  # where h is 0
+    with np.errstate(divide="ignore"):
+        log_g_S = most_S + np.log(np.add.reduceat(np.exp(weighted_P - most_S[group_P]), first_S))
+    return torch.from_numpy(np.append(log_g_S, 0.0)).float()
 
 
 def find_free(automaton: RowAutomaton) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Trials of look-ahead: rows of one seed, whose weights say by which power of h, and bound, rows are to be sampled.
+"""Trials of look-ahead: rows of one seed, whose weights say by which powers of h, and bound, rows are sampled.
 
 Dimension letters: N rows.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgen.sampling.bound import Bound, Floats, bound_of_trial, fit_any_bound, fit_bound
 from seqgen.sampling.corrected import LookAheadSampler
-from seqgen.sampling.look_ahead import POWERS
+from seqgen.sampling.look_ahead import Powers
 
 _FIRST, _MAX_ROWS = 128, 16384  # rows of a trial, which is doubled until it is enough
 _ENOUGH = 4000  # effective rows: fewer do not show the few rows that weigh very much
@@ -65,22 +65,22 @@ class Trial:
         return self.first(n_rows)[0] if n_rows >= 2 * _FIRST else log_weights_N
 
 
-def best_power(sampler: LookAheadSampler, seed: int) -> tuple[float, Trial]:
-    """Return the power of h of which most rows of a seed would be kept, and these rows.
+def best_powers(sampler: LookAheadSampler, seed: int) -> tuple[Powers, Trial]:
+    """Return the powers of h and of its mean of which most rows of a seed would be kept, and these rows.
 
-    A power is passed over if its rows satisfy the constraint significantly more rarely, by their mean weight, than
-    those of another: it hardly samples some kind of rows.
+    Powers are passed over if their rows satisfy the constraint significantly more rarely, by their mean weight, than
+    those of others: they hardly sample some kind of rows.
     """
-    trials = {power: Trial(sampler.raised(power), seed) for power in POWERS}
-    tried = {power: trial.to_compare() for power, trial in trials.items()}
+    trials = {powers: Trial(sampler.raised(*powers), seed) for powers in sampler.powers}
+    tried = {powers: trial.to_compare() for powers, trial in trials.items()}
     heaviest = max(float(log_weights_N.max()) for log_weights_N in tried.values())
     if heaviest == -math.inf:
-        return POWERS[0], trials[POWERS[0]]
-    bounds = {power: fit_bound(log_weights_N, _TRIED_ABOVE) for power, log_weights_N in tried.items()}
-    kept = {power: 0.0 if bound is None else bound.kept for power, bound in bounds.items()}
-    likely = {power: _likely_mean(np.exp(log_weights_N - heaviest)) for power, log_weights_N in tried.items()}
+        return next(iter(trials.items()))
+    bounds = {powers: fit_bound(log_weights_N, _TRIED_ABOVE) for powers, log_weights_N in tried.items()}
+    kept = {powers: 0.0 if bound is None else bound.kept for powers, bound in bounds.items()}
+    likely = {powers: _likely_mean(np.exp(log_weights_N - heaviest)) for powers, log_weights_N in tried.items()}
     highest = max(lower for lower, _ in likely.values())
-    best = max(POWERS, key=lambda power: (likely[power][1] >= highest, kept[power]))
+    best = max(trials, key=lambda powers: (likely[powers][1] >= highest, kept[powers]))
     return best, trials[best]
 
 
