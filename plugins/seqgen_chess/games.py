@@ -12,11 +12,11 @@ from pydantic import Field
 import seqgen
 
 NO_MOVES = "games without moves skipped"
-_START = re.compile(rb'(?:%.*\n|[^\S\n]*\n)*\[[A-Z]\w* "[^"\n]*"\][^\S\n]*\n\s*(?:\[|\d|\{)')
+_START = re.compile(rb'(?:%.*\n|[^\S\n]*\n)*(?:\[[A-Z]\w* "[^"\n]*"\][^\S\n]*)+\n\s*(?:\[|\d|\{)')
 _TAG = re.compile(r'\[\s*(\w+)\s+"((?:[^"\\]|\\.)*)"\s*\]')
-_TOKEN = re.compile(r"\{|\}|\(|\)|;|<[^>]*>|\$\d*|1-0|0-1|1/2-1/2|\*|\d+\.+|\d+(?![-/\d])|[^\s{}();<>$*]+|\s+|.")
+_TOKEN = re.compile(r"\{|\}|\(|\)|;|<[^>]*>|\$\d*|1-0|0-1|1/2-1/2|\*|\d+\.+|\d+(?![-/\d])|\.+|[^\s{}();<>$*]+|\s+|.")
 _RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
-_MOVE = re.compile(r"(?:[KQRBN]?[a-h]?[1-8]?[x-]?[a-h][1-8](?:=?[QRBN])?|O-O(?:-O)?|0-0(?:-0)?|Z0|--)[+#]*[!?]*")
+_MOVE = re.compile(r"(?:[KQRBN]?[a-h]?[1-8]?[x-]?[a-h][1-8](?:=?[QRBN]|e\.p\.)?|O-O(?:-O)?|0-0(?:-0)?|Z0|--)[+#]*[!?]*")
 _NUMBER = re.compile(r"([0-9]{1,6})\.*")  # of a move
 _MARKS = re.compile(r"[!?]+$")
 
@@ -54,21 +54,21 @@ class PgnReader:
         Raises:
             CorpusError: the movetext is not as the standard has it.
         """
-        game = _Game()
+        game, movetext = _Game(), _Movetext()
         for line in lines:
             if line.startswith("%"):
                 continue
-            tag = None if game.is_commented else _TAG.fullmatch(line.strip())
-            if tag is None:
-                for _ in game.read(line):
+            for token in movetext.tokens(line):
+                is_tag = token.re is _TAG
+                if is_tag and game.moves:  # without a result before the tags of the next
                     yield from self._record(game)
                     game = _Game()
-                continue
-            if game.moves:  # without a result before the tags of the next
-                yield from self._record(game)
-                game = _Game()
-            game.tags[tag[1]] = re.sub(r"\\(.)", r"\1", tag[2])
-        if game.is_commented:
+                if is_tag:
+                    game.tags[token[1]] = re.sub(r"\\(.)", r"\1", token[2])
+                elif game.ends(token[0]):
+                    yield from self._record(game)
+                    game = _Game()
+        if movetext.is_commented:
             raise seqgen.CorpusError("the file ends within a comment or variation")
         if game.moves or game.tags:
             yield from self._record(game)
@@ -88,6 +88,47 @@ class PgnReader:
         yield seqgen.Record(" ".join([*words, *([result] * self._result)]), label, fields)
 
 
+class _Movetext:
+    """The text read so far, of all games: whether it ends within a comment or variation."""
+
+    def __init__(self) -> None:
+        self._in_comment, self._depth = False, 0
+
+    @property
+    def is_commented(self) -> bool:
+        """Return whether the text read so far ends within a comment or variation."""
+        return self._in_comment or self._depth > 0
+
+    def tokens(self, line: str) -> Iterator[re.Match[str]]:
+        """Yield the tag pairs and tokens of a line, each as the match of its pattern, without comments and variations.
+
+        Raises:
+            CorpusError: a variation is closed that is not open.
+        """
+        at = 0
+        while at < len(line):
+            if self._in_comment:
+                at = line.find("}", at) + 1
+                self._in_comment = at == 0
+                if self._in_comment:
+                    return
+                continue
+            is_tag = line[at] == "[" and not self._depth
+            token = (is_tag and _TAG.match(line, at)) or _TOKEN.match(line, at)
+            assert token is not None
+            at = token.end()
+            if token[0] == ";":
+                return
+            if token[0] == "{":
+                self._in_comment = True
+            elif token[0] in ("(", ")"):
+                self._depth += 1 if token[0] == "(" else -1
+                if self._depth < 0:
+                    raise seqgen.CorpusError("a variation is closed that is not open")
+            elif not self._depth:
+                yield token
+
+
 class _Game:
     """The game being read.
 
@@ -100,44 +141,25 @@ class _Game:
 
     def __init__(self) -> None:
         self.tags, self.moves, self.first, self.result = dict[str, str](), list[str](), 0, ""
-        self._in_comment, self._depth = False, 0
 
-    @property
-    def is_commented(self) -> bool:
-        """Return whether the text read so far ends within a comment or variation."""
-        return self._in_comment or self._depth > 0
-
-    def read(self, line: str) -> Iterator[None]:
-        """Read a line of movetext, and yield where the game ends.
+    def ends(self, piece: str) -> bool:
+        """Add a piece of the movetext, and return whether it is the result, with which the game ends.
 
         Raises:
-            CorpusError: there is something that is neither a move nor a comment.
+            CorpusError: it is no part of movetext.
         """
-        for piece in _TOKEN.findall(line):
-            if self._in_comment:
-                self._in_comment = piece != "}"
-            elif piece == ";":
-                return
-            elif piece == "{":
-                self._in_comment = True
-            elif piece in "()":
-                self._depth += 1 if piece == "(" else -1
-                if self._depth < 0:
-                    raise seqgen.CorpusError("a variation is closed that is not open")
-            elif not self._depth and self._ends(piece):
-                yield
-                return
-
-    def _ends(self, piece: str) -> bool:
         if piece in _RESULTS:
             self.result = piece
             return True
         if number := _NUMBER.fullmatch(piece):
             if not self.moves:
                 self.first = 2 * (int(number[1]) - 1) + piece.endswith("...")
+        elif piece[0] == ".":  # apart from the number: "1 . e4", "1. ... e5"
+            if not self.moves and len(piece) > 1:
+                self.first |= 1
         elif not piece.isspace() and piece[0] not in "$<!?" and piece != "e.p.":
             if _MOVE.fullmatch(piece) is None:
                 raise seqgen.CorpusError(f"{piece[:40]!r} is no move")
-            move = _MARKS.sub("", piece)
+            move = _MARKS.sub("", piece).replace("e.p.", "")
             self.moves.append(move.replace("0", "O") if move.startswith("0-0") else move)
         return False

@@ -33,6 +33,13 @@ def test_games_become_moves_without_comments_and_variations():
         ("{over\ntwo lines} 1. e4\n% escaped ( {\n*", "1. e4 *"),
         ("12... e5 13. e4 1-0", "12... e5 13. e4 1-0"),
         ("1. e4", "1. e4 *"),
+        ("1. e4 1. ... e5 1-0", "1. e4 e5 1-0"),
+        ("12. ... e5 13 ... d5 *", "12... e5 13. d5 *"),
+        ("12 . ...e5 *", "12... e5 *"),
+        ("1 . e4 e5 2 .Nf3 *", "1. e4 e5 2. Nf3 *"),
+        ("1. exd6e.p. exd3 e.p. 2. exd6e.p.+! 1-0", "1. exd6 exd3 2. exd6+ 1-0"),
+        ("1. e4 e5 1-0 {White\nwins on time}", "1. e4 e5 1-0"),
+        ('1. e4 {[Event "} ( [Event "b"] ) e5 1-0 ; [Event "b"]', "1. e4 e5 1-0"),
     ],
 )
 def test_movetext_is_read_by_the_standard(movetext, text):
@@ -48,6 +55,24 @@ def test_games_are_kept_apart():
     assert games[0].fields == {"White": 'A "x"'} and counts == {"games without moves skipped": 1}
 
 
+def test_games_and_tags_may_share_a_line():
+    games, counts = read('[Event "x"]\n\n1. e4 e5 1-0 1. d4 d5 0-1\n\n[Event "y"]\n\n1. c4 *\n')
+    assert [(game.text, game.fields) for game in games] == [
+        ("1. e4 e5 1-0", {"Event": "x"}),
+        ("1. d4 d5 0-1", {}),
+        ("1. c4 *", {"Event": "y"}),
+    ]
+    line = '1. e4 1-0 [Event "c"] [Result "*"] 1. d4 * {x}[Event "d"]'
+    games, _ = read(f'[Event "a"] [Site "b"]\n{line}\n\n1. c4 [Site "e"] 1. b4')
+    assert [(game.text, game.fields) for game in games] == [
+        ("1. e4 1-0", {"Event": "a", "Site": "b"}),
+        ("1. d4 *", {"Event": "c", "Result": "*"}),
+        ("1. c4 *", {"Event": "d"}),
+        ("1. b4 *", {"Site": "e"}),
+    ]
+    assert counts == {}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -56,6 +81,8 @@ def test_games_are_kept_apart():
         ("9" * 5000 + ". e4", "is no move"),
         ("1. e4 {never closed", "the file ends within a comment or variation"),
         ("1. e4 (1. d4", "the file ends within a comment or variation"),
+        ("1. e4 1-0 {never closed", "the file ends within a comment or variation"),
+        ("1. e4 1-0 hello", "'hello' is no move"),
         ("1. e4 )", "a variation is closed that is not open"),
     ],
 )
@@ -66,6 +93,7 @@ def test_what_is_no_game_is_refused(text, said):
 
 def test_a_file_is_recognized_and_refused_with_its_line(cli, in_tmp):
     assert is_pgn("x", EXAMPLE) and not is_pgn("x", b"[1] Smith\n[2] Doe\n")
+    assert is_pgn("x", b'[Event "a"] [Site "b"]\n\n1. e4 *\n') and not is_pgn("x", b'[See "a"] and "b"\n1\n')
     Path("games.txt").write_bytes(EXAMPLE)
     tiny = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "-o", "samples=1")
     trained = cli("train", "--corpus", "games.txt", "--condition", "White", *tiny)
