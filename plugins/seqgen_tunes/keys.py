@@ -1,4 +1,4 @@
-"""Key signatures such as "G", "E Minor", "Amix", "D phr ^f" (ABC 2.1, section 3.1.14)."""
+"""Key signatures such as "G", "E Minor", "Amix", "D phr ^f", "G clef=bass" (ABC 2.1, sections 3.1.14 and 4.6)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _MODES = {
     "mix": (-1, "mix"), "dor": (-2, "dor"), "phr": (-4, "phr"), "lyd": (1, "lyd"), "loc": (-5, "loc"),
 }  # fmt: skip
 _KEY = re.compile(r"([A-G])([#b]?) *([A-Za-z]*)((?: *(?:\^\^?|__?|=)[A-Ga-g])*)")
+_STAFF = re.compile(
+    r"[ \t]+(?:(?:clef=)?(?:treble|alto|tenor|bass|perc|none)[1-5]?(?:[+-]8)?"
+    r"|middle=[A-Ga-g][,']*|(?:transpose|octave|stafflines)=[+-]?[0-9]+)(?![^ \t])"
+)
 _SIGNS = re.compile(r"(\^\^?|__?|=)([A-Ga-g])")
 
 
@@ -34,10 +38,19 @@ class Key:
     alters: dict[str, int]
 
 
+def without_staff(text: str) -> str:
+    """Return a key field without its settings of the staff: clef, middle, transpose, octave and stafflines."""
+    return _STAFF.sub("", text)
+
+
 @lru_cache(maxsize=1024)
 def read_key(text: str) -> Key | None:
-    """Parse a key field; None if it is not legal."""
-    text = text.strip()
+    """Parse a key field; None if it is not legal.
+
+    Settings of the staff are ignored, transpose and octave too: notes have the pitches that are written. Legal, but not
+    supported, are "exp", which replaces the signature by explicit accidentals, and settings without a key.
+    """
+    text = without_staff(text.strip())
     if text in ("none", "HP"):
         return Key(text, None if text == "none" else 9, 0, {})
     if text == "Hp":  # Highland bagpipes: the scale of A mixolydian

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from seqgen_tunes.barlines import BarLine, read_barline
+from seqgen_tunes.keys import without_staff
 from seqgen_tunes.lexer import NOTE, lex
 from seqgen_tunes.pitches import StaffPosition, read_chord, read_note, spell_length
 
@@ -20,7 +21,7 @@ def normalize(music: str) -> str:
     """Return lines of music without decorations, annotations and spacers, in canonical spelling.
 
     Spaces that group the notes of a bar are kept, and so are line ends. Unpaired slurs and ties are removed, and all
-    fields except M:, L: and K:.
+    fields except M:, L: and K:, and so are clefs and other settings of the staff in K:.
     """
     found = [(kind, text) for kind, text, _ in lex(_ADDED.sub("", music)) if kind != "mark" and text[0] != "y"]
     return lay_out(_without_redundant_slurs(_without_false_ties(found)))
@@ -119,4 +120,6 @@ def _spelled(kind: str, text: str) -> str | BarLine:
         return notes and f"{{{notes}}}"
     if kind == "blank":
         return "\n" if text == "\n" else " "
-    return "" if kind == "inline" and text[1] not in "MLK" else text
+    if kind == "inline":
+        return without_staff(text[:-1]) + "]" if text[1] in "MLK" else ""
+    return text

@@ -49,8 +49,15 @@ function spellUnit(text) {
   return /^1(?:\/(?:1|2|4|8|16|32|64|128|256|512))?$/.exec(text.trim())?.[0] ?? refuse(text);
 }
 
+// Settings of the staff after a key, which are ignored.
+const STAFF = new RegExp(
+  "[ \\t]+(?:(?:clef=)?(?:treble|alto|tenor|bass|perc|none)[1-5]?(?:[+-]8)?" +
+    "|middle=[A-Ga-g][,']*|(?:transpose|octave|stafflines)=[+-]?[0-9]+)(?![^ \\t])",
+  "g",
+);
+
 function spellKey(text) {
-  const name = text.trim();
+  const name = text.trim().replace(STAFF, "");
   if (["none", "HP", "Hp"].includes(name)) return name;
   const found = /^([A-G][#b]?) *([A-Za-z]*)((?: *(?:\^\^?|__?|=)[A-Ga-g])*)$/.exec(name) ?? refuse(text);
   const mode = found[2] === "m" ? "m" : found[2].toLowerCase().slice(0, 3);

@@ -202,6 +202,7 @@ KEYED = ["abc_lexer.js", "viewers/tune_reader.js", "viewers/tune_key.js"]
 HEADS = [f"M:{metre}\nL:{unit}\nK:{key}\n" for metre, unit, key in (
     ("2/4", "1/4", "D minor"), ("none", "1", "Amix"), ("(2+3)/8", "1/1", "Bb ^f =c"), ("C|", "1/16", "HP"),
     ("6/8", "1/8", "Em"), ("C", "1/4", "none"), ("3/7", "1/8", "G"), ("3/4", "1/8", "C# min"), ("3/4", "1/8", "Cb loc"),
+    ("2/4", "1/8", "G treble+8 middle=d, octave=-1"), ("2/4", "1/4", "Em =c clef=bass4 transpose=-2 stafflines=4 "),
 )]  # fmt: skip
 WORDS = [
     "A", "B2", "c'/", "^d,", "=e3/2", "z", "z2/4", "x", "Z", "Z2", "|", "||", "|:", ":|", "::", "|]", "[|", "[|]", "|1",

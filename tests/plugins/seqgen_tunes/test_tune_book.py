@@ -57,6 +57,12 @@ def test_tunes_are_written_as_those_of_the_corpus():
     assert counts == dict.fromkeys(skipped, 1)
 
 
+def test_a_clef_after_the_key_is_no_part_of_a_record():
+    text = "X:1\nM:2/4\nL:1/8\nK:Gm clef=bass transpose=-12\nGABc|\nK:D octave=1\ndefg|\n"
+    (tune,) = TuneBookReader().read(text.split("\n"))
+    assert tune.text == "M:2/4\nL:1/8\nK:Gm\nGABc|\n[K:D]defg|" and tune.fields["key"] == "Gm"
+
+
 def test_tunes_may_be_read_as_they_are():
     tunes, counts = read(normalize=False)
     assert [tune.text.split("\n")[0] for tune in tunes] == ["X:1", "X:2", "X:3", "X:4"] and not counts

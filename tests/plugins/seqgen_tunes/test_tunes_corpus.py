@@ -72,6 +72,7 @@ def test_a_file_is_cut_into_tunes():
         ('^"4"c !D.C.! A !\nB', "^c A\nB"),
         ("|A2 |[1 B2 :|[2 c2 |]", "A2|1B2:|2c2|]"),
         ("[P:A]A[K:D]B", "A[K:D]B"),
+        ("A[K:D clef=bass]B[K:Am]", "A[K:D]B[K:Am]"),
     ],
 )
 def test_normalize(music, expected):

@@ -120,7 +120,11 @@ def test_a_rest_of_bars_fills_them():
     [
         ("G", "G", 1, 7, "G major"), ("E Minor", "Em", 1, 4, "E minor"), ("A Mixolydian", "Amix", 2, 9, "A mixolydian"),
         ("DDor", "Ddor", 0, 2, "D dorian"), ("F#m", "F#m", 3, 6, "F# minor"), ("Bb", "Bb", -2, 10, "Bb major"),
-        ("C ionian", "C", 0, 0, "C major"), ("D =c", "D =c", 2, 2, "D =c"), ("Hp", "Hp", 2, 9, "Hp"),
+        ("C ionian", "C", 0, 0, "C major"), ("G clef=treble", "G", 1, 7, "G major"), ("G treble", "G", 1, 7, "G major"),
+        ("Gm clef=bass", "Gm", -2, 7, "G minor"), ("G octave=-1", "G", 1, 7, "G major"),
+        ("A Mix stafflines=4 transpose=-2", "Amix", 2, 9, "A mixolydian"), ("none clef=perc", "none", 0, None, "none"),
+        ("D =c alto1-8\tmiddle=d,", "D =c", 2, 2, "D =c"), ("Hp clef=none", "Hp", 2, 9, "Hp"),
+        ("D =c", "D =c", 2, 2, "D =c"), ("Hp", "Hp", 2, 9, "Hp"),
     ],
 )  # fmt: skip
 def test_keys(text, short, fifths, tonic, name):
@@ -129,7 +133,26 @@ def test_keys(text, short, fifths, tonic, name):
     assert read_key(key.text) == key
 
 
-@pytest.mark.parametrize("text", ["", "H", "G#", "Fb", "Am7", "D mi", "EM", "g", "D ^h", "\x1b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "H",
+        "G#",
+        "Fb",
+        "Am7",
+        "D mi",
+        "EM",
+        "g",
+        "D ^h",
+        "\x1b",
+        "D exp _b",
+        "Gtreble",
+        "G clef=",
+        "G trebles",
+        "clef=bass",
+    ],
+)
 def test_what_is_no_key(text):
     assert read_key(text) is None
 

@@ -101,6 +101,8 @@ def test_layout_and_spelling_do_not_matter():
     ]
     canonical = {validate(text).canonical for text in texts}
     assert canonical == {"M:6/8\nL:1/8\nK:Em\nE>GEGEG|B/B/A2e2f|[Eg]3(3abcz:|"}
+    clef = texts[0].replace("E minor", "E minor clef=bass octave=-1")
+    assert {validate(clef).canonical} == canonical
     assert validate(texts[0].replace("GEG", "GEF")).canonical not in canonical
 
 
