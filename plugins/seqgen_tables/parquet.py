@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, BinaryIO
 
 from pydantic import Field
@@ -22,6 +22,9 @@ def is_parquet(name: str, start: bytes) -> bool:
 
 class ParquetReader:
     """The rows of a Parquet file, a few at a time; bytes that are text in UTF-8 are read as text.
+
+    Times are read in whole microseconds, since those of Python have no smaller unit; what is left over is cut off.
+    Dates and times that Python has not, such as those after the year 9999, are read as text.
 
     Args:
         columns: the columns that are read; all by default.
@@ -58,9 +61,42 @@ class ParquetReader:
                 raise seqgen.CorpusError(f"several columns have the same name: {', '.join(names)}")
             columns = list(self._columns) or None
             for batch in opened.iter_batches(_ROWS, columns=columns, use_threads=False):
-                yield from map(_decoded, batch.to_pylist())
-        except (arrow.ArrowException, OSError, ValueError, UnicodeError) as error:
+                yield from map(_decoded, self._rows(batch))
+        except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
             raise seqgen.CorpusError(f"it is damaged: {' '.join(str(error).split())[:200]}") from None
+
+    def _rows(self, batch: Any) -> list[dict[str, Any]]:
+        """Return the rows of a record batch."""
+        batch = self._cast(batch, self._in_microseconds)
+        try:
+            return batch.to_pylist()  # type: ignore[no-any-return]
+        except (OverflowError, ValueError):  # a date or time is beyond those of Python
+            return self._cast(batch, self._as_text).to_pylist()  # type: ignore[no-any-return]
+
+    def _cast(self, batch: Any, new_type: Callable[[Any], Any]) -> Any:
+        types = [new_type(column.type) for column in batch.columns]
+        columns = [column.cast(wanted, safe=False) for column, wanted in zip(batch.columns, types, strict=True)]
+        return batch.from_arrays(columns, names=batch.schema.names) if types != batch.schema.types else batch
+
+    def _in_microseconds(self, kind: Any) -> Any:
+        """Return a type with microseconds for nanoseconds, in lists and structures too."""
+        arrow, types = self._arrow, self._arrow.types
+        if types.is_timestamp(kind) and kind.unit == "ns":
+            return arrow.timestamp("us", kind.tz)
+        if types.is_duration(kind) and kind.unit == "ns":
+            return arrow.duration("us")
+        if types.is_time64(kind):
+            return arrow.time64("us")
+        if types.is_list(kind):
+            return arrow.list_(kind.value_field.with_type(self._in_microseconds(kind.value_type)))
+        if types.is_map(kind):
+            return arrow.map_(kind.key_type, self._in_microseconds(kind.item_type))
+        if types.is_struct(kind):
+            return arrow.struct([field.with_type(self._in_microseconds(field.type)) for field in kind])
+        return kind
+
+    def _as_text(self, kind: Any) -> Any:
+        return self._arrow.string() if self._arrow.types.is_temporal(kind) else kind
 
 
 def _decoded(row: dict[str, Any]) -> dict[str, Any]:

@@ -138,3 +138,25 @@ def test_a_missing_library_is_named_with_its_extra(cli, in_tmp, monkeypatch):
         assert (refused.code, refused.err) == (
             2, f"seqgen: {what} needs the extra 'tables': pip install 'seqgen-lm[tables]'\n",
         )  # fmt: skip
+
+
+def test_times_smaller_or_later_than_those_of_python_are_read():
+    arrow = pytest.importorskip("pyarrow")
+    from seqgen_tables.parquet import ParquetReader
+
+    def read(values, kind):
+        file = io.BytesIO()
+        arrow.parquet.write_table(arrow.table({"name": ["Ada"] * len(values), "at": arrow.array(values, kind)}), file)
+        rows = list(ParquetReader().read(file))
+        assert [row["name"] for row in rows] == ["Ada"] * len(values)
+        return [row["at"] for row in rows]
+
+    from_epoch = datetime.datetime(1970, 1, 1, 0, 0, 0, 1)
+    assert read([1999, 1000, None], arrow.timestamp("ns")) == [from_epoch, from_epoch, None]
+    assert read([1001], arrow.timestamp("ns", "UTC")) == [from_epoch.replace(tzinfo=datetime.UTC)]
+    assert read([1001], arrow.time64("ns")) == [from_epoch.time()]
+    assert read([1001], arrow.duration("ns")) == [datetime.timedelta(microseconds=1)]
+    assert read([[1001], None], arrow.list_(arrow.timestamp("ns"))) == [[from_epoch], None]
+    assert read([{"a": 1001}], arrow.struct([("a", arrow.timestamp("ns"))])) == [{"a": from_epoch}]
+    assert read([[("a", 1001)]], arrow.map_(arrow.string(), arrow.timestamp("ns"))) == [[("a", from_epoch)]]
+    assert read([3_000_000, 0], arrow.date32()) == ["10183-09-21", "1970-01-01"]
