@@ -13,7 +13,7 @@ import seqgen
 
 NO_SEQUENCE = "entries without a sequence skipped"
 _SEQUENCE = re.compile(r"[A-Za-z*.-]+")
-_FASTA = re.compile(rb"(?:;.*\n)*>.*\n(?:[A-Za-z*.-]+[ \t\r]*\n)+(?:[>\s]|[A-Za-z*.-]*\Z)")
+_FASTA = re.compile(rb"(?:;.*\n)*>.*\n(?:;.*\n)*(?:[A-Za-z*.-]+[ \t\r]*\n)+(?:[>;\s]|[A-Za-z*.-]*\Z)")
 _FASTQ = re.compile(rb"@.*\n[A-Za-z*.-]+\r?\n\+")
 Upper = Annotated[bool, Field(description="write all letters in upper case; lower ones often mark repeats")]
 
@@ -51,7 +51,7 @@ class _Reader:
 
 
 class FastaReader(_Reader):
-    """The sequences of a FASTA file."""
+    """The sequences of a FASTA file; lines that start with ; are comments, as in the first versions of the format."""
 
     def read(self, lines: Iterable[str]) -> Iterator[seqgen.Record]:
         """Yield the entries.
@@ -67,8 +67,8 @@ class FastaReader(_Reader):
                     yield from self._entry(head, "".join(parts))
                 head, parts = line[1:], []
             elif part := "".join(line.split()):
-                if head is None and line.startswith(";"):
-                    continue  # a comment, as the first versions of the format have it
+                if line.startswith(";"):
+                    continue
                 if head is None:
                     raise seqgen.CorpusError(f"{line[:40]!r} stands before the first line that starts with >")
                 if _SEQUENCE.fullmatch(part) is None:

@@ -30,6 +30,8 @@ def test_fasta_is_read_with_ids_and_descriptions():
     assert found == [("MKVLaAGIVG*", first), ("MALW", {"id": "P3", "description": "third"})]
     assert counts == {"entries without a sequence skipped": 1}
     assert read(FastaReader(upper=True), FASTA)[0][0][0] == "MKVLAAGIVG*"
+    assert read(FastaReader(), ">a\n;made up\nAC\n; 1 > 2\nGT\n")[0] == [("ACGT", {"id": "a"})]
+    assert is_fasta("x", b">a\n;made up\nAC\n;made up\n1\n")
     assert read(FastaReader(), ">\nACGT")[0] == [("ACGT", {})]
     assert read(FastaReader(), ">r1\tBC:Z:AC x\nACGT")[0] == [("ACGT", {"id": "r1", "description": "BC:Z:AC x"})]
 
