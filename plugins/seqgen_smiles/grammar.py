@@ -2,7 +2,8 @@
 
 It accepts every text that RDKit's parser accepts, within bounds: branches nested at most 4 deep, ring labels 1 to 9,
 and at most 4 rings open at a time. Of the records of ``smiles`` 0.3% are beyond them, of the first 100,000 records of
-MOSES's test set 0.07%. SELFIES, which are bracketed groups and dots, are accepted too.
+MOSES's test set 0.07%. SELFIES, which are bracketed groups and dots, are accepted too if every dot is between
+two groups: not ".[C]", "[C]..[C]" and "[C].".
 
 Source: Weininger 1988, doi:10.1021/ci00057a005, and the OpenSMILES specification, as far as RDKit follows it.
 """

@@ -38,6 +38,13 @@ def test_the_grammar_of_smiles_accepts(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"), [("[C].[C]", True), (".[C]", False), ("[C]..[C]", False), ("[C].", False)]
+)
+def test_a_dot_of_selfies_is_between_two_groups(text, expected):
+    assert accepts(SmilesGrammar(), text) is expected
+
+
+@pytest.mark.parametrize(
     "text", ["", "C1CC", "C(C", "CC)", "C=", "=C", "C()C", "(C)C", "[C", "C]", "C..C", "1CC1", "C(=1)C1", "C<N"]
 )
 def test_the_grammar_of_smiles_refuses(text):
