@@ -13,7 +13,7 @@ from typing import NamedTuple
 MAX_DEPTH = 4
 """Brackets within one another, at most."""
 _CLOSING = {")": "(", "]": "[", "}": "{"}
-_CODE, _COMMENT, _STRING, _ESCAPE = range(4)
+_CODE, _COMMENT, _STRING, _ESCAPE, _ESCAPED_RETURN = range(5)
 
 
 class State(NamedTuple):
@@ -21,7 +21,7 @@ class State(NamedTuple):
 
     Attributes:
         open: the brackets that are open.
-        place: code, a comment, a string, or after a backslash in a string.
+        place: code, a comment, a string, or after a backslash in a string, or after a backslash and a carriage return.
         quote: the quote of the string.
         n_quotes: quotes in a row at its beginning; 3 and more, in a string of three quotes: 3 and those at its end.
     """
@@ -40,7 +40,10 @@ class PythonGrammar:
     def advance(self, state: State, character: str) -> State | None:
         """Return the state after a character, or None."""
         if state.place == _ESCAPE:
-            return state._replace(place=_STRING)
+            return state._replace(place=_ESCAPED_RETURN if character == "\r" else _STRING)
+        if state.place == _ESCAPED_RETURN:  # "\r\n" is one line end, and escaped as one
+            state = state._replace(place=_STRING)
+            return state if character == "\n" else self._in_string(state, character)
         if state.place == _STRING:
             return self._in_string(state, character)
         if state.place == _COMMENT:

@@ -16,6 +16,9 @@ GOOD_CODE = [
     "''",
     "x = {1: (2, [3])}",
     "'\\\n'",
+    "'a\\\r\nb'",
+    "'\\\r'",
+    "'''\\\r\n'''",
 ]
 
 
@@ -26,6 +29,9 @@ def test_the_grammar_of_python_accepts(text):
     assert accepts(PythonGrammar(), text)
 
 
-@pytest.mark.parametrize("text", ["f(", "f)", "f(]", "'a", "'''a''", "'\n'", "\"'", '""" "" '])
+@pytest.mark.parametrize(
+    "text",
+    ["f(", "f)", "f(]", "'a", "'''a''", "'\n'", "'\\\r\n\n'", "'\\\n\r'", "'\\\r\r\n'", "'\\\r", "\"'", '""" "" '],
+)
 def test_the_grammar_of_python_refuses(text):
     assert not PythonValidator().validate(text).ok and not accepts(PythonGrammar(), text)
