@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Sequence
 
 from rich import box
+from rich.cells import cell_len
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
@@ -53,9 +54,16 @@ def _lines(text: str) -> tuple[list[str], int]:
     """Return the wrapped text of a card and -1; of an invalid text, its lines, the reason, and the reason's index."""
     problem = next(iter(find_problems(text).values()), "")
     if not problem:
-        return textwrap.wrap(split(text)[0].get("text", ""), _INNER), -1
-    shown = [part for line in text.split("\n") for part in textwrap.wrap(seqgen.visible(line), _INNER) or [""]]
-    return [*shown, "", *textwrap.wrap(seqgen.visible(problem), _INNER)], len(shown)
+        return _wrapped(split(text)[0].get("text", "")), -1
+    shown = [part for line in text.split("\n") for part in _wrapped(seqgen.visible(line)) or [""]]
+    return [*shown, "", *_wrapped(seqgen.visible(problem))], len(shown)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return a text wrapped to the width of a card, in cells of a terminal."""
+    if cell_len(text) == len(text):
+        return textwrap.wrap(text, _INNER)
+    return [line.plain for line in Text(text).wrap(Console(width=_INNER), _INNER)]
 
 
 def _panel(text: str, n_lines: int) -> Panel:

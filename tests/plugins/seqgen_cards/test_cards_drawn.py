@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 pytest.importorskip("seqgen_cards")
@@ -44,6 +45,16 @@ def test_a_card():
 )
 def test_nothing_is_wider_than_a_card(text):
     assert {len(line) for line in shown(text)} == {36}
+
+
+@pytest.mark.parametrize(
+    "text", ["火" * 100, "火" * 33 + " fire " + "火" * 9 + "e\u0301", "Deal 2 damage. " + "火火 " * 30 + "火"]
+)
+def test_wide_characters_are_wrapped_by_their_cells(text):
+    for card in (OWL.split("text=")[0] + f"text={text}", f"name={text}"):
+        lines = shown(card)
+        assert {cell_len(line) for line in lines} == {36}
+        assert sum(line.count("火") for line in lines) == text.count("火")
 
 
 def test_what_is_wrong_is_said():
