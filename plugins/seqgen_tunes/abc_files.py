@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 _FIELD = re.compile(r"([A-Za-z]):(?![|:\]])(.*)")
 
+_QUOTED = re.compile(r'"[^"]*"')
 _CHANGES = re.compile(r"(?:\[[MLK]:[^\]]*\])+")
 
 
@@ -16,7 +17,7 @@ class SourceTune:
     """A tune of a source file.
 
     Attributes:
-        fields: header fields by letter; the last one if a letter occurs twice.
+        fields: header fields by letter; of several titles the first one, of another letter that occurs twice the last.
         lines: lines of music, without comments, directives and lyrics, continued lines joined, and changes of metre,
             unit and key written inline, "[M:2/4]".
         voices: True if it has several voices.
@@ -56,13 +57,15 @@ def source_tunes(lines: Iterable[str]) -> Iterator[SourceTune]:
 def _add_field(tune: SourceTune, letter: str, value: str) -> None:
     tune.voices |= letter == "V"
     if "K" not in tune.fields:
-        tune.fields[letter] = value
+        if letter != "T" or not tune.fields.get("T"):
+            tune.fields[letter] = value
     elif letter in "MLK":
         tune.lines.append(f"[{letter}:{value}]")
 
 
 def _add_music(tune: SourceTune, line: str, continued: bool) -> None:
-    tune.voices |= "[V:" in line or "&" in line
+    bare = _QUOTED.sub("", line)  # without annotations and chord names
+    tune.voices |= "[V:" in bare or "&" in bare
     if tune.lines and (continued or _CHANGES.fullmatch(tune.lines[-1])):
         tune.lines[-1] += line
     else:

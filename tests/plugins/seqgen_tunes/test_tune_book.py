@@ -63,6 +63,22 @@ def test_a_clef_after_the_key_is_no_part_of_a_record():
     assert tune.text == "M:2/4\nL:1/8\nK:Gm\nGABc|\n[K:D]defg|" and tune.fields["key"] == "Gm"
 
 
+def test_the_first_title_is_the_title():
+    text = "X:1\nT:\nT:First\nT:Also Known As\nM:2/4\nL:1/8\nK:G\nGABc|\nT:Second Part\ndefg|\n"
+    (tune,) = TuneBookReader().read(text.split("\n"))
+    assert tune.fields["title"] == "First"
+
+
+@pytest.mark.parametrize("name", ["A&B", "[V:1]"])
+def test_quoted_text_makes_no_voices(name):
+    head = "X:1\nM:C\nL:1/8\nK:G\n"
+    (tune,) = TuneBookReader().read([*head.split("\n")[:-1], f'"{name}"GABc "^x"dedB|'])
+    assert tune.text == "M:C\nL:1/8\nK:G\nGABc dedB|"
+    reader = TuneBookReader()
+    assert not list(reader.read([*head.split("\n")[:-1], '"A"GABc & dedB "B"|']))
+    assert reader.counts == {"tunes skipped: several voices": 1}
+
+
 def test_tunes_may_be_read_as_they_are():
     tunes, counts = read(normalize=False)
     assert [tune.text.split("\n")[0] for tune in tunes] == ["X:1", "X:2", "X:3", "X:4"] and not counts
