@@ -1,10 +1,12 @@
 """The grammar of ABC as an automaton: a header, bars that fill their metre, tuplets, broken rhythm and slurs.
 
-It accepts every tune that the validator accepts, within bounds: metres and unit note lengths of whose units 2 to 9 fill
-a bar; notes of 1/2 to 8 units, which begin on halves of a unit outside tuplets and broken rhythm; triplets as the only
-tuplets; ``>`` and ``<`` right after a note of one unit or of half a unit; the usual bar lines (``_LINES``, so no
-``||:``); no slur within a slur; no chords, and no fields within a tune. Of the records of ``tunes`` 7.7% are beyond
-them. Pick-ups and ties are left to the validator.
+It accepts every tune that the validator accepts, within bounds: the usual metres and unit note lengths (``_METRES``,
+``_UNITS``), of whose units 2 to 9 fill a bar, written without spaces; notes of 1/2 to 8 units in the usual spellings
+(``_LENGTHS``), which begin on halves of a unit outside tuplets and broken rhythm; triplets as the only tuplets, of
+notes of one unit or of half a unit without broken rhythm; a single ``>`` or ``<``, right after a note of one unit
+(written without a 1) or of half a unit; the usual bar lines (``_LINES``, so no ``||:``); no slur within a slur; no
+chords, rests of whole bars, spacers with a number, and fields within a tune. Of the records of ``tunes`` 7.5% are
+beyond them. Pick-ups and ties are left to the validator.
 
 Source: the ABC music standard 2.1 (December 2011), as far as the validator follows it.
 """
@@ -21,14 +23,16 @@ _UNITS = ("1/4", "1/8", "1/16")
 _BARS = (2, 3, 4, 6, 8, 9)  # units of a bar
 _PARTS = 24  # of a unit, in which time is counted: halves, thirds and quarters are whole
 _HALF = _PARTS // 2
-_LENGTHS = {"": 2, "/": 1, "/2": 1, "2": 4, "3": 6, "3/": 3, "3/2": 3, "4": 8, "6": 12, "8": 16}
+_LENGTHS = {"": 2, "1": 2, "/": 1, "/2": 1, "2": 4, "3": 6, "3/": 3, "3/2": 3, "4": 8, "6": 12, "8": 16}
 """Halves of a unit by the written length of a note."""
 _LEAST = {"": 1, "3": 3}  # by an unfinished length, where what follows may make it shorter
 _UNFINISHED = ("", "/", "3", "3/")
 _LINES = ("|", "||", "|]", "|:", ":|", "::", ":||", ":|]", "|1", "|2", ":|1", ":|2", "[1", "[2", "||[1")
 _NOTES = frozenset("ABCDEFGabcdefgxz")
-_IDLE = frozenset(" \n.~HIJKLMNOPQRSTUVWhijklmnopqrstuvwy`^_=-")  # take no time: layout, decorations, accidentals, ties
+_IDLE = frozenset(" \t\r\n.~HIJKLMNOPQRSTUVWhijklmnopqrstuvwy`^_=-")  # layout, decorations, accidentals, ties
 _IN_GRACE = frozenset("ABCDEFGabcdefg^_=,'/<>() -123456789")
+_NOT_NAMED = frozenset("|:[]")  # and spaces, in decorations such as !trill!
+_UNENDED = ("(", "{", '"', "!", "!.", "\\")
 _INNER, _OPEN, _OWED = range(3)
 
 Factor = tuple[int, int]
@@ -63,7 +67,7 @@ class Body(NamedTuple):
         slur: whether a slur is open.
         length: the written length of the last note, as long as more may follow.
         note: the factor of that note; None: there is none.
-        mark: "(", "{" or the bar line that has begun.
+        mark: what has begun: "(", "{", a bar line, quoted text, a decoration "!" or "!." with a name, or a backslash.
     """
 
     bar: int
@@ -88,7 +92,7 @@ class AbcGrammar:
 
     def accepts(self, state: Header | Body) -> bool:
         """Return whether a tune may end in a state."""
-        if isinstance(state, Header) or state.n_notes or state.slur or state.mark in ("(", "{"):
+        if isinstance(state, Header) or state.n_notes or state.slur or state.mark in _UNENDED:
             return False
         ended = _after_line(state) if state.mark else _after_note(state)
         return ended is not None and ended.left != _OWED
@@ -129,8 +133,8 @@ def _after_field(state: Header) -> Header | Body | None:
 
 def _in_body(state: Body, character: str) -> Body | None:
     here: Body | None = state
-    if state.mark == "{":
-        return state._replace(mark="") if character == "}" else state if character in _IN_GRACE else None
+    if state.mark in _UNENDED[1:]:
+        return _in_mark(state, character)
     if state.mark == "(":
         if character == "3":
             return None if state.n_notes else state._replace(mark="", factor=_TRIPLET, n_notes=3)
@@ -150,6 +154,20 @@ def _in_body(state: Body, character: str) -> Body | None:
     return None if here is None else _next(here, character)
 
 
+def _in_mark(state: Body, character: str) -> Body | None:
+    """Return the state after a character of grace notes, quoted text, a decoration or the end of a continued line."""
+    mark, after = state.mark, state._replace(mark="")
+    if mark == "{":
+        return after if character == "}" else state if character in _IN_GRACE else None
+    if mark == '"':
+        return after if character == '"' else None if character == "\n" else state
+    if mark == "\\":
+        return after if character == "\n" else None
+    if character == "!":
+        return after if mark == "!." else None
+    return None if character in _NOT_NAMED or character.isspace() else state._replace(mark="!.")
+
+
 def _next(state: Body, character: str) -> Body | None:
     """Return the state after a character that begins something."""
     if character in _NOTES:
@@ -158,7 +176,7 @@ def _next(state: Body, character: str) -> Body | None:
         n_notes = max(state.n_notes - 1, 0)
         factor = state.factor if n_notes else _PLAIN
         return _fitting(state._replace(factor=factor, n_notes=n_notes, length="", note=state.factor))
-    if character in "({":
+    if character in _UNENDED:
         return state._replace(mark=character)
     if character == ")":
         return state._replace(slur=False) if state.slur else None
@@ -183,7 +201,7 @@ def _fitting(state: Body) -> Body | None:
 
 def _lengthened(state: Body, length: str) -> Body | None:
     """Return the state after one more character of the length of a note."""
-    if (state.note == _TRIPLET and length[0] != "/") or (state.note != _PLAIN and length[0] == "3"):
+    if (state.note == _TRIPLET and length[0] not in "1/") or (state.note != _PLAIN and length[0] == "3"):
         return None
     after = _fitting(state._replace(length=length))
     return after if after is None or length in _UNFINISHED else _after_note(after)
