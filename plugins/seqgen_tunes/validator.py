@@ -12,8 +12,11 @@ class AbcValidator:
     def validate(self, text: str) -> seqgen.Verdict:
         """Return the verdict on a text; the reason gives the character, or the bar and its duration.
 
-        The canonical form is the tune without whitespace and in canonical spelling, so that two texts with the same
-        music have the same form.
+        The canonical form is the tune without whitespace and in canonical spelling. Two texts have the same form if
+        they differ in layout, titles and other ignored fields, and in the spelling of metre, key, bar lines, octaves
+        and lengths. Texts of the same music have different forms if they differ in anything else: a bar line at the
+        end, the unit note length, the order of the notes of a chord, chord names, "(3" and "(3:2:3", "A>B" and
+        "A3/2B/".
         """
         tune = read_tune(text)
         if tune.problems:

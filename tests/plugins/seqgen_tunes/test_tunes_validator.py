@@ -106,6 +106,22 @@ def test_layout_and_spelling_do_not_matter():
     assert validate(texts[0].replace("GEG", "GEF")).canonical not in canonical
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("M:C\nL:1/8\nK:G\nGABc dedB", "M:C\nL:1/8\nK:G\nGABc dedB|]"),
+        ("M:C\nL:1/8\nK:G\n(3GABc6|", "M:C\nL:1/8\nK:G\n(3:2:3GABc6|"),
+        ("M:C\nL:1/8\nK:G\n[CE]8|", "M:C\nL:1/8\nK:G\n[EC]8|"),
+        ("M:C\nL:1/8\nK:G\nA>Bc6|", "M:C\nL:1/8\nK:G\nA3/2B/c6|"),
+        ("M:C\nL:1/8\nK:G\nG8|", 'M:C\nL:1/8\nK:G\n"G"G8|'),
+        ("M:C\nL:1/8\nK:G\nG8|", "M:C\nL:1/4\nK:G\nG4|"),
+    ],
+)
+def test_other_ways_to_write_the_same_music_have_their_own_form(one, other):
+    forms = [validate(text).canonical for text in (one, other)]
+    assert None not in forms and forms[0] != forms[1]
+
+
 WORDS = [
     "A", "B2", "c/", "^d", "=e3/2", "z", "z2", "x", "Z", "|", "||", "|:", ":|", "::", "|]", "[|", "[|]", "|1", ":|2",
     "[1", " ", "\n", "`", "y", "(", ")", "-", ">", "<<", "(3", "(3:2:2", "{c}", "[CE]", "[C-E-]2", "[K:D]", "[M:2/4]",
