@@ -6,10 +6,13 @@ import contextlib
 import ctypes
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
+_Result = TypeVar("_Result")
+_TURN_S = 0.05  # for which results are computed before those are yielded
 _KEEP = ((-4, 0), (-1, 2**31 - 1))  # M_MMAP_MAX: map nothing apart; M_TRIM_THRESHOLD: give back only beyond 2 GiB
 _DEFAULTS = ((-4, 1 << 16), (-3, 1 << 25), (-1, 1 << 26))  # what glibc arrives at by itself: M_MMAP_THRESHOLD 32 MiB
 _keeping: list[None] = []
@@ -64,9 +67,67 @@ def give_back_memory() -> None:
 def computing(threads: int | None = None) -> Iterator[None]:
     """Compute with a number of CPU threads; restore it and the random state of torch afterwards.
 
+    Whatever modes of torch surround the call, numbers are those of 32 bits with gradients, unless the code within asks
+    for others: a run must not depend on where it is computed.
+
     Args:
         threads: CPU threads, at most as many as ``within_share`` allows; None: as many as torch uses now.
     """
+    with keeping_memory(), as_torch_starts(), _kept_state(threads):
+        yield
+
+
+def in_turns(threads: int | None, results: Iterator[_Result]) -> Iterator[_Result]:
+    """Yield results that are computed as by ``computing``, with all restored whenever the caller has its turn.
+
+    Results of some hundredths of a second are computed at a time; an error comes after those before it.
+
+    Args:
+        threads: as for ``computing``.
+        results: computed as they are asked for.
+    """
+    with keeping_memory():
+        failure: BaseException | None = None
+        ended = False
+        while not ended:
+            found: list[_Result] = []
+            try:
+                with as_torch_starts(), _kept_state(threads):
+                    until = time.monotonic() + _TURN_S
+                    for result in results:
+                        found.append(result)
+                        if time.monotonic() > until:
+                            break
+                    else:
+                        ended = True
+            except BaseException as error:  # raised below
+                failure, ended = error, True
+            yield from found
+        if failure is not None:
+            raise failure
+
+
+@contextlib.contextmanager
+def as_torch_starts() -> Iterator[None]:
+    """Compute as where nobody has changed a mode of torch: 32 bits by default, no inference mode, no autocast."""
+    import torch
+
+    dtype = torch.get_default_dtype()
+    with contextlib.ExitStack() as stack:
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
+            stack.callback(torch.set_default_dtype, dtype)
+        yield
+
+
+@contextlib.contextmanager
+def _kept_state(threads: int | None) -> Iterator[None]:
+    """Restore the number of threads and the random state of torch after the block."""
     import torch
 
     before, random_state = torch.get_num_threads(), torch.get_rng_state()
@@ -74,8 +135,7 @@ def computing(threads: int | None = None) -> Iterator[None]:
     if threads is not None:
         torch.set_num_threads(min([threads, *_shares]))
     try:
-        with keeping_memory():
-            yield
+        yield
     finally:
         torch.set_num_threads(before)
         torch.set_rng_state(random_state)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from seqgen.api.run import Run
@@ -71,6 +71,9 @@ class WorkFolder:
         if not folder.path.exists():
             for name, value in files.items():
                 folder.write_json(name, value)
+            if not files:
+                with folder._files.opened(make=True):
+                    pass
         remove_temporaries(folder._files)
         return folder
 
@@ -99,23 +102,36 @@ class WorkFolder:
         """
         return find_holder(self._files)
 
+    def _inside(self, name: str) -> str:
+        """Return a relative path that does not lead out of the folder.
+
+        Raises:
+            BadOption: it does, or is the folder itself.
+        """
+        parts = PurePath(name).parts
+        if not parts or ".." in parts or PurePath(name).is_absolute():
+            raise BadOption(f"{name!r} is no name within {str(self.path)!r}: leave out .. and a / at the beginning")
+        return "/".join(parts)
+
     def read(self, name: str) -> bytes:
         """Return the content of a file.
 
         Raises:
+            BadOption: the name leads out of the folder.
             OSError: it cannot be read.
             CheckpointError: it is a link.
         """
-        return (self._files / name).read()
+        return (self._files / self._inside(name)).read()
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file atomically.
 
         Raises:
+            BadOption: the name leads out of the folder.
             CheckpointError: it is a link.
             DiskError: the disk refused.
         """
-        write_atomic(self._files / name, data, make_parents=True)
+        write_atomic(self._files / self._inside(name), data, make_parents=True)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file atomically; see :meth:`write`."""
@@ -125,9 +141,10 @@ class WorkFolder:
         """Return the run in a folder of this one, or None if there is none.
 
         Raises:
+            BadOption: the name leads out of the folder.
             CheckpointError: its run.json is damaged, or a link.
         """
-        folder = RunFolder(self.path / name, self.path)
+        folder = RunFolder(self.path / self._inside(name), self.path)
         if not (folder.files / "run.json").exists():
             return None
         return Run(folder, folder.settings(), choose_plugins(plugins))
@@ -136,7 +153,8 @@ class WorkFolder:
         """Remove a folder of this one with all that it holds.
 
         Raises:
+            BadOption: the name leads out of the folder.
             CheckpointError: it is a link.
             DiskError: the disk refused.
         """
-        remove_folders(self._files, [name])
+        remove_folders(self._files, [self._inside(name)])

@@ -57,11 +57,12 @@ class OpenRun:
     ) -> None:
         self.folder, self.settings, self.plugins = folder, settings, plugins
         self._checkpoint, self.warn, self._reads_corpus = checkpoint, warn, reads_corpus
+        self._path = str(folder.path.absolute())  # the current folder may change
         self.checked_fields: set[tuple[tuple[str, str], ...]] = set()
 
     def __fspath__(self) -> str:
         """Return the run folder, so that a run can be passed where one is named."""
-        return str(self.folder.path)
+        return self._path
 
     def __repr__(self) -> str:
         """Return the call that opens it."""

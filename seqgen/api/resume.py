@@ -19,6 +19,7 @@ from seqgen.api.run_metadata import environment, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
 from seqgen.checkpoint import RUNS, RefitSettings, RunFolder, RunSettings, WarmStartSettings, find_run, refit_path
+from seqgen.compute import as_torch_starts
 from seqgen.errors import BadOption, CheckpointError, UsageError
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 
+@as_torch_starts()
 def resume(
     run: str | PathLike[str] | None = None,
     *,
@@ -150,6 +152,7 @@ def _resumed(
             return run_training(opened, listener)
 
 
+@as_torch_starts()
 def refit(
     run: str | PathLike[str] | None = None,
     *,
@@ -199,6 +202,7 @@ def refit(
     return refit_by(choose, run, plugins, listener, warn, progress, out)
 
 
+@as_torch_starts()
 def refit_by(
     choose: Callable[[int, Plugins], Workers],
     run: str | PathLike[str] | None,

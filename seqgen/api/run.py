@@ -213,11 +213,11 @@ class Run(OpenRun, Tabular, Exportable):
 
         Raises:
             UnknownSymbol: a text has a symbol that the corpus did not have.
+            UsageError: the run was not trained with such a condition.
         """
-        from seqgen.api.conditioning import as_conditions
-        from seqgen.api.score import score_texts
+        from seqgen.api.score import conditions, score_texts
 
-        told = as_conditions(given or {}, label)
+        told = conditions(self, label, given or {})
         return score_texts(self, [texts] if isinstance(texts, str) else texts, told, top)
 
     def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
@@ -225,10 +225,13 @@ class Run(OpenRun, Tabular, Exportable):
 
         ``run.scale().percentile(score.bits_per_char)`` ranks a score; 100 is likelier than all records. Records are
         scored without conditions that are not ``given``.
-        """
-        from seqgen.api.score import scale
 
-        return scale(self, given or {})
+        Raises:
+            UsageError: the run was not trained with such a condition.
+        """
+        from seqgen.api.score import conditions, scale
+
+        return scale(self, conditions(self, None, given or {}))
 
     def records(self, part: Literal["train", "valid", "test"]) -> Iterator[Record]:
         """Return the records of a part of the corpus, in its order.

@@ -6,6 +6,7 @@ Dimension letters: B batch (one), T steps, V vocabulary.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import inspect
 import itertools
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, cast
 from seqgen import __version__
 from seqgen.api.conditioning import Conditioning
 from seqgen.api.encoded_corpus import code_digest
-from seqgen.compute import computing
+from seqgen.compute import computing, in_turns, keeping_memory
 from seqgen.config import DecodeConfig, SampleConfig
 from seqgen.errors import BadOption, SeqgenError, UsageError
 from seqgen.files import dump_json
@@ -57,36 +58,44 @@ def iter_rows(
     """
     if not isinstance(n, SupportsIndex) or operator.index(n) < 0:
         raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
-    n = operator.index(n)
+    rows = _iter_rows(run, operator.index(n), config, warn, on_tried, check)
+    yield from in_turns(run.settings.engine.threads, rows)
+
+
+def _iter_rows(
+    run: OpenRun,
+    n: int,
+    config: SampleConfig,
+    warn: Callable[[str], None],
+    on_tried: Callable[[int], None] | None,
+    check: Callable[[], None] | None,
+) -> Iterator[Sample]:
     from seqgen.sampling import Sampler, beam_rows, filter_rows, passing_rows
 
     row_filter = _row_filter(run, config)
-    with computing(run.settings.engine.threads):
-        sampler: Sampler = _decoder(Sampler, run, config)
-        sampler = sampler.spanning(config.rows or (0, None), on_tried, check)
-        if config.fast and (problem := _fast_problem(run, config, sampler)):
-            raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
-        if config.decode != "draw":
-            if config.filters or config.exact or config.rows:
-                dropped = "--exact" if config.exact else "--rows" if config.rows else "the filters"
-                raise UsageError(
-                    f"rows by {config.decode} depend on one another, so none can be rejected: drop {dropped}"
-                )
-            yield from beam_rows(sampler, n, replace=config.decode == "beam")[:n] if n else ()
-        elif config.filters or config.exact:
-            if config.exact:
-                row_filter = replace(row_filter, satisfies=sampler.satisfies)
-            rows = sampler.rows() if config.exact else constrained_rows(run, sampler, 0, config, warn)
-            if config.rows:
-                yield from passing_rows(rows, row_filter)
-            else:
-                yield from filter_rows(rows, n, row_filter, config.effort)
-        elif config.rows:
-            yield from constrained_rows(run, sampler, 0, config, warn)
-        elif sampler.constraint is not None:
-            yield from itertools.islice(constrained_rows(run, sampler, n, config, warn), n) if n else ()
+    sampler: Sampler = _decoder(Sampler, run, config)
+    sampler = sampler.spanning(config.rows or (0, None), on_tried, check)
+    if config.fast and (problem := _fast_problem(run, config, sampler)):
+        raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
+    if config.decode != "draw":
+        if config.filters or config.exact or config.rows:
+            dropped = "--exact" if config.exact else "--rows" if config.rows else "the filters"
+            raise UsageError(f"rows by {config.decode} depend on one another, so none can be rejected: drop {dropped}")
+        yield from beam_rows(sampler, n, replace=config.decode == "beam")[:n] if n else ()
+    elif config.filters or config.exact:
+        if config.exact:
+            row_filter = replace(row_filter, satisfies=sampler.satisfies)
+        rows = sampler.rows() if config.exact else constrained_rows(run, sampler, 0, config, warn)
+        if config.rows:
+            yield from passing_rows(rows, row_filter)
         else:
-            yield from sampler.take(n)
+            yield from filter_rows(rows, n, row_filter, config.effort)
+    elif config.rows:
+        yield from constrained_rows(run, sampler, 0, config, warn)
+    elif sampler.constraint is not None:
+        yield from itertools.islice(constrained_rows(run, sampler, n, config, warn), n) if n else ()
+    else:
+        yield from sampler.take(n)
 
 
 @contextlib.contextmanager
@@ -102,7 +111,8 @@ def open_batch(run: OpenRun) -> Iterator[SampleBatch]:
             raise UsageError("rows of a batch have no constraints, filters or guidance: sample them by run.sample")
         return sampler
 
-    with computing(run.settings.engine.threads), SampleBatch(make_sampler) as batch:
+    threads = run.settings.engine.threads
+    with keeping_memory(), SampleBatch(make_sampler, functools.partial(computing, threads)) as batch:
         yield batch
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import operator
 import re
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
 from seqgen.api.corpora import FILE, CorpusName, open_corpus
@@ -40,8 +41,9 @@ from seqgen.api.run_metadata import (
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same, refit_path
-from seqgen.config import TrainConfig, parse_count, split_executor_options
-from seqgen.corpus import Splitter
+from seqgen.compute import as_torch_starts
+from seqgen.config import TrainConfig, TrainSettings, build_options, parse_count, split_executor_options
+from seqgen.corpus import Splitter, stamps_of
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL
@@ -60,6 +62,7 @@ Warn = Callable[[str], None]
 _KINDS = {"cell": "cell", "model": "model", "tokenizer": "tokenizer", "domain": "domain", "augment": "augmentation"}
 
 
+@as_torch_starts()
 def train(
     corpus: CorpusName | None = None,
     *,
@@ -128,7 +131,7 @@ def plan(
         plugins: as ``seqgen.train`` takes them.
         warn: called with one line for each warning.
         progress: whether a ``seqgen.ProgressLine`` is shown, or a function called while the corpus is read.
-        cache: corpora that plans share: one that was read with the same options is not read again.
+        cache: corpora that plans share: what was read with the same options, and has not changed, is not read again.
         settings: see :class:`seqgen.keywords.TrainKeywords`.
 
     Raises:
@@ -179,7 +182,9 @@ def _read(
     split = resolved.train.split, resolved.train.split_seed
     config = resolved.config
     names = resolved.corpus.qualified, resolved.tokenizer.qualified, resolved.layout, resolved.conditions
-    key = repr((names, options, split, config.valid, config.test, config.start))
+    paths = [options["corpus"].get("path"), config.valid, config.test]  # a file may be written anew between two plans
+    specs = resolved.corpus.spec, resolved.tokenizer.spec  # another one may have the name
+    key = repr((names, options, split, config.valid, config.test, config.start, list(map(stamps_of, paths)), specs))
     if key not in cache:
         cache[key] = _encode(resolved, plugins, warn, progress)
     return cache[key]
@@ -282,8 +287,13 @@ class TrainingPlan:
         return _count(self.plugins, self.settings)
 
     def with_seed(self, seed: int) -> TrainingPlan:
-        """Return the same plan with another seed, created now."""
-        train = self.settings.train.model_copy(update={"seed": seed})
+        """Return the same plan with another seed, created now.
+
+        Raises:
+            BadOption: it is no seed.
+        """
+        seed = operator.index(seed) if isinstance(seed, SupportsIndex) else seed  # a number of numpy is one
+        train = TrainSettings(**build_options(TrainSettings, dict(self.settings.train) | {"seed": seed}, "train"))
         created = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
         settings = self.settings.model_copy(update={"train": train, "created": created})
         return dataclasses.replace(self, settings=settings)
@@ -298,6 +308,7 @@ class TrainingPlan:
         if changed := changed_plugins(self.plugins, run.settings):
             raise UsageError(f"{str(run.path)!r}: {changed[0]}: remove it, or give another --out")
 
+    @as_torch_starts()
     def train(
         self,
         out: str | Path | None = None,

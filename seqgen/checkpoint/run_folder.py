@@ -44,6 +44,10 @@ class _Taken(UsageError):
 class RunFolder(Checkpoints):
     """A run on disk."""
 
+    def __fspath__(self) -> str:
+        """Return the folder, so that listeners, which are given one, can pass it where a run is named."""
+        return str(self.path)
+
     @classmethod
     def create(cls, path: Path, files: Mapping[str, bytes], root: Path | None = None) -> RunFolder:
         """Create a run folder with its first files, atomically.

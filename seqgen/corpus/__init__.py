@@ -29,6 +29,7 @@ from seqgen.corpus.places import (
     is_address,
     is_pattern,
     name_of,
+    stamps_of,
     suffix_of,
     title_of,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "owner_of",
     "profile",
     "read_lines",
+    "stamps_of",
     "suffix_of",
     "survey",
     "title_of",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 
-from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, UsageError, one_line
+from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, SeqgenError, UsageError, one_line
 
 _GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _PACKED = (".gz", ".zst")
@@ -85,6 +85,19 @@ def stamp_of(place: Place) -> list[object]:
     state = [found.st_size, found.st_mtime_ns, found.st_ino] if found else [""]
     inside = [place.name] if isinstance(place, ZipMember) else []
     return [str(file.resolve()), *inside, *state]
+
+
+def stamps_of(path: object) -> list[object]:
+    """Return JSON values that change when one of the files does that a path, or each of several, names.
+
+    There are none of what is no path, and of what cannot be found.
+    """
+    if not isinstance(path, str | Path | Sequence):
+        return []
+    with contextlib.suppress(SeqgenError, OSError, ValueError):
+        paths = [str(path)] if isinstance(path, str | Path) else list(map(str, path))
+        return [stamp_of(place) for place in find_places(paths)]
+    return []
 
 
 # -- found by path, folder or pattern

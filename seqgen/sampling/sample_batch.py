@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seqgen.errors import BadOption
+from seqgen.errors import BadOption, UsageError
 from seqgen.protocols import State
 from seqgen.sampling.categorical import Uniforms
 from seqgen.sampling.row_batch import MULTIPLE, RowBatch
@@ -42,10 +42,13 @@ class SampleBatch:
             rows = batch.rows(second)
     """
 
-    def __init__(self, make_sampler: Callable[[Mapping[str, Any]], Sampler]) -> None:
-        self._make_sampler = make_sampler
+    def __init__(
+        self,
+        make_sampler: Callable[[Mapping[str, Any]], Sampler],
+        computing: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        self._make_sampler, self._computing = make_sampler, computing
         self._parts: list[_Part] = []
-        self._context = contextlib.ExitStack()
         self._step: DecodingStep | None = None
         self._started: _Started | None = None
 
@@ -54,8 +57,8 @@ class SampleBatch:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Restore the mode of the model."""
-        self._context.close()
+        """Drop all requests."""
+        self.clear()
 
     def add(self, n: int = 10, **settings: Unpack[DecodeKeywords]) -> int:
         """Add a request before the first step, or after ``clear``; return its number, from 0.
@@ -65,9 +68,11 @@ class SampleBatch:
             settings: those of :meth:`seqgen.Run.sample`, without constraints, filters and guidance.
 
         Raises:
-            BadOption, UsageError, UnknownSymbol: as by ``sample``; or a constraint, a filter or guidance.
+            BadOption, UsageError, UnknownSymbol: as by ``sample``; or a constraint, a filter or guidance; or rows have
+                started.
         """
-        assert self._started is None, "rows of a batch start together"
+        if self._started is not None:
+            raise UsageError("rows of a batch start together: add requests before the first step, or after clear()")
         if not isinstance(n, int) or n < 0:
             raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
         self._parts.append(_Part(self._make_sampler(settings), sum(part.width for part in self._parts), n))
@@ -81,12 +86,12 @@ class SampleBatch:
         """
         if all(part.done for part in self._parts):
             return False
-        if self._step is None:
-            self._context.enter_context(self._parts[0].sampler.inference())
-            self._step = self._parts[0].sampler.steps()
-        if self._started is None:
-            self._started = _Started(self._parts, self._step)
-        return self._started.step() and not all(part.done for part in self._parts)
+        with self._computing(), self._parts[0].sampler.inference():  # of this thread, and only meanwhile
+            if self._step is None:
+                self._step = self._parts[0].sampler.steps()
+            if self._started is None:
+                self._started = _Started(self._parts, self._step)
+            return self._started.step() and not all(part.done for part in self._parts)
 
     def clear(self) -> None:
         """Forget all requests, so that others can be added, from 0; what was prepared of the model is kept."""
