@@ -123,6 +123,22 @@ def test_a_long_text_is_learned_and_read_on(tiny_stream):
     assert len(score.nats_per_symbol) == 7 and score.bits_per_char == pytest.approx(score.nats / np.log(2) / 7)
 
 
+@pytest.mark.parametrize("wanted", [{"avoid": ("qu", "om")}, {"contains": "he"}])
+@pytest.mark.parametrize(
+    "decoding",
+    [{}, {"fast": True}, {"temperature": 0}, {"temperature": 0.5}, {"min_p": 0.1}, {"top_k": 9, "exact": True}],
+)
+def test_rows_of_a_long_text_obey_constraints(wanted, decoding, tiny_stream):
+    """A row that violates one ends, though rows of a long text have no end; and none is left without a last symbol."""
+    run, _ = tiny_stream
+    warned = []
+    rows = [row.text for row in run.iter_samples(20, max_length=30, warn=warned.append, **wanted, **decoding)]
+    assert len(rows) == 20 and {len(row) for row in rows} == {30}
+    for row in rows:
+        assert wanted.get("contains", "") in row and not any(text in row for text in wanted.get("avoid", ()))
+    assert not any("nearly reach the limit" in line for line in warned)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("cell", "engine"), one_in(3, map(pytest.param, ["gru", "lstm", "vanilla"], ["fused", "fused", "eager"]))

@@ -339,6 +339,8 @@ def _watched(
     finally:
         assert sampler.constraint is not None
         long = ""
+        if not run.vocabulary.ends:  # all rows are as long as the limit
+            n_cut = 0
         if n_cut and n_cut >= _MANY * n_rows:
             long = f"{n_cut:,} of {n_rows:,} rows nearly reach the limit of {sampler.max_length} symbols"
         elif n_long and n_long >= _MANY * n_rows:

@@ -123,7 +123,10 @@ class Constraint:
             state_C: the state before it.
             length: symbols of the rows so far, prefix included.
         """
-        most = min(self._max_length - length, self._max_distance)
+        left = self._max_length - length
+        if not (self._ends or left):  # one more symbol is sampled of a row without an end, whatever it is
+            left = self._max_distance
+        most = min(left, self._max_distance)
         if self._is_small:
             return logits_CV + self._penalty_SV(most).index_select(0, state_C)
         distance_CV = self._distance_SC.index_select(0, state_C).index_select(1, self._class_V)

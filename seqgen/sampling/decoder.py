@@ -158,7 +158,12 @@ class Decoder:
         The steps of plugins get copies and cannot allow again what is forbidden: probability that they put there is
         dropped before the steps of the settings follow, so that top-k counts allowed symbols only.
         """
-        logits_AV = logits_AV.masked_fill(self.forbidden_V, -torch.inf)
+        allowed_AV = logits_AV.masked_fill(self.forbidden_V, -torch.inf)
+        if self.constraint is not None and not self.vocabulary.ends:
+            # A row that has violated its constraint ends, also where rows have no end.
+            rejected_A = (allowed_AV == -torch.inf).all(1)
+            allowed_AV[:, EOS] = torch.where(rejected_A, logits_AV[:, EOS], allowed_AV[:, EOS])
+        logits_AV = allowed_AV
         yield None, logits_AV
         if self._extra:
             forbidden_AV, history_AT = logits_AV == -torch.inf, history_AT.clone()
