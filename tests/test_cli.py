@@ -318,7 +318,14 @@ def test_completion(words, expected, tmp_path):
         "_SEQGEN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")),
         "_TYPER_COMPLETE_ARGS": line,
     }  # fmt: skip
-    assert finish(run_seqgen(cwd=tmp_path, env=env)).out.split() == expected
+    found = finish(run_seqgen(cwd=tmp_path, env=env))
+    assert (found.out.split(), found.err, found.code) == (expected, "", 0)
+
+
+@pytest.mark.parametrize("option", ["--show-completion", "--install-completion"])
+def test_the_script_of_completion(option, tmp_path):
+    found = finish(run_seqgen(option, "bash", cwd=tmp_path, env={"HOME": str(tmp_path)}))
+    assert (found.err, found.code) == ("", 0) and "complet" in found.out
 
 
 def test_a_cell_in_one_file(cli, words, in_tmp):

@@ -154,6 +154,12 @@ def test_names_that_will_not_do(cli, in_tmp, arguments, says):
     assert [path.name for path in in_tmp.iterdir()] == ["taken"]
 
 
+def test_a_name_may_hold_what_templates_have_in_its_place(cli, in_tmp):
+    assert cli("plugins", "new", "a-plugin-api").code == 0
+    written = "".join(path.read_text() for path in (in_tmp / "a-plugin-api").rglob("*.*") if path.is_file())
+    assert 'name="a-plugin-api"' in written and "a-1." not in written
+
+
 def test_the_next_commands_are_said(cli, in_tmp):
     result = cli("plugins", "new", "my-cell", "--kind", "cell", "--out", "a b")
     assert result.code == 0

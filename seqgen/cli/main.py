@@ -66,6 +66,8 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):  # rich, in a help page
             forget_unwritten(sys.stdout)
             return 0
+        if isinstance(error, SystemExit) and not error.code and _completes(arguments):
+            return 0  # so the parser ends after what a shell asked it
         if session.debug:
             traceback.print_exc()
         line, code = _verdict(error)
@@ -76,6 +78,11 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         session.command = ""
         clear_signal()
+
+
+def _completes(arguments: Sequence[str]) -> bool:
+    """Return whether a shell asks for completions, or the user for its script."""
+    return "_SEQGEN_COMPLETE" in os.environ or not {"--show-completion", "--install-completion"}.isdisjoint(arguments)
 
 
 def _verdict(error: BaseException) -> tuple[str, int]:

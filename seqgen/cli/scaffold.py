@@ -136,6 +136,5 @@ def _files(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
 
 def _filled(text: str, names: dict[str, str]) -> str:
     """Return a text with the names of the new plugin."""
-    for placeholder, name in names.items():
-        text = text.replace(placeholder, name)
-    return text
+    # In one pass: a name may hold what is a placeholder elsewhere.
+    return re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], text)
