@@ -108,6 +108,9 @@ GOES_ON = [
     ("(a|ab)(c|bcd)", "abcd"),
     ("(?x) a # one\n b? # or two", "ab"),
     ("a$", "a"),
+    ("[a-z]*$", "abc"),
+    ("(a|b)*$", "ab"),
+    (r"[\^^]+a\z", "^^a"),
 ]
 
 
@@ -116,7 +119,7 @@ def test_a_regex_accepts_texts_that_go_on_after_a_match(pattern, text):
     assert regex(pattern).accepts(text.encode())
 
 
-@pytest.mark.parametrize("pattern", ["", "a*", "(a|)b?", "a??", r"\w*"])
+@pytest.mark.parametrize("pattern", ["", "a*", "(a|)b?", "a??", r"\w*", "$", "a*$", "a|$"])
 def test_a_regex_accepts_the_empty_text(pattern):
     assert regex(pattern).accepts(b"")
 
@@ -168,7 +171,10 @@ def test_impossible_constraints_are_refused_with_the_reason():
         ({"regex": r"\bK"}, "word boundaries"),
         ({"regex": "^a"}, "leave out ^"),
         ({"regex": "(?x) ^ a"}, "leave out ^"),
-        ({"regex": "a^b"}, "there is no text that it matches"),
+        ({"regex": "a^b"}, "leave out ^"),
+        ({"regex": r"\Aab"}, r"leave out ^, or \A"),
+        ({"regex": r"a[^\s\S]"}, "there is no text that it matches"),
+        ({"regex": "a$b"}, "there is no text that it matches"),
     ):
         with pytest.raises(BadOption, match=re.escape(words)):
             sampler(of, **wanted)

@@ -25,7 +25,7 @@ def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
     """Return the automaton over bytes of the texts that a regular expression matches from start to end.
 
     Args:
-        pattern: in the syntax of Rust's ``regex`` crate.
+        pattern: in the syntax of Rust's ``regex`` crate, without an anchor at its beginning.
         max_states: limit on the states.
 
     Returns:
@@ -39,7 +39,6 @@ def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
     """
     from outlines_core import Index, Vocabulary
 
-    _refuse_anchor(pattern)
     each = Vocabulary(N_BYTES, {bytes([byte]): [byte] for byte in range(N_BYTES)})
     index = Index(f"{_BEFORE}{pattern}{_BEHIND}", each)
     states = [index.get_next_state(index.get_initial_state(), 0)]
@@ -62,21 +61,6 @@ def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
     del index
     class_of, table = _by_class(table)
     return class_of, accepts, table.tobytes()
-
-
-def _refuse_anchor(pattern: str) -> None:
-    """Refuse a pattern that begins with an anchor, such as ^a, which would match nothing behind another text.
-
-    Raises:
-        ValueError: it does.
-    """
-    from outlines_core import Index, Vocabulary
-
-    try:
-        Index(pattern, Vocabulary(N_BYTES, {}))
-    except ValueError as error:  # without symbols there is always one
-        if "anchored" in str(error):
-            raise
 
 
 def _by_class(table: array[int]) -> tuple[bytes, array[int]]:

@@ -22,7 +22,9 @@ from seqgen.sampling.automata import Automaton
 _MAX_CHARS = 10_000  # of a pattern
 _MAX_DEPTH = 100  # nested groups; the library allows 250, and Python's parser fewer
 _MAX_SYMBOLS = 50_000  # symbols and classes, repetitions expanded
-_INLINE_SYMBOLS = 8  # up to which a pattern takes at most 0.2 s, so it is built in this process
+_INLINE_SYMBOLS, _INLINE_CLASSES = 8, 1  # up to which a pattern takes at most 0.2 s, so it is built in this process
+_LARGE_CLASS = re.compile(r"\\[wWdDsSpP]|\[\^")  # of thousands of characters
+_ANCHOR = re.compile(r"(?<![\[\\])\^|\\A")
 MAX_SECONDS = 10.0
 MAX_STATES = 100_000
 """Limit on the states of the automaton of a pattern; while it is built, a state takes one kilobyte."""
@@ -52,7 +54,7 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     try:
         pattern.encode()  # refuses half of a character
         n_symbols = _count_symbols(pattern)
-        if n_symbols <= _INLINE_SYMBOLS:
+        if n_symbols <= (_INLINE_CLASSES if _LARGE_CLASS.search(pattern) else _INLINE_SYMBOLS):
             data = b"".join(regex_child.build_table(whole, MAX_STATES))
         else:
             data = _build_in_child(whole, Path(library.origin).parent.parent)
@@ -65,6 +67,9 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     except ValueError as error:
         raise BadOption(f"cannot compile {name}: {_explain_error(pattern, str(error))}") from None
     return _automaton(name, data)
+
+
+_ANCHORED = "anchored"
 
 
 class _LimitExceeded(Exception):
@@ -128,7 +133,7 @@ def _count_symbols(pattern: str) -> int:
 
     Raises:
         _LimitExceeded: the pattern is too long, too deeply nested, or has too many symbols.
-        ValueError: a closing parenthesis has no opening one.
+        ValueError: a closing parenthesis has no opening one, or it has an anchor at the beginning.
     """
     if len(pattern) > _MAX_CHARS:
         raise _LimitExceeded(f"it has {len(pattern):,} characters, more than {_MAX_CHARS:,}")
@@ -140,6 +145,8 @@ def _count_symbols(pattern: str) -> int:
             opened = _GROUP.match(pattern, at)
             assert opened is not None
             if "x" in (opened[0] if opened["flags"] is None else opened["flags"]).partition(":")[0]:
+                if _ANCHOR.search(pattern):
+                    raise ValueError(_ANCHORED)
                 return _MAX_SYMBOLS  # verbose mode is not parsed here
             at, last = opened.end(), 0
             groups += [0] if opened["flags"] is None else []
@@ -156,7 +163,9 @@ def _count_symbols(pattern: str) -> int:
             last += size
             groups[-1] += size
             size = 0
-        elif character in "*+?|^$":
+        elif character == "^" or pattern.startswith("\\A", at):
+            raise ValueError(_ANCHORED)
+        elif character in "*+?|$":
             size, at = 0, at + 1
         elif character == "[":
             at = _class_end(pattern, at)
@@ -193,8 +202,8 @@ def _class_end(pattern: str, at: int) -> int:
 
 def _explain_error(pattern: str, complaint: str) -> str:
     """Return what is wrong with a pattern in terms of its syntax; the library's own messages name its internals."""
-    if "anchored" in complaint:
-        return "it is matched against the whole row; leave out ^"
+    if complaint == _ANCHORED:
+        return "it is matched against the whole row; leave out ^, or \\A"
     if "Found no transitions" in complaint:
         return "there is no text that it matches"
     try:
