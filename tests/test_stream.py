@@ -157,6 +157,15 @@ def test_a_resumed_run_with_masks_over_time_continues_with_its_state(tmp_path):
     check_that_a_resumed_run_continues(path, masks, cell="lstm", engine="scan")
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_resumed_run_with_attention_computes_as_before(seed, tmp_path):
+    """Gradients of attention nearly cancel; whether they agree with those of a trace must not depend on the batch."""
+    path = tmp_path / "book.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    further = {"model.attention": 5, "model.layers": 2, "train.seed": seed}
+    check_that_a_resumed_run_continues(path, further, cell="gru", engine="fused")
+
+
 def check_that_a_resumed_run_continues(path, further, *, cell, engine):
     tmp_path, options = path.parent, {"window": 16, "eval_every": 10, **further}
     wishes = {"layout": "stream", "cell": cell, "hidden": 8, "batch_size": 4, "engine": engine, "options": options}
