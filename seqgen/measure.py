@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from seqgen.api.conditioning import Conditioning
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seqgen.api.encoded_corpus import EncodedCorpus
     from seqgen.api.run import Run
     from seqgen.evaluation import Difference, HeldOut, RecordLosses, SampleCounts
+    from seqgen.sampling import Sample
 
     Numbers = npt.NDArray[Any]
 
@@ -153,17 +154,22 @@ def count_bits_per_char(corpus: EncodedCorpus, part: Part) -> dict[str, float]:
     return bits_of(texts["train"], texts[part], alphabet, ends=corpus.vocabulary.ends)
 
 
-def count_samples(run: Run, texts: Sequence[str]) -> SampleCounts:
+def count_samples(run: Run, texts: Iterable[str | Sample]) -> SampleCounts:
     """Return how many of some samples are valid, unique and novel, and the shares of each.
 
     Where the domain has no validator, or it is not installed, all count as valid.
+
+    Args:
+        run: the run.
+        texts: the samples, or their texts.
 
     Raises:
         CorpusError: the corpus is not what the run was trained on.
     """
     from seqgen.evaluation import count_samples as counts_of
 
-    return counts_of(texts, run.corpus, run.settings.splitter, run.validator_here, run.recorded_form)
+    only_texts = [text if isinstance(text, str) else text.text for text in texts]
+    return counts_of(only_texts, run.corpus, run.settings.splitter, run.validator_here, run.recorded_form)
 
 
 def tokens_per_s(run: Run, corpus: EncodedCorpus | None = None) -> float | None:

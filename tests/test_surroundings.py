@@ -166,3 +166,38 @@ def test_a_work_folder_keeps_to_itself(name, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["side", "work"]
     folder.write("a/b.txt", b"x")
     assert folder.read("a/b.txt") == b"x"
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers(tiny_run):
+    three = np.int64(3)
+    assert tiny_run.top(three) == tiny_run.top(3) and len(tiny_run.next_symbols("an", three)) == 3
+    with tiny_run.sample_batch() as batch:
+        assert batch.add(three) == 0
+    assert len(tiny_run.score("anna", top=three)[0].top[0]) == 3
+    for call in (
+        lambda n: tiny_run.top(n),
+        lambda n: tiny_run.sample(n),
+        lambda n: tiny_run.next_symbols("an", n),
+        lambda n: tiny_run.score("anna", top=n),
+    ):
+        for wrong in (-1, 1.5, "3", True):
+            with pytest.raises(BadOption, match="must be a whole number"):
+                call(wrong)
+
+
+def test_samples_are_counted_as_their_texts(tiny_run):
+    samples = tiny_run.sample(40)
+    expected = seqgen.measure.count_samples(tiny_run, [sample.text for sample in samples])
+    assert seqgen.measure.count_samples(tiny_run, samples) == expected
+    assert seqgen.measure.count_samples(tiny_run, iter(samples)) == expected
+
+
+def test_an_interval_of_values_of_numpy():
+    mean, half = seqgen.measure.mean_interval(np.array([1, 2, 3]))
+    assert (mean, half) == seqgen.measure.mean_interval([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("options", [["dropout=0.1"], "dropout=0.1", {5: 1}])
+def test_options_that_are_no_mapping_are_refused(options, words):
+    with pytest.raises(BadOption, match="options are a mapping by name"):
+        seqgen.plan(words, **{**SMALL, "options": options})

@@ -10,17 +10,16 @@ import functools
 import hashlib
 import inspect
 import itertools
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from seqgen import __version__
 from seqgen.api.conditioning import Conditioning
 from seqgen.api.encoded_corpus import code_digest
 from seqgen.compute import computing, in_turns, keeping_memory
-from seqgen.config import DecodeConfig, SampleConfig
-from seqgen.errors import BadOption, SeqgenError, UsageError
+from seqgen.config import DecodeConfig, SampleConfig, as_whole
+from seqgen.errors import SeqgenError, UsageError
 from seqgen.files import dump_json
 from seqgen.protocols import Verdict
 
@@ -56,9 +55,7 @@ def iter_rows(
         on_tried: called with the number of rows sampled so far, where some may be rejected.
         check: called before each symbol is sampled; may raise.
     """
-    if not isinstance(n, SupportsIndex) or operator.index(n) < 0:
-        raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
-    rows = _iter_rows(run, operator.index(n), config, warn, on_tried, check)
+    rows = _iter_rows(run, as_whole(n, 0, "number of rows"), config, warn, on_tried, check)
     yield from in_turns(run.settings.engine.threads, rows)
 
 
@@ -118,9 +115,7 @@ def open_batch(run: OpenRun) -> Iterator[SampleBatch]:
 
 def find_top(run: OpenRun, n: int, n_nodes: int, config: DecodeConfig) -> Top:
     """Return the most probable rows; see :meth:`seqgen.Run.top`."""
-    for name, value in (("number of rows", n), ("effort", n_nodes)):
-        if not isinstance(value, int) or value < 1:
-            raise BadOption(f"the {name} must be a whole number, at least 1, not {value!r}")
+    n, n_nodes = as_whole(n, 1, "number of rows"), as_whole(n_nodes, 1, "effort")
     from seqgen.sampling import Decoder, top_rows
 
     with computing(run.settings.engine.threads):
@@ -376,8 +371,7 @@ def next_symbols(run: OpenRun, prefix: str, n: int | None, conditioning: Conditi
     from seqgen.model import device_of, log_probs
     from seqgen.tokenizers import BOS, EOS
 
-    if n is not None and (not isinstance(n, int) or n < 0):
-        raise BadOption(f"the number of symbols must be a whole number, at least 0, not {n!r}")
+    n = None if n is None else as_whole(n, 0, "number of symbols")
     model, vocabulary = run.model, run.vocabulary
     conditions = vocabulary.condition_ids([conditioning.conditions])[0].tolist()
     ids = [BOS, *conditions, *vocabulary.encode(conditioning.prefix + prefix).tolist()]

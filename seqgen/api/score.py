@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.conditioning import Conditioning, as_conditions
 from seqgen.api.factories import read_again
 from seqgen.compute import computing
+from seqgen.config import as_whole
 from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError
 from seqgen.render import visible
 
@@ -29,7 +30,7 @@ def score_texts(run: OpenRun, texts: Iterable[str], given: Mapping[str, Any], to
     from seqgen.evaluation import score
     from seqgen.render.results import Scores
 
-    texts = list(texts)
+    texts, top = list(texts), as_whole(top, 0, "number of most probable symbols")
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
             raise BadOption(f"text {number} to score is {text!r:.60}, not a string")

@@ -22,6 +22,7 @@ from seqgen.config.train import TrainConfig, TrainSettings
 from seqgen.config.values import (
     MAX_LENGTH,
     Layer,
+    as_whole,
     assign,
     device_name,
     merge,
@@ -48,6 +49,7 @@ __all__ = [
     "TrainSettings",
     "UserConfig",
     "accepts",
+    "as_whole",
     "assign",
     "build_options",
     "describe_options",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from seqgen.errors import BadOption, UsageError, did_you_mean
 
@@ -43,13 +44,20 @@ def parse_assignments(assignments: Iterable[str]) -> list[tuple[str | None, str,
 
 
 def split_names(options: Mapping[str, Any]) -> list[tuple[str | None, str, Any]]:
-    """Return options by ``"part.name"`` or bare name in the form of ``parse_assignments``."""
+    """Return options by ``"part.name"`` or bare name in the form of ``parse_assignments``.
+
+    Raises:
+        BadOption: they are no mapping by name.
+    """
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise BadOption(f'options are a mapping by name, {{"part.name": value}}, not {options!r:.60}')
     parted = ((name.rpartition("."), value) for name, value in options.items())
     return [(part or None, name, value) for (part, _, name), value in parted]
 
 
 def split_executor_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the options ``"executor.name"`` by name, and the other options."""
+    split_names(options)  # refuses what is no mapping
     of_executor = {name: value for name, value in options.items() if name.startswith(_EXECUTOR)}
     others = {name: value for name, value in options.items() if name not in of_executor}
     return {name.removeprefix(_EXECUTOR): value for name, value in of_executor.items()}, others
@@ -139,6 +147,22 @@ def parse_duration_s(text: str | float) -> float:
     if not 0 < seconds < math.inf:
         raise BadOption(f"{text!r:.60} is not a duration; write it like 90s, 5m or 1h")
     return seconds
+
+
+def as_whole(value: Any, least: int, what: str) -> int:
+    """Return a whole number, of Python or of numpy, as an int.
+
+    Args:
+        value: the number.
+        least: the smallest that is allowed.
+        what: it is in messages: "number of rows".
+
+    Raises:
+        BadOption: it is none, or below ``least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or operator.index(value) < least:
+        raise BadOption(f"the {what} must be a whole number, at least {least}, not {value!r:.60}")
+    return operator.index(value)
 
 
 def parse_count(text: str | int) -> int:

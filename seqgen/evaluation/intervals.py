@@ -160,6 +160,9 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:
     Returns:
         The mean, and t times the standard error; None for a single value, which gives no estimate of the spread.
     """
+    values = [float(value) for value in values]  # of numpy too, with which statistics cannot compute
+    if not all(map(math.isfinite, values)):
+        return statistics.fmean(values), math.nan
     if len(values) < 2:
         return values[0], None
     error = statistics.stdev(values) / math.sqrt(len(values))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from seqgen.errors import BadOption, Interrupted, PluginError, SeqgenError, TaskFailed, one_line
+from seqgen.config import as_whole
+from seqgen.errors import Interrupted, PluginError, SeqgenError, TaskFailed, one_line
 from seqgen.executors.task import Task, read_outcome, run_here, run_json
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins, missing_plugin
 from seqgen.registry import Entry
@@ -75,8 +76,7 @@ def run_tasks(
         PluginError: the executor is broken.
         Interrupted: a task in this process was interrupted.
     """
-    if not isinstance(workers, int) or workers < 1:
-        raise BadOption(f"the number of workers must be a whole number, at least 1, not {workers!r}")
+    workers = as_whole(workers, 1, "number of workers")
     chosen = choose_plugins(plugins)
     entry, values = find_executor(chosen, on, options or {})
     numbered = enumerate(tasks)

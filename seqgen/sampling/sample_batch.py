@@ -17,7 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seqgen.errors import BadOption, UsageError
+from seqgen.config import as_whole
+from seqgen.errors import UsageError
 from seqgen.protocols import State
 from seqgen.sampling.categorical import Uniforms
 from seqgen.sampling.row_batch import MULTIPLE, RowBatch
@@ -73,8 +74,7 @@ class SampleBatch:
         """
         if self._started is not None:
             raise UsageError("rows of a batch start together: add requests before the first step, or after clear()")
-        if not isinstance(n, int) or n < 0:
-            raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
+        n = as_whole(n, 0, "number of rows")
         self._parts.append(_Part(self._make_sampler(settings), sum(part.width for part in self._parts), n))
         return len(self._parts) - 1
 
