@@ -10,7 +10,7 @@ import functools
 import hashlib
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -55,8 +55,9 @@ def iter_rows(
         on_tried: called with the number of rows sampled so far, where some may be rejected.
         check: called before each symbol is sampled; may raise.
     """
-    rows = _iter_rows(run, as_whole(n, 0, "number of rows"), config, warn, on_tried, check)
-    yield from in_turns(run.settings.engine.threads, rows)
+    n = as_whole(n, 0, "number of rows")
+    with contextlib.closing(_iter_rows(run, n, config, warn, on_tried, check)) as rows:
+        yield from in_turns(run.settings.engine.threads, rows)
 
 
 def _iter_rows(
@@ -66,7 +67,7 @@ def _iter_rows(
     warn: Callable[[str], None],
     on_tried: Callable[[int], None] | None,
     check: Callable[[], None] | None,
-) -> Iterator[Sample]:
+) -> Generator[Sample, None, None]:
     from seqgen.sampling import Sampler, beam_rows, filter_rows, passing_rows
 
     row_filter = _row_filter(run, config)
