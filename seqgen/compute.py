@@ -67,8 +67,8 @@ def give_back_memory() -> None:
 def computing(threads: int | None = None) -> Iterator[None]:
     """Compute with a number of CPU threads; restore it and the random state of torch afterwards.
 
-    Whatever modes of torch surround the call, numbers are those of 32 bits with gradients, unless the code within asks
-    for others: a run must not depend on where it is computed.
+    Modes of torch that surround the call do not hold within (``as_torch_starts``): a run must not depend on where it is
+    computed.
 
     Args:
         threads: CPU threads, at most as many as ``within_share`` allows; None: as many as torch uses now.

@@ -202,7 +202,6 @@ def refit(
     return refit_by(choose, run, plugins, listener, warn, progress, out)
 
 
-@as_torch_starts()
 def refit_by(
     choose: Callable[[int, Plugins], Workers],
     run: str | PathLike[str] | None,

@@ -49,18 +49,26 @@ def split_names(options: Mapping[str, Any]) -> list[tuple[str | None, str, Any]]
     Raises:
         BadOption: they are no mapping by name.
     """
-    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
-        raise BadOption(f'options are a mapping by name, {{"part.name": value}}, not {options!r:.60}')
+    _refuse_no_mapping(options)
     parted = ((name.rpartition("."), value) for name, value in options.items())
     return [(part or None, name, value) for (part, _, name), value in parted]
 
 
 def split_executor_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options ``"executor.name"`` by name, and the other options."""
-    split_names(options)  # refuses what is no mapping
+    """Return the options ``"executor.name"`` by name, and the other options.
+
+    Raises:
+        BadOption: they are no mapping by name.
+    """
+    _refuse_no_mapping(options)
     of_executor = {name: value for name, value in options.items() if name.startswith(_EXECUTOR)}
     others = {name: value for name, value in options.items() if name not in of_executor}
     return {name.removeprefix(_EXECUTOR): value for name, value in of_executor.items()}, others
+
+
+def _refuse_no_mapping(options: object) -> None:
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise BadOption(f'options are a mapping by name, {{"part.name": value}}, not {options!r:.60}')
 
 
 def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[str, Iterable[str]]) -> Layer:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,9 +90,13 @@ def count_different(parts: Mapping[str, Encoded]) -> tuple[int, int]:
 
 def _hashes(encoded: Encoded) -> npt.NDArray[np.int64]:
     """Return a hash of the text of each record, (N,)."""
+    return np.fromiter(map(hash, _texts(encoded)), dtype=np.int64, count=len(encoded))
+
+
+def _texts(encoded: Encoded) -> Iterator[bytes]:
+    """Yield the text of each record, as the bytes of its symbols."""
     flat, ends_N = np.asarray(encoded.flat), encoded.starts_N + encoded.lengths_N
-    texts = (flat[start:end].tobytes() for start, end in zip(encoded.starts_N, ends_N, strict=True))
-    return np.fromiter(map(hash, texts), dtype=np.int64, count=len(encoded))
+    return (flat[start:end].tobytes() for start, end in zip(encoded.starts_N, ends_N, strict=True))
 
 
 def edit_distance(purpose: str) -> tuple[Any, Any]:
@@ -222,9 +226,7 @@ def expected_copies(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> fl
             for first in range(0, len(order), _BATCH_SIZE)
         ]
     probabilities = (-torch.cat(nats).double()).exp().tolist()
-    flat, conditions_NC = np.asarray(encoded.flat), encoded.conditions_NC
-    ends_N = encoded.starts_N + encoded.lengths_N
-    texts = [flat[start:end].tobytes() for start, end in zip(encoded.starts_N, ends_N, strict=True)]
+    texts, conditions_NC = list(_texts(encoded)), encoded.conditions_NC
     conditions = [b"" if conditions_NC is None else conditions_NC[row].tobytes() for row in range(len(order))]
     occurrences, probability_of = (
         Counter(conditions),

@@ -80,16 +80,14 @@ def fit_any_bound(log_weights_N: Floats) -> Bound | None:
     return bound
 
 
-def bound_of_trial(log_weights_N: Floats, lowest_N: Floats) -> Bound | None:
-    """Return the bound of ``fit_any_bound`` with all that trial rows say of it; None if all weights are 0.
+def with_trial(bound: Bound, log_weights_N: Floats, lowest_N: Floats) -> Bound:
+    """Return a bound of ``fit_any_bound`` with all that the trial rows say of it.
 
     Args:
-        log_weights_N: the logarithms of the weights.
+        bound: the bound.
+        log_weights_N: the logarithms of the weights to which it was fitted.
         lowest_N: the lowest values that they had on the way there.
     """
-    bound = fit_any_bound(log_weights_N)
-    if bound is None:
-        return None
     above = min(above_elsewhere(log_weights_N, bound.above) + heaviest(log_weights_N), 1.0)
     return bound._replace(recovery=recovery(log_weights_N, lowest_N), above=above)
 

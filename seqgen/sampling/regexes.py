@@ -24,6 +24,7 @@ _MAX_DEPTH = 100  # nested groups; the library allows 250, and Python's parser f
 _MAX_SYMBOLS = 50_000  # symbols and classes, repetitions expanded
 _INLINE_SYMBOLS, _INLINE_CLASSES = 8, 1  # up to which a pattern takes at most 0.2 s, so it is built in this process
 _LARGE_CLASS = re.compile(r"\\[wWdDsSpP]|\[\^")  # of thousands of characters
+_ANCHORED = "anchored"  # stands for the message about an anchor
 _ANCHOR = re.compile(r"(?<![\[\\])\^|\\A")
 MAX_SECONDS = 10.0
 MAX_STATES = 100_000
@@ -67,9 +68,6 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     except ValueError as error:
         raise BadOption(f"cannot compile {name}: {_explain_error(pattern, str(error))}") from None
     return _automaton(name, data)
-
-
-_ANCHORED = "anchored"
 
 
 class _LimitExceeded(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqgen.sampling.bound import Bound, Floats, bound_of_trial, fit_any_bound, fit_bound
+from seqgen.sampling.bound import Bound, Floats, fit_any_bound, fit_bound, with_trial
 from seqgen.sampling.corrected import LookAheadSampler
 from seqgen.sampling.look_ahead import Powers
 
@@ -49,14 +49,14 @@ class Trial:
         Args:
             worth: whether the proposal is of use; where it is not, no more rows are sampled.
         """
-        n_rows, n_chars = 0, 0.0
+        n_rows, n_chars, bound = 0, 0.0, None
         while n_rows < _MAX_ROWS and n_chars < _MAX_CHARS:
             n_rows = max(2 * n_rows, _FIRST)
             log_weights_N, lowest_N, n_chars = self.first(n_rows)
             bound = fit_any_bound(log_weights_N)
             if bound is not None and (bound.effective * n_rows >= _ENOUGH or not worth(bound)):
                 break
-        return bound_of_trial(log_weights_N, lowest_N)
+        return None if bound is None else with_trial(bound, log_weights_N, lowest_N)
 
     def to_compare(self) -> Floats:
         """Return the log weights of the rows by which powers of h are compared."""

@@ -199,6 +199,9 @@ def test_the_journal_of_a_process_that_was_killed_while_writing_is_mended(words,
         journal.write_text(f"{written}{damaged}\n")
         with pytest.raises(seqgen.CheckpointError, match="journal of 'study' is damaged"):
             tune(out="study")
+    journal.write_text("no journal\n" + written)
+    with pytest.raises(seqgen.CheckpointError, match="journal of 'study' is damaged"):
+        tune(out="study")
 
 
 @pytest.mark.slow
