@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], None]
+_AGAIN_AFTER_S = 0.01
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -113,6 +114,31 @@ def clear_signal() -> None:
     """Forget the signal that ended a command, before the next one in the same process."""
     global _raised
     _raised = None
+
+
+@contextlib.contextmanager
+def signals_of_destructors() -> Iterator[None]:
+    """Deliver a signal again, inside the context, that ``raise_signalled`` raised where Python ignores exceptions.
+
+    That is in destructors and in callbacks of weak references, such as those of import locks.
+    """
+    before = sys.unraisablehook
+
+    def deliver_again(ignored: sys.UnraisableHookArgs) -> None:
+        if not isinstance(ignored.exc_value, Signalled):
+            before(ignored)
+            return
+        clear_signal()
+        # Not from here, where its exception would be ignored as well.
+        again = threading.Timer(_AGAIN_AFTER_S, os.kill, (os.getpid(), ignored.exc_value.number))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = deliver_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager

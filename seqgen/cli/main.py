@@ -32,7 +32,14 @@ from seqgen.errors import (
     one_line,
 )
 from seqgen.plugins import Plugins, activate_plugins, entry_point_candidates, file_candidate, missing_plugin
-from seqgen.signals import Signalled, clear_signal, raise_signalled, reraise_signal, signal_handlers
+from seqgen.signals import (
+    Signalled,
+    clear_signal,
+    raise_signalled,
+    reraise_signal,
+    signal_handlers,
+    signals_of_destructors,
+)
 from seqgen.streams import forget_unwritten
 
 
@@ -52,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its code
     try:
-        with signal_handlers(raise_signalled):
+        with signal_handlers(raise_signalled), signals_of_destructors():
             _load_plugins(arguments)
             with activate_plugins(session.plugins):
                 code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)

@@ -298,6 +298,27 @@ def test_a_signal_while_the_program_starts_is_one_line():
     assert (result.returncode, result.stderr) == (130, b"seqgen: ended by SIGINT\n")
 
 
+DESTRUCTOR = """
+import os, signal, sys, time
+from seqgen.signals import raise_signalled, signal_handlers, signals_of_destructors
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)  # the exception of the handler is raised before it, and ignored
+with signal_handlers(raise_signalled), signals_of_destructors():
+    try:
+        Dying()
+        time.sleep(60)
+    except KeyboardInterrupt as error:
+        print(error)
+"""
+
+
+def test_a_signal_whose_exception_a_destructor_swallows_is_delivered_again():
+    result = subprocess.run([sys.executable, "-c", DESTRUCTOR], capture_output=True, text=True, timeout=50)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "ended by SIGTERM\n", "")
+
+
 def spent_s(process: subprocess.Popen[bytes]) -> float:
     """Seconds that a child has computed; it may have ended, if nobody has waited for it."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
