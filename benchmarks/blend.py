@@ -38,6 +38,7 @@ CORPORA |= {name: ["gru"] for name in ("topics", "smiles", "tunes", "cards", "py
 """The corpora, and the cells that each is trained with."""
 FORMER: dict[str, dict[str, Any]] = {
     "names": {"hidden": 128, "steps": 3000},
+    "titles": {"hidden": 256, "batch_size": 32, "embedding": 32},
     "smiles": {"steps": 2000},
     "cards": {"dropout": 0.2},
     "topics": {"hidden": 128, "dropout": 0.0, "steps": 2000},

@@ -21,7 +21,10 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
             licence="facts, gathered from packages under Apache-2.0, MIT and BSD licences",
             load="seqgen_titles.corpus:load",
             domain="title",
-            recommended={"model": {"hidden": 256, "dropout": 0.4}, "train": {"steps": 1500, "batch_size": 32}},
+            recommended={
+                "model": {"hidden": 512, "embedding": 64, "dropout": 0.4},
+                "train": {"steps": 1500, "batch_size": 16},
+            },
         )
     )
 
