@@ -135,7 +135,7 @@ def resolve(
     if start is not None:
         names = {**start.names, **start.checked(config, names, plugins)}
     assignments = fold_reader_options(split_names(config.options))
-    parts, implied, reading = _find_parts(config, assignments, names, toml, plugins, start, warn)
+    parts, of_corpus, reading = _find_parts(config, assignments, names, toml, plugins, start, warn)
     fields = {part: entry.option_names() for part, entry in parts.items() if part in PARTS}
     fields |= cell_fields(parts, [*toml, *(part for part, _, _ in assignments if part)])
     fields["train"] = list(TrainSettings.model_fields)
@@ -145,9 +145,9 @@ def resolve(
         raise BadOption("one long text (--layout stream) has no records to condition or to augment")
     if start is not None:
         conditions = start.conditions(layout, conditions)
-    given = merge(implied, toml, assign(assignments, fields), flags)
+    given = merge(toml, assign(assignments, fields), flags) | {"corpus": of_corpus}
     if parts["corpus"].qualified == FILE:
-        given = merge(given, implied if config.corpus is not None else {}, {"corpus": {"layout": layout}})
+        of_corpus["layout"] = layout
     if (config.valid or config.test) and "split" in given.get("train", {}):
         raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
     if start is not None:
@@ -275,8 +275,8 @@ def _find_parts(
     plugins: Plugins,
     start: WarmStart | None,
     warn: Callable[[str], None],
-) -> tuple[dict[str, Entry], Layer, Layer]:
-    """Return the parts by kind, the options implied by the corpus's name, and those by which its file is read."""
+) -> tuple[dict[str, Entry], dict[str, Any], Layer]:
+    """Return the parts by kind, the given options of the corpus, and those by which its file is read."""
     registry, hint = plugins.registry, plugins.failed_hint
     wanted = config.corpus if config.corpus is not None else names.get("corpus")
     if wanted is None:
@@ -323,7 +323,7 @@ def _find_parts(
         augmentation = start.augmentation_of(domain)
     if augmentation:
         parts["augmentation"] = registry.get("augmentation", augmentation, hint)
-    return parts, {"corpus": implied}, {"corpus": reading}
+    return parts, given, {"corpus": reading}
 
 
 def _recommended(
