@@ -431,11 +431,16 @@ FULL = Path("/dev/full")
 
 @pytest.mark.full
 @pytest.mark.skipif(not FULL.is_char_device(), reason="no device that is always full here")
-def test_a_full_disk_is_exit_7(run, tmp_path):
-    command = [sys.executable, "-m", "seqgen", "sample", str(run), "-n", "2000"]
+@pytest.mark.parametrize("command", ["sample RUN -n 2000", "watch RUN --once", "watch RUN --once --json"])
+def test_a_full_disk_is_exit_7(run, tmp_path, command):
+    """Also where the command is a plugin's, which is not at fault."""
+    words = [str(run) if word == "RUN" else word for word in command.split()]
     with FULL.open("w") as full:
-        process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=tmp_path)
-    assert process.returncode == 7 and process.stderr.count(b"\n") == 1
+        process = subprocess.run(
+            [sys.executable, "-m", "seqgen", *words], stdout=full, stderr=subprocess.PIPE, cwd=tmp_path
+        )
+    assert process.returncode == 7 and process.stderr.startswith(b"seqgen: cannot write the result: No space left")
+    assert process.stderr.count(b"\n") == 1
 
 
 def test_no_command_shows_help(cli):

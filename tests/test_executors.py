@@ -353,6 +353,25 @@ def test_executors_are_listed(cli):
 
 
 @pytest.mark.full
+def test_a_bench_goes_on_with_other_workers_and_from_elsewhere(cli, words, in_tmp, monkeypatch):
+    (in_tmp / "sub").mkdir()
+    (in_tmp / "link.txt").symlink_to(words)
+    asked = ("bench", "--cells", "vanilla", "--hidden", 4, "--steps", 3, "--seeds", 2, "-q", "--out", in_tmp / "all")
+    assert cli(*asked, "--corpus", "link.txt", "--workers", 2).code == 0
+    monkeypatch.chdir(in_tmp / "sub")
+    again = cli(*asked, "--corpus", "../link.txt")
+    assert again.code == 0, again.err
+
+
+@pytest.mark.full
+def test_a_bench_on_workers_reads_what_is_registered_before_a_file_of_that_name(cli, words, in_tmp):
+    (in_tmp / "names").write_text("zzz\n" * 50)
+    asked = ("bench", "--corpus", "names", "--cells", "vanilla", "--hidden", 4, "--steps", 3, "--seeds", 2, "-q")
+    assert cli(*asked, "--workers", 2, "--out", "all").code == 0
+    assert cli(*asked, "--out", "all").code == 0
+
+
+@pytest.mark.full
 def test_a_bench_on_workers_has_the_results_of_one_process(cli, words, in_tmp):
     import json
 

@@ -21,7 +21,7 @@ import seqgen
 from seqgen.corpus import TextFile, get_source_files, get_stamp, load_file
 from seqgen.corpus.json_array import JsonArray
 from seqgen.corpus.opening import unmarked_encoding
-from seqgen.corpus.places import find_places, title_of
+from seqgen.corpus.places import absolute, find_places, title_of
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
 from seqgen.files import spool
 
@@ -104,6 +104,23 @@ def test_fields_are_of_the_tables_among_the_files(data):
     assert found[:3] == [("anna", None), ("ben", None), ("carl", "m")]
     with pytest.raises(BadOption, match="is plain text, which has no fields"):
         texts(data / "*.txt", label_field="kind")
+
+
+@pytest.mark.parametrize("named", ["../{}", "../{}/a.txt", "../{}/*.txt", "../{}/./sub/../?.txt"])
+def test_a_path_does_not_lead_through_the_current_folder(data, monkeypatch, named):
+    """So the records are found again when that folder is gone."""
+    monkeypatch.chdir(data / "sub")
+    plain = named.format(f"../{data.name}")
+    kept = absolute(plain)
+    expected = [list(load_file(path=path)) for path in (plain, kept)]
+    assert expected[0] == expected[1] and "sub" not in Path(kept).parts and Path(kept).is_absolute()
+
+
+def test_the_parent_of_a_link_is_that_of_the_folder_it_leads_to(data, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to(data / "sub")
+    assert texts(absolute(str(tmp_path / "elsewhere" / "link" / ".." / "a.txt"))) == texts(data / "a.txt")
+    assert absolute(str(tmp_path / "elsewhere" / "link")) == str(tmp_path / "elsewhere" / "link")
 
 
 def test_one_long_text_of_several_files_keeps_their_last_lines_apart(data):

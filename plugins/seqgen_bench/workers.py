@@ -8,7 +8,6 @@ import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import seqgen
@@ -16,6 +15,8 @@ from seqgen import measure
 from seqgen_bench.results import EMPTY, BenchResult, RunScore, run_name
 from seqgen_bench.runs import Runner, failure
 from seqgen_bench.selection import FAILURES, choose, plan_all
+
+_FILE = "seqgen:file"  # the corpus of files
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,10 @@ class Workers:
 
     def _tasks(self, runner: Runner, order: Sequence[tuple[str, int]]) -> Iterator[seqgen.Task]:
         shared = json.loads(json.dumps(dict(self.planned), default=str))
-        corpus = Path(shared["corpus"])
-        shared["corpus"] = str(corpus.resolve()) if corpus.is_file() else shared["corpus"]
+        for plan in runner.plans.values():  # all of one corpus
+            if plan.settings.corpus.name == _FILE:
+                # Not as it was named: a worker may have another current folder and another standard input.
+                shared["corpus"] = plan.settings.corpus.options["path"]
         for name, seed in order:
             if name in runner.result.problems or runner.is_known(name, seed):
                 continue

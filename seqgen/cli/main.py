@@ -87,6 +87,10 @@ def main(arguments: Sequence[str]) -> int:
         clear_signal()
 
 
+_UNWRITTEN = (errno.EBADF, errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+"""Error numbers of a stdout that is closed or full, also where it is a plugin's command that writes there."""
+
+
 def _completes(arguments: Sequence[str]) -> bool:
     """Return whether a shell asks for completions, or the user for its script."""
     return "_SEQGEN_COMPLETE" in os.environ or not {"--show-completion", "--install-completion"}.isdisjoint(arguments)
@@ -106,7 +110,8 @@ def _verdict(error: BaseException) -> tuple[str, int]:
     text = f"{type(error).__name__}: {one_line(error)}"
     if is_out_of_memory(error):
         return f"memory ran out ({text}): close other programs, or raise the limit (ulimit -v)", UsageError.exit_code
-    if failure := session.describe_failure(error):
+    is_unwritten = isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITTEN
+    if not is_unwritten and (failure := session.describe_failure(error)):
         return failure, PluginError.exit_code
     notes = getattr(error, "__notes__", ())
     saved = "".join(note.removeprefix(SAVED_NOTE) for note in notes if note.startswith(SAVED_NOTE))
