@@ -68,6 +68,16 @@ def test_a_constraint_needs_no_filter_and_a_filter_no_constraint(tiny_run):
         tiny_run.sample(-1)
 
 
+@pytest.mark.parametrize("asked", [{}, {"exact": True}, {"unique": True}])
+def test_a_row_that_is_cut_is_not_valid(asked, in_tmp):
+    """Nor does it occur with look-ahead by a grammar, so that all ways have the same rows."""
+    (in_tmp / "molecules.smi").write_text("C\nCN\nCC\nN\nNC\nCCC\n")
+    run = seqgen.train("molecules.smi", cell="vanilla", hidden=4, steps=2, domain="smiles", split="none")
+    free = run.sample(2000, prefix="C", max_length=2)
+    assert any(row.cut and run.verdict(row.text).ok for row in free)
+    assert not any(row.cut for row in run.sample(3, prefix="C", max_length=2, valid=True, effort=5000, **asked))
+
+
 def test_the_repetition_penalty_applies_to_ids_of_the_row():
     logits_BV = torch.tensor([[1.0, -2.0, 3.0, -math.inf], [1.0, -2.0, 3.0, 0.5]])
     ids_BT = torch.tensor([[0, 1], [3, 3]])

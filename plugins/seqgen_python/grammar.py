@@ -1,7 +1,7 @@
 """The lexical grammar of Python as an automaton: brackets, strings and comments, but no statements.
 
-It accepts every text that Python parses, within bounds: brackets nested at most 4 deep, and no quote within an f-string
-that is the one around it, which Python has from version 3.12 on.
+It accepts every text that Python parses, within bounds: brackets nested at most 4 deep, and of what Python has from
+version 3.12 on, within an f-string no quote that is the one around it, and in one of single quotes no line end.
 
 Source: the Python language reference, chapter 2, "Lexical analysis".
 """

@@ -141,7 +141,8 @@ def _row_filter(run: OpenRun, config: SampleConfig) -> RowFilter:
         return Verdict(True) if run.lacking else run.verdict(text)
 
     near = _nearness(run, config.min_edit) if config.min_edit else None
-    return RowFilter(verdict, config.valid, config.unique, known if config.novel else None, near)
+    known_of = known if config.novel else None
+    return RowFilter(verdict, config.valid, config.unique, known_of, near, ends=run.vocabulary.ends)
 
 
 def _nearness(run: OpenRun, min_edit: int) -> Callable[[set[str]], set[str]]:

@@ -22,11 +22,12 @@ class RowFilter:
 
     Attributes:
         validate: the domain validator's function from a text to a verdict.
-        valid: keep valid rows only.
+        valid: keep valid rows only. A row that is cut is not valid, whatever its text.
         unique: drop rows whose canonical form came before.
         known: returns those of some canonical forms that are in the training set; such rows are dropped. None: off.
         near: returns those of some texts that are too close to a training record; such rows are dropped. None: off.
         satisfies: checks a constraint that the sampler does not enforce; None: off.
+        ends: whether rows have an end, without which they are cut.
     """
 
     validate: Callable[[str], Verdict]
@@ -35,6 +36,7 @@ class RowFilter:
     known: Callable[[set[str]], set[str]] | None = None
     near: Callable[[set[str]], set[str]] | None = None
     satisfies: Callable[[Sample], bool] | None = None
+    ends: bool = True
 
     @property
     def name(self) -> str:
@@ -89,7 +91,8 @@ def passing_rows(rows: Iterator[Sample], row_filter: RowFilter, chunk_size: int 
         known = row_filter.known(set(forms) - seen) if row_filter.known is not None else set()
         near = row_filter.near({row.text for row in chunk}) if row_filter.near is not None else set()
         for row, verdict, form in zip(chunk, verdicts, forms, strict=True):
-            if (row_filter.valid and not verdict.ok) or form in known or row.text in near:
+            is_valid = verdict.ok and not (row_filter.ends and row.cut)
+            if (row_filter.valid and not is_valid) or form in known or row.text in near:
                 continue
             if row_filter.unique and form in seen:
                 continue

@@ -28,4 +28,5 @@ def test_the_grammar_of_tunes_agrees_with_the_validator(bodies, expected):
 @pytest.mark.parametrize("head", ["", "M:6/8\n", "L:1/8\nK:G\n", "M:6/8\nL:1/8\n", "M:5/8\nL:1/8\nK:G\n"])
 def test_the_grammar_of_tunes_needs_a_header(head):
     assert not accepts(AbcGrammar(), head + "GAB dBG|")
-    assert accepts(AbcGrammar(), "T:a title\n" + HEAD + "GAB dBG|")
+    for tune in ("T:a title\n" + HEAD + "GAB dBG|", HEAD.replace("\n", "\r\n") + "GAB\r\ndBG|"):
+        assert AbcValidator().validate(tune).ok and accepts(AbcGrammar(), tune)
