@@ -3,10 +3,10 @@
 It accepts every tune that the validator accepts, within bounds: the usual metres and unit note lengths (``_METRES``,
 ``_UNITS``), of whose units 2 to 9 fill a bar, written without spaces; notes of 1/2 to 8 units in the usual spellings
 (``_LENGTHS``), which begin, and bars end, on halves of a unit outside tuplets and broken rhythm; triplets as the only
-tuplets, of notes of one unit or of half a unit without broken rhythm; a single ``>`` or ``<``, right after a note of one
-unit (written without a 1) or of half a unit; the usual bar lines (``_LINES``, so no ``||:``); no slur within a slur; no
-chords, rests of whole bars, spacers with a number, and fields within a tune. Of the records of ``tunes`` 7.5% are
-beyond them. Pick-ups and ties are left to the validator.
+tuplets, of notes of one unit or of half a unit without broken rhythm; a single ``>`` or ``<``, right after a note of
+one unit (written without a 1) or of half a unit; the usual bar lines (``_LINES``, so no ``||:``); no slur within a
+slur; no chords, rests of whole bars, spacers with a number, and fields within a tune. Of the records of ``tunes``
+7.5% are beyond them. Pick-ups and ties are left to the validator.
 
 Source: the ABC music standard 2.1 (December 2011), as far as the validator follows it.
 """

@@ -159,22 +159,15 @@ def exists(path: str) -> bool:
 def absolute(path: str) -> str:
     """Return the absolute form of a path or pattern; the current folder is no pattern, whatever its name.
 
-    Each ``..`` is left out, so that the path does not lead through a folder that may be removed.
+    Each ``..`` is left out, since the path must not lead through a folder that may be removed.
     """
-    if not is_pattern(path) or exists(path):
-        return str(_without_parents(Path(path).absolute()))
-    parts = Path(path).parts
-    first = next(index for index, part in enumerate(parts) if is_pattern(part))
-    folder = _without_parents(Path(*parts[:first]).absolute())
-    return str(Path(glob.escape(str(folder)), *parts[first:]))
-
-
-def _without_parents(path: Path) -> Path:
-    """Return an absolute path without ``..``: the parent of a link is that of the folder it leads to."""
-    found = Path(path.anchor)
-    for part in path.parts[1:]:
-        found = found.resolve().parent if part == ".." else found / part
-    return found
+    parts, is_plain = Path(path).parts, not is_pattern(path) or exists(path)
+    first = len(parts) if is_plain else next(index for index, part in enumerate(parts) if is_pattern(part))
+    whole = Path(*parts[:first]).absolute()
+    found = Path(whole.anchor)
+    for part in whole.parts[1:]:
+        found = found.resolve().parent if part == ".." else found / part  # the parent of what a link leads to
+    return str(found) if is_plain else str(Path(glob.escape(str(found)), *parts[first:]))
 
 
 def title_of(path: str | Sequence[str]) -> str:
