@@ -198,9 +198,13 @@ class GuardedExporter(Guarded):
         place = defined_at(self.__wrapped__, "export")
         if not isinstance(found, Exported):
             raise PluginError(f"{self._label}: export returned {found!r:.80}, not a seqgen.Exported{place}")
-        inside = [Path(file).exists() and Path(file).is_relative_to(path) for file in found.files]
-        if not inside or not all(inside):
-            raise PluginError(f"{self._label}: export names the files {found.files!r:.80}, not those at {path}{place}")
+        if not found.files:
+            raise PluginError(f"{self._label}: export names no files{place}")
+        for file in map(Path, found.files):
+            if not file.is_relative_to(path):
+                raise PluginError(f"{self._label}: export names {file.name!r:.60}, which is not at its path{place}")
+            if not file.exists():
+                raise PluginError(f"{self._label}: export names {file.name!r:.60}, but has not written it{place}")
         if not all(isinstance(number, Real) for number in (found.difference, found.tolerance)):
             raise PluginError(f"{self._label}: export compares by {found.difference!r:.40}, not by a number{place}")
         return found

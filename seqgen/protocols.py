@@ -34,7 +34,7 @@ class Verdict:
 
     Attributes:
         ok: whether the text is a valid member of its domain.
-        reason: of an invalid text; "" for a valid one.
+        reason: why a text is invalid, which each invalid one needs; "" for a valid one.
         canonical: the form that "unique" and "novel" compare; None means the text itself.
     """
 

@@ -97,6 +97,22 @@ class Entry:
             raise PluginError(f"{self.full_label}: options is {model!r}, not a pydantic model")
         return model
 
+    @property
+    def recommended(self) -> Mapping[str, Mapping[str, Any]]:
+        """The options that the part recommends for each part of a run; only corpora, cells and models do.
+
+        Raises:
+            PluginError: training has no such setting, or it does not take the value.
+        """
+        from seqgen.config import TrainSettings, accepts
+
+        found: Mapping[str, Mapping[str, Any]] = getattr(self.spec, "recommended", {})
+        for name, value in found.get("train", {}).items():
+            if not accepts(TrainSettings, name, value):
+                line = f"recommends train.{name}={value!r:.60}, which training does not take"
+                raise PluginError(f"{self.full_label} {line}")
+        return found
+
     def option_names(self) -> list[str]:
         """Return the names of the options.
 
@@ -187,7 +203,8 @@ class Entry:
             line += hint_on_init(self.spec.kind, error)
             load = str(getattr(self.spec, "load", ""))
             if isinstance(error, ModuleNotFoundError) and load.startswith(f"{error.name}:"):
-                line += f"; its spec has load={load!r}, but the module is {self.package!r}"
+                line += f"; its spec has load={load!r}"
+                line += f", but the module is {self.package!r}" if self.package.isidentifier() else ""
             raise PluginError(line) from error
 
 

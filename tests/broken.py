@@ -723,7 +723,8 @@ def smoothed(logits, ids):
 
 
 def bad_processors():
-    yield "logits-shape", processor(lambda logits, ids: logits[:, 1:]), "shape"
+    yield "logits-shape", processor(lambda logits, ids: logits[:, 1:]), r"from \(4, 9\) to \(4, 8\)"
+    yield "logits-shape", processor(lambda logits, ids: logits.numpy()), "returns ndarray, not a tensor"
     yield "logits-shape", processor(lambda logits, ids: logits.double()), "dtype"
     yield "something-left", processor(lambda logits, ids: logits - torch.inf), "without a possible symbol|not a number"
     yield (
@@ -777,6 +778,13 @@ def exporter(export):
     )
 
 
+def forgets_the_weights(run, path):
+    """The damage is the same the second time."""
+    with torch.no_grad():
+        next(run.model.parameters()).zero_()
+    return exports(run, path)
+
+
 def exports(run, path, content=b"x", difference=0.0):
     path.write_bytes(content)
     return seqgen.Exported([path], "bytes", difference, tolerance=0.0)
@@ -795,12 +803,19 @@ def changes_the_run(run, path):
 
 def bad_exporters():
     yield "files", exporter(lambda run, path: [path]), "not a seqgen.Exported"
-    yield "files", exporter(lambda run, path: seqgen.Exported([path], "b", 0.0, 0.0)), "names the files"
+    yield "files", exporter(lambda run, path: seqgen.Exported([path], "b", 0.0, 0.0)), "but has not written it"
+    yield "files", exporter(lambda run, path: seqgen.Exported([], "b", 0.0, 0.0)), "names no files"
+    yield (
+        "files",
+        exporter(lambda run, path: seqgen.Exported([path.parent / "x"], "b", 0.0, 0.0)),
+        "names 'x', which is not at its path",
+    )
     yield "files", exporter(lambda run, path: exports(run, path, b"")), "writes no file, or an empty one"
     yield "files", exporter(exports_beside), "beside the path"
     yield "compares", exporter(lambda run, path: exports(run, path, difference=2.0)), "differ by 2.0"
     yield "compares", exporter(lambda run, path: exports(run, path, difference=float("nan"))), "differ by nan"
     yield "untouched", exporter(changes_the_run), "changes the weight"
+    yield "untouched", exporter(forgets_the_weights), "changes the weight"
     yield "deterministic", exporter(lambda run, path: exports(run, path, b"%d" % next(_counter))), "different results"
     yield "global-state", exporter(lambda run, path: exports(run, path, b"%f" % random.random())), "Python's random"
     yield from common(seqgen.ExporterSpec, lambda: None, compares="bytes")

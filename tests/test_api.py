@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import warnings
@@ -223,6 +224,18 @@ def fakes():
     plugins = Plugins(pytest.fail)
     plugins.load([*entry_point_candidates(), Candidate("fakes", "fakes", "1", Fakes)])
     return plugins
+
+
+@pytest.mark.parametrize("asked", [{"lr": "high"}, {"nothing": 1}])
+def test_a_recommendation_that_training_does_not_take_is_the_plugins_fault(fakes, asked):
+    entry = fakes.registry.get("cell", "odd")
+    changed = dataclasses.replace(entry, spec=dataclasses.replace(entry.spec, recommended={"train": asked}))
+    assert entry.recommended == {"train": {"lr": 0.01}}
+    ((name, value),) = asked.items()
+    with pytest.raises(
+        PluginError, match=rf"cell odd of fakes \(.*\) recommends train.{name}={value!r}, which training"
+    ):
+        assert changed.recommended
 
 
 def test_recommendations_apply_where_such_options_exist(fakes):

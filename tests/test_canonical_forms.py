@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -33,6 +34,27 @@ def corpus_of(*texts, **more):
         domain="d",
         **more,
     )
+
+
+class Remembering:
+    """Accepts each text of nine letters a and b once."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def validate(self, text):
+        if text in self.seen or not re.fullmatch("[ab]{9}", text):
+            return seqgen.Verdict(False, "form")
+        self.seen.add(text)
+        return seqgen.Verdict(True)
+
+
+def test_a_validator_that_remembers_is_tried_on_texts_of_its_own():
+    """No text that the kit has is valid here."""
+    validator = seqgen.ValidatorSpec(name="v", summary="s", source="t", load=Remembering)
+    corpus = corpus_of(*("".join(letters) for letters in itertools.product("ab", repeat=9)))
+    with pytest.raises(AssertionError, match="different results"):
+        check("validator-v-deterministic", validator, corpus, DOMAIN)
 
 
 DOMAIN = seqgen.DomainSpec(name="d", summary="s", source="t", validator="v")

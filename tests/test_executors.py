@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -172,7 +173,12 @@ def test_an_executor_that_takes_no_task_is_broken(monkeypatch):
 
 
 def test_an_executor_is_a_context_manager_of_one_that_takes_tasks():
-    for load, says in ((lambda workers: 3, "has no __enter__"), (lambda workers: nullcontext(), "has no submit")):
+    direct = SimpleNamespace(submit=lambda function, *arguments: function(*arguments))
+    for load, says in (
+        (lambda workers: 3, "has no __enter__"),
+        (lambda workers: nullcontext(), "has no submit"),
+        (lambda workers: nullcontext(direct), r"submit returned '.*, not a concurrent\.futures\.Future"),
+    ):
         with pytest.raises(seqgen.PluginError, match=says):
             list(seqgen.run_tasks([task("square", x=2)], on="threads", plugins=threads(load)))
 

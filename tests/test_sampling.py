@@ -267,12 +267,15 @@ def test_too_few_unique_rows_are_yielded_before_the_error():
     assert found == ["a", "b"]
 
 
-@pytest.mark.parametrize("value", [float("nan"), -float("inf")])
-def test_logits_without_a_possible_id_are_an_error(value):
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [(float("nan"), "returns logits that are not a number"), (-float("inf"), "leaves no symbol")],
+)
+def test_logits_without_a_possible_id_are_an_error(value, says):
     def spoil(logits_BV, ids_BT):
         return torch.full_like(logits_BV, value)
 
-    with pytest.raises(Diverged, match=r"cannot sample symbol 0 of a row: decoding step .*spoil leaves no symbol"):
+    with pytest.raises(Diverged, match=rf"cannot sample symbol 0 of a row: decoding step .*spoil {says}"):
         list(Sampler(Chain(), VOCABULARY, SampleConfig(max_length=4), processors=[spoil]).take(2))
     broken = Chain()
     with torch.no_grad():

@@ -21,7 +21,7 @@ from seqgen.api.layer_cells import (
 )
 from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
 from seqgen.corpus import title_of
-from seqgen.errors import BadOption, PluginError, UsageError, did_you_mean
+from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
 from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
@@ -330,11 +330,7 @@ def _recommended(
     parts: Iterable[Entry], cells: Sequence[Entry], fields: Mapping[str, list[str]], asked: Layer
 ) -> Layer:
     """Return the recommended values for options of this run; a later part wins, and the cells win over the parts."""
-    layers = [part.spec.recommended for part in parts if isinstance(part.spec, CorpusSpec | ModelSpec)]
-    merged = merge({"train": {}}, *layers, recommended_by_all(cells))
-    for name in merged["train"]:
-        if name not in fields["train"]:
-            raise PluginError(f"train has no option {name!r}, which a part of this run recommends")
+    merged = merge({"train": {}}, *(part.recommended for part in parts), recommended_by_all(cells))
     known = _existing(merged, fields)
     if _ends_said(asked):
         known["train"] = _without_ends(known["train"])
@@ -372,8 +368,7 @@ def _as_in(
     there["train"] = start.train_settings(asked)
     better: Layer = {"train": {}}
     if other is not None:
-        assert isinstance(other.spec, CorpusSpec)
-        said = other.spec.recommended
+        said = other.recommended
         better["train"] = dict(said.get("train", {}))
         better["model"] = {name: value for name, value in said.get("model", {}).items() if name == "dropout"}
     if _ends_said(asked):

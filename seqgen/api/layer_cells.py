@@ -16,7 +16,6 @@ from seqgen.checkpoint import PartSettings
 from seqgen.config import Layer, accepts, merge, split_values
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.registry import Entry, Registry
-from seqgen.specs import CellSpec
 
 _OF_LAYER = re.compile(r"cell\.[1-9][0-9]{0,2}")
 _CELL = "cell"
@@ -131,8 +130,7 @@ def by_layer(parts: Mapping[str, Entry], known: Layer, given: Layer) -> tuple[di
 
 def recommended_by_all(cells: Sequence[Entry]) -> Layer:
     """Return what cells recommend: of different ones only what all of them do, such as the same learning rate."""
-    layers = [cell.spec.recommended for cell in cells if isinstance(cell.spec, CellSpec)]
-    first, *others = layers or [{}]
+    first, *others = [cell.recommended for cell in cells] or [{}]
     return {
         part: {
             name: value

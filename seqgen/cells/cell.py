@@ -61,7 +61,9 @@ class Cell(nn.Module):
     def zeros(self, batch_size: int) -> Tensor:
         """Return zeros (B, H) of the dtype and device of this module, for ``initial_state``."""
         like = first_parameter(self)
-        assert like is not None, "a cell without parameters creates its own state"
+        assert like is not None, (
+            "zeros needs a parameter, whose dtype and device it takes: this cell has none, so create the state yourself"
+        )
         return like.new_zeros(batch_size, self.hidden_size)
 
 

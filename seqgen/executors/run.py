@@ -155,15 +155,19 @@ class _Pool:
                 label = self._entry.full_label
                 if not callable(getattr(executor, "submit", None)):
                     raise PluginError(f"{label}: entering it gives {executor!r:.60}, which has no submit")
-                is_broken = not self._fill(executor, numbered)
+                is_broken = not self._fill(executor, numbered, label)
                 if is_broken and not self._running:
                     raise PluginError(f"{label}: a new one takes no task")
                 while self._running:
                     yield from self._finished()
-                    is_broken |= not self._fill(executor, numbered)
+                    is_broken |= not self._fill(executor, numbered, label)
 
-    def _fill(self, executor: Executor, numbered: Iterator[tuple[int, Task]]) -> bool:
-        """Submit tasks until all workers have one; return False if the executor takes no more."""
+    def _fill(self, executor: Executor, numbered: Iterator[tuple[int, Task]], label: str) -> bool:
+        """Submit tasks until all workers have one; return False if the executor takes no more.
+
+        Raises:
+            PluginError: the executor does not return a future.
+        """
         while len(self._running) < self._workers:
             if not self._again:
                 following = next(numbered, None)
@@ -174,6 +178,8 @@ class _Pool:
                 future = executor.submit(run_json, self._again[0].text)
             except BrokenExecutor:
                 return False
+            if not isinstance(future, Future):
+                raise PluginError(f"{label}: submit returned {future!r:.60}, not a concurrent.futures.Future")
             self._running[future] = self._again.popleft()
         return True
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import itertools
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from seqgen.errors import SeqgenError
 from seqgen.metrics import METRICS, Evaluation
+from seqgen.specs import CorpusSpec
 from seqgen.testing.check import Subject
+from seqgen.testing.registry import find_spec
 
 HOSTILE = (
     "\x00", "a\x00b", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\r", "\n", "a\r\nb", "\t", " ", "\x7f", "\x9b1m",
@@ -114,7 +118,17 @@ def _layer(subject: Subject) -> list[Any]:
 
 
 def _validator(subject: Subject, validator: Any) -> list[Any]:
-    return [validator.validate(text) for text in subject.texts]
+    return [validator.validate(text) for text in (*subject.texts, *records_of(subject))]
+
+
+def records_of(subject: Subject) -> Iterator[str]:
+    """Yield records of corpora of the same plugin whose domain has this validator."""
+    for corpus in subject.siblings:
+        if isinstance(corpus, CorpusSpec) and corpus.domain is not None and not corpus.network:
+            domain = find_spec("domain", corpus.domain, subject.siblings)
+            if domain is not None and domain.validator == subject.spec.name:
+                with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
+                    yield from (record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS))
 
 
 def _metric(subject: Subject, metric: Any) -> list[Any]:

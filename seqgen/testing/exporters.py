@@ -17,9 +17,16 @@ from seqgen.testing.check import TEXTS, Subject
 _STEPS = 2
 
 
-@functools.cache
 def small_run() -> Any:
-    """Return a run of a few steps on ``TEXTS``, trained once a process; its folder is removed with the process."""
+    """Return a run of a few steps on ``TEXTS``, opened anew: exporters may have changed the one before."""
+    import seqgen
+
+    return seqgen.load(_trained())
+
+
+@functools.cache
+def _trained() -> Path:
+    """Return the folder of a run, trained once a process, and removed with it."""
     import seqgen
 
     folder = tempfile.TemporaryDirectory()
@@ -27,16 +34,17 @@ def small_run() -> Any:
     corpus, lines = Path(folder.name) / "texts.jsonl", [json.dumps({"text": text}) + "\n" for text in TEXTS if text]
     write_atomic(corpus, "".join(lines).encode())
     with contextlib.redirect_stderr(io.StringIO()):  # what the events of other plugins say is not of the check
-        return seqgen.train(
+        run = seqgen.train(
             corpus, cell="vanilla", hidden=6, embedding=4, batch_size=4, steps=_STEPS, out=Path(folder.name) / "run"
         )
+    return Path(run.path)
 
 
-def exported(exporter: Any) -> tuple[Any, dict[str, bytes]]:
-    """Return the result of an exporter, and the content of the files that it wrote, by name."""
+def exported(exporter: Any, run: Any = None) -> tuple[Any, dict[str, bytes]]:
+    """Return the result of an exporter of a run, by default the small one, and what the files that it wrote hold."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "export"
-        found = exporter.export(small_run(), path)
+        found = exporter.export(small_run() if run is None else run, path)
         there = {
             file.relative_to(folder).as_posix(): file for file in sorted(Path(folder).rglob("*")) if file.is_file()
         }
@@ -68,7 +76,7 @@ def untouched(subject: Subject) -> None:
 
     run = small_run()
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
-    exported(subject.entry.use(subject.options))
+    exported(subject.entry.use(subject.options), run)
     changed = [name for name, tensor in run.model.state_dict().items() if not torch.equal(tensor, before[name])]
     assert not changed, f"changes the weight {changed[0]}"
     assert not run.model.training, "leaves the model in training mode"

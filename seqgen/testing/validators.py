@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
-from seqgen.errors import SeqgenError
 from seqgen.protocols import Verdict
-from seqgen.specs import CorpusSpec
 from seqgen.testing.check import Subject
-from seqgen.testing.exercise import must_not_raise
-from seqgen.testing.registry import find_spec
+from seqgen.testing.exercise import must_not_raise, records_of
 
 ORDINARY = (
     "word", "Word", "WORD", "two words", " padded ", "a-b", "it's", "x_1", "7", "007", "+7", "1.50", "1e3", "-0",
@@ -21,7 +15,6 @@ ORDINARY = (
 )  # fmt: skip
 """Texts of many kinds, several with the same meaning, so that most validators accept some."""
 
-_RECORDS = 100
 _VARIED = 50
 
 
@@ -42,7 +35,7 @@ def verdicts(subject: Subject) -> None:
 def canonical(subject: Subject) -> str:
     """Check that the canonical form of a valid text is valid and its own canonical form."""
     validator = subject.build()
-    texts = [*subject.texts, *ORDINARY, *_records(subject)]
+    texts = [*subject.texts, *ORDINARY, *records_of(subject)]
     accepted = [text for text in dict.fromkeys(texts) if _is_final(validator, text)]
     for text in accepted[:_VARIED]:
         for variant in {text.swapcase(), text.lower(), text.upper(), text[::-1], f" {text}", f"{text} ", text * 2}:
@@ -74,16 +67,6 @@ def check_form(validator: Any, text: str, verdict: Verdict) -> None:
     assert form_verdict.form(form) == form, (
         f"the canonical form of {text!r:.60} is not final: {form!r:.60} has {form_verdict.form(form)!r:.60}"
     )
-
-
-def _records(subject: Subject) -> Iterator[str]:
-    """Yield records of corpora of the same plugin whose domain has this validator."""
-    for corpus in subject.siblings:
-        if isinstance(corpus, CorpusSpec) and corpus.domain is not None and not corpus.network:
-            domain = find_spec("domain", corpus.domain, subject.siblings)
-            if domain is not None and domain.validator == subject.spec.name:
-                with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
-                    yield from (record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS))
 
 
 def hostile_strings(subject: Subject) -> None:

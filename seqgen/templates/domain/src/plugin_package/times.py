@@ -44,7 +44,7 @@ class TimeMetric:
     """The share of times before noon."""
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
-        """Return named values for the valid samples and the held-out records."""
+        """Return named values of the samples, valid or not, and of the held-out records."""
         return {"morning": _morning(samples), "morning_held_out": _morning(reference)}
 
 
