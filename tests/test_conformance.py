@@ -27,7 +27,8 @@ CORE = [
     if entry.package == "seqgen" and entry.spec.name != "file"  # needs a path: tested below
 ]
 EXPENSIVE = (
-    "corpus-python-", "corpus-tunes-", "corpus-cards-", "validator-abc-canonical", "report-html-hostile-strings",
+    "corpus-python-", "corpus-tunes-", "corpus-cards-", "validator-abc-canonical", "validator-abc-deterministic",
+    "validator-abc-global-state", "report-html-hostile-strings",
     "exporter-onnx-", "exporter-page-compares", "exporter-page-untouched", "exporter-page-deterministic",
     "exporter-page-global-state", "domain-abc-automaton", "domain-card-automaton", "domain-python-automaton",
     "renderer-smiles-hostile-strings", "report-html-deterministic", "report-html-global-state",

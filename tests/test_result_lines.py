@@ -43,7 +43,9 @@ def test_notebooks_show_them_at_the_end(words, tmp_path, monkeypatch):
     assert "vanilla" in seqgen.load(run.path)._repr_html_()  # one that has none yet
 
 
-@pytest.mark.parametrize(("content", "said"), [("Anna, Ben, Carl", True), ("Anna\nBen", False)])
+@pytest.mark.parametrize(
+    ("content", "said"), [("Anna, Ben, Carl", True), pytest.param("Anna\nBen", False, marks=pytest.mark.full)]
+)
 def test_a_list_in_one_line_is_told(content, said, tmp_path):
     (tmp_path / "list.txt").write_text(content)
     small = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "-o", "samples=0")

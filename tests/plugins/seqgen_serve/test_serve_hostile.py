@@ -100,7 +100,9 @@ def test_what_is_no_request_ends_its_connection_only(tiny_run, line):
         assert client.get("/health") == {"status": "ok"}
 
 
-@pytest.mark.parametrize("sent", [b"", b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"", pytest.param(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n", marks=pytest.mark.full)]
+)
 def test_headers_that_do_not_end_lose_their_place(tiny_run, sent):
     with serving(tiny_run, body_s=0.5) as client:
         with socket.create_connection(("127.0.0.1", client.port), timeout=10) as raw:
