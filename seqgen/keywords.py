@@ -54,9 +54,8 @@ class TrainKeywords(TypedDict, total=False):
     """Criterion of the best step: lowest held-out loss, or the last step that copies few records; default: copies
     for fewer than 200 records."""
     blend: Literal["auto", "ngram", "none"] | None
-    """Counts to blend the model with: ngram; none; or auto, which is ngram where that lowers the held-out loss, and
-    counts a part of more than four million symbols; default: auto, but none for fewer than 200 records and with
-    conditions."""
+    """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss (beyond four
+    million symbols only a part is counted); default: auto; none below 200 records or with conditions."""
     exponents: Literal["fitted", "sharp"] | None
     """Exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 for the network, and
     only those of the counts are fitted, which keeps a syntax; default: fitted; for texts with a syntax sharp."""

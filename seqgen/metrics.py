@@ -33,13 +33,13 @@ METRICS: Mapping[str, MetricInfo] = {
     "step": MetricInfo(_RUN, "step", "count", "optimizer steps of the checkpoint"),
     "trained_s": MetricInfo(_RUN, "trained for", "s", "seconds of training and evaluation"),
     "validation_loss_nats": MetricInfo(
-        _LOSS, "validation, nats per symbol", "nats", "mean over symbols, stops counted"
+        _LOSS, "validation, nats per symbol", "nats", "mean over symbols, ends counted"
     ),
     "validation_bits_per_char": MetricInfo(
         _LOSS, "validation, bits per character", "bits", "nats / ln 2 / (characters + records)"
     ),
     "validation_records": MetricInfo(_LOSS, "validation, records", "count", "number of records evaluated"),
-    "test_loss_nats": MetricInfo(_LOSS, "test, nats per symbol", "nats", "mean over symbols, stops counted"),
+    "test_loss_nats": MetricInfo(_LOSS, "test, nats per symbol", "nats", "mean over symbols, ends counted"),
     "test_bits_per_char": MetricInfo(
         _LOSS, "test, bits per character", "bits",
         "nats / ln 2 / (characters + records); the interval resamples records, or 256-symbol windows of a long text",

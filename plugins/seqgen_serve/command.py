@@ -48,7 +48,9 @@ def serve(
     ] = None,
     no_corpus: Annotated[
         bool,
-        typer.Option("--no-corpus", help="Never open the corpora that runs name: no novel.", rich_help_panel=_ACCESS),
+        typer.Option(
+            "--no-corpus", help="Never open the corpora of the runs; novel is then refused.", rich_help_panel=_ACCESS
+        ),
     ] = False,
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
     device: Annotated[str, typer.Option(metavar="cpu|cuda|cuda:N|mps", help="Device that computes.")] = "cpu",

@@ -76,9 +76,9 @@ class TrainSettings(Options):
     )
     blend: Annotated[Literal["auto", "ngram", "none"] | None, Flag(_MODEL, metavar="auto|ngram|none")] = Field(
         None,
-        description="counts to blend the model with: ngram; none; or auto, which is ngram where that lowers the "
-        "held-out loss, and counts a part of more than four million symbols; default: auto, but none for fewer than "
-        "200 records and with conditions",
+        description="counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss "
+        "(beyond four million symbols only a part is counted); default: auto; none below 200 records or with "
+        "conditions",
     )
     exponents: Literal["fitted", "sharp"] | None = Field(
         None,

@@ -89,7 +89,7 @@ def stopped_run(words, path):
 @pytest.mark.slow
 @pytest.mark.promise("R4")
 def test_a_training_ends_at_any_refusal_and_goes_on_when_there_is_room(words, in_memory, record_property):
-    """A training meets a disk that is full from its n-th operation on, for each n; with room, the same bytes."""
+    """A training meets a disk that is full from its n-th operation on, for each n; with space again, the same bytes."""
     stopped, expected = stopped_run(words, in_memory)
     shutil.copytree(stopped, in_memory / "copy")
     with Disk(stopped) as disk:
