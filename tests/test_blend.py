@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -630,6 +631,14 @@ def test_each_record_is_mixed_by_a_gate_of_other_records(n, every):
     assert nats == pytest.approx(by_hand(observed, every), rel=1e-9)
     own = Observed(observed.part_N + 1, *list(vars(observed).values())[1:])
     assert cross_fitted_loss(own)[1] != nats
+
+
+def test_few_long_records_are_each_mixed_by_a_gate_of_the_others():
+    """Of five records one in five would leave a single one, and nothing to fit its own gate to."""
+    observed = informative(50_000)
+    long = replace(observed, record_N=np.arange(50_000) // 10_000)
+    short_nats, long_nats = (cross_fitted_loss(one)[1] for one in (observed, long))
+    assert long_nats == pytest.approx(short_nats, rel=0.01)
 
 
 def test_a_cross_fitted_loss_is_not_lower_than_that_of_the_best_fixed_gate():

@@ -464,8 +464,8 @@ def test_a_network_that_diverges_is_reported_as_without_counts(corpus, tmp_path,
         Bomb.spoilt = Bomb.spoilt or (isinstance(event, Report) and event.metrics["step"] == 10)
 
     plugins = plugins_with(seqgen.CellSpec(name="bomb", summary="s", load=Bomb))
-    options = {"eval_every": 10, "samples": 0}
-    with pytest.raises(Diverged, match="the held-out loss at step 20 is nan") as caught:
+    options = {"eval_every": 10, "samples": 3}  # of which none could be sampled any more
+    with pytest.raises(Diverged, match="the held-out loss at step 20 is nan; try a lower --lr") as caught:
         train(corpus, tmp_path / "run", blend=blend, cell="bomb", plugins=plugins, listener=spoil, options=options)
     assert "\n" not in str(caught.value)
 

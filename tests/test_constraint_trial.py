@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import seqgen
 from seqgen.api import sample as sampling
 
 
@@ -38,6 +39,15 @@ def test_fast_rows_are_guided_without_a_trial(tiny_run, monkeypatch):
     found, warned = sample(tiny_run, 50, contains="xw", length="5-", max_length=20, fast=True)
     assert all("xw" in text for text in found)
     assert len(warned) == 1 and "rows nearly reach the limit of 20 symbols" in warned[0]
+
+
+def test_rows_of_bytes_are_as_long_as_their_bytes(in_tmp):
+    (in_tmp / "list.txt").write_text("\n".join(["\u5c71\u7530", "\u7530\u4e2d", "\u4e2d\u5c71"] * 20), encoding="utf-8")
+    run = seqgen.train("list.txt", cell="gru", hidden=16, steps=100, tokenizer="byte", split="none")
+    said = []
+    rows = run.sample(20, contains="\u5c71", length="9-", max_length=30, fast=True, warn=said.append)
+    assert all("\u5c71" in row.text and len(row.text) < 27 for row in rows)
+    assert any("rows nearly reach the limit of 30 symbols" in line for line in said)
 
 
 def test_rows_are_guided_where_no_other_way_yields_enough(tiny_run):

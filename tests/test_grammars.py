@@ -213,6 +213,15 @@ def test_guided_rows_keep_to_the_grammar_and_the_constraint(brackets):
     assert guided_rows(sampler, impossible).misfit.startswith("no row of this run can keep to it")
 
 
+@pytest.mark.parametrize("asked", [{"temperature": 0}, {"top_k": 1}, {"top_p": 0.1}])
+def test_guided_rows_obey_where_decoding_leaves_one_symbol(brackets, asked):
+    """Steps of decoding see the mask; after them nothing might be left."""
+    of, _ = brackets
+    sampler = Sampler(*of, SampleConfig(max_length=6, contains="a(", **asked))
+    rows = [row.text for row in itertools.islice(guided_rows(sampler, GRAMMAR).rows, 20)]
+    assert all(balanced(text) and "a(" in text for text in rows)
+
+
 # -- in a run
 
 

@@ -177,6 +177,34 @@ class Watcher:
         register(seqgen.AugmentationSpec(name="upper", summary="large letters", load=upper))
 
 
+class Interrupted(seqgen.Cell):
+    """A cell in which the second Ctrl-C arrives, at which training in Python stops at once."""
+
+    now = False
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.linear = torch.nn.Linear(input_size, hidden_size)
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+
+    def forward(self, x_BTI, state):
+        if self.training and type(self).now:
+            raise KeyboardInterrupt
+        return self.linear(x_BTI), state
+
+
+def test_a_run_that_is_interrupted_at_once_has_ended(words, in_tmp, monkeypatch):
+    def interrupt(folder, event):
+        monkeypatch.setattr(Interrupted, "now", Interrupted.now or isinstance(event, seqgen.events.Report))
+
+    watcher = Watcher()
+    with pytest.raises(seqgen.Interrupted, match="stopped at once after step"):
+        seqgen.train(words, cell=Interrupted, hidden=4, steps=20, out="run", plugins=[watcher], listener=interrupt)
+    assert watcher.told == ["interrupted"]
+
+
 def test_objects_classes_and_modules_are_plugins(words, in_tmp):
     watcher, module = Watcher(), types.ModuleType("made_up")
     module.register_augmentations = seqgen.hookimpl(

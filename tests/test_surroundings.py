@@ -168,6 +168,19 @@ def test_a_work_folder_keeps_to_itself(name, tmp_path):
     assert folder.read("a/b.txt") == b"x"
 
 
+def test_an_allowed_symbol_of_probability_zero_is_listed_last(words, tmp_path):
+    run = seqgen.train(words, cell="vanilla", hidden=4, steps=1, split="none", blend="none", out=tmp_path / "run")
+    likeliest = next(one.text for one in run.next_symbols("") if not one.ends)
+    with torch.no_grad():
+        run.model.head.bias[run.vocabulary.encode(likeliest)[0]] = -torch.inf
+    found = run.next_symbols("")
+    assert (
+        found[-1].text == likeliest
+        and found[-1].probability == 0
+        and len(found) == len(run.vocabulary.tokenizer.symbols) + 1
+    )
+
+
 def test_whole_numbers_of_numpy_are_whole_numbers(tiny_run):
     three = np.int64(3)
     assert tiny_run.top(three) == tiny_run.top(3) and len(tiny_run.next_symbols("an", three)) == 3

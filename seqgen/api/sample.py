@@ -314,7 +314,8 @@ def describe_bound(bound: Bound) -> str:
         share = f"{bound.accepted:.1%}"
     line = (
         f"{share} of the model's rows satisfy it; sampled with look-ahead, and corrected by keeping {bound.kept:.1%} "
-        f"of the samples: {bound.above:.1%} of the distribution is off (effective sample size: {bound.effective:.0%})"
+        f"of the samples; the distribution of the rows may differ from the model's by {bound.above:.1%} "
+        f"(effective sample size: {bound.effective:.0%})"
     )
     return line if bound.above <= _MOST_OFF else f"{line}; {_EXACT_HINT}"
 
@@ -331,7 +332,8 @@ def _watched(
             n_rows += 1
             n_long += counts_chars and most is not None and len(row.text) >= _LONG * most
             longest = _LONG * sampler.max_length
-            n_cut += len(row.text) >= longest and len(run.vocabulary.encode(row.text)) >= longest
+            n_bytes = len(row.text.encode(errors="surrogatepass"))  # at least as many as symbols
+            n_cut += n_bytes >= longest and len(run.vocabulary.encode(row.text)) >= longest
             yield row
     finally:
         assert sampler.constraint is not None
@@ -382,8 +384,9 @@ def next_symbols(run: OpenRun, prefix: str, n: int | None, conditioning: Conditi
         device = device_of(model)
         logits_BTV, _ = model(torch.tensor([ids], device=device), model.initial_state(1))
         share_V = log_probs(logits_BTV[0, -1].double(), allowed_V.to(device)).exp().cpu()
-    order = torch.argsort(share_V, descending=True, stable=True)[: int(allowed_V.sum())]
+    allowed_A = allowed_V.nonzero()[:, 0]
+    order_A = allowed_A[torch.argsort(share_V[allowed_A], descending=True, stable=True)]
     return [
         NextSymbol("" if index == EOS else vocabulary.decode([index]), float(share_V[index]), index == EOS)
-        for index in order[:n].tolist()
+        for index in order_A[:n].tolist()
     ]

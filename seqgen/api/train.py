@@ -102,6 +102,8 @@ def train(
 
     follow_if_launched(plugins)
     listener, warn, progress = with_progress_line(listener, warn, progress)
+    if (out := settings.get("out")) is not None:  # before the work, and again after it
+        _refuse_taken(Path(out), refit=bool(settings.get("refit")))
     executor, settings["options"] = split_executor_options(settings.get("options") or {})
     choose = partial(choose_workers, settings.get("workers"), settings.get("on"), executor)
     planned = plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings)
@@ -358,10 +360,9 @@ class TrainingPlan:
         check_devices(settings.engine.device, workers.number, workers.on)
         files, counts = run_files(settings, data)
         out = resolved.config.out if out is None else out
-        if out is not None:
-            _refuse_taken(Path(out), refit=settings.train.refit)
         with graceful_stop() as stop:  # from here on a signal leaves a run that is saved
             if out is not None:
+                _refuse_taken(Path(out), refit=settings.train.refit)
                 folder = RunFolder.create(Path(out), files, None if root is None else Path(root))
             else:
                 stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{resolved.architecture[:60]}")
@@ -390,9 +391,10 @@ class TrainingPlan:
 
 
 def _refuse_taken(out: Path, *, refit: bool) -> None:
-    """Refuse a run folder that can never be new, and one whose refit is there."""
+    """Refuse a run folder that can never be new or is there, and one whose refit is there."""
     if refit and (other := refit_path(out)).exists():
         raise BadOption(f"--out {str(out)!r}: its refit would be {str(other)!r}, which is there; name another one")
     taken = {Path.cwd(): "the current folder", Path(out.resolve().anchor): "the root of the file system"}
     if what := taken.get(out.resolve()):
         raise BadOption(f"--out {str(out)!r} is {what}; name a new one")
+    RunFolder(out).refuse_existing()

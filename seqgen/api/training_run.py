@@ -121,6 +121,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
                 if listener is not None:
                     _notify(listener, folder, event, stop)
         except KeyboardInterrupt:  # the second; the first has set the flag
+            plugins.emit("on_run_end", path=folder.path, reason="interrupted")
             line = f"stopped at once after step {trainer.state.step:,}; what was saved before is there"
             raise Interrupted(signal.SIGINT, line, Run(folder, settings, plugins)) from None
         except (Exception, SystemExit) as error:

@@ -74,13 +74,23 @@ class RunFolder(Checkpoints):
         except DiskError as error:
             taken = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in taken and os.path.lexists(path):
-                by = f", trained by {holder}" if (holder := last_holder(run.files)) else ""
-                raise _Taken(
-                    f"cannot create run folder {str(path)!r}: it exists{by}; pass another --out, or run: "
-                    f"seqgen resume {path}"
-                ) from None
+                run.refuse_existing()
             raise
         return run
+
+    def refuse_existing(self) -> None:
+        """Refuse a folder for a new run that is there already, and not empty.
+
+        Raises:
+            UsageError: it is.
+        """
+        path = self.path
+        if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
+            return
+        by = f", trained by {holder}" if (holder := last_holder(self.files)) else ""
+        raise _Taken(
+            f"cannot create run folder {str(path)!r}: it exists{by}; pass another --out, or run: seqgen resume {path}"
+        )
 
     @classmethod
     def create_numbered(cls, base: Path, stem: str, files: Mapping[str, bytes]) -> RunFolder:

@@ -56,6 +56,7 @@ class LookAheadSampler(Sampler):
         vars(self).update(vars(sampler))
         self._look_ahead = look_ahead
         self._bound: Bound | None = None
+        self._is_guided = False
 
     @property
     def step_constraint(self) -> RowConstraint:
@@ -83,10 +84,11 @@ class LookAheadSampler(Sampler):
     def kept_rows(self, bound: Bound | None) -> Iterator[Sample]:
         """Yield rows without end, each kept with probability min(1, w / M); without a bound, all that come to an end.
 
-        A row that cannot be kept any more, unless its weight rises by more than in the trial, ends at once.
+        A row that cannot be kept any more, unless its weight rises by more than in the trial, ends at once. Without a
+        bound decoding steps see the mask: they may leave a single symbol, which has to be an allowed one.
         """
         other = copy.copy(self)
-        other._bound = bound
+        other._bound, other._is_guided = bound, bound is None
         for start, width in self._growing():
             log_weights_W, _, rows = other.weighted(start, width)
             least_W = -math.inf if bound is None else other._log_uniform_W.cpu().numpy() + bound.log_bound
@@ -117,8 +119,11 @@ class LookAheadSampler(Sampler):
         log_h_CV = self._look_ahead.log_factors(state[2], rows.n_sampled - self.n_slots)
         if self.processors:
             expand = identity
-            given = rows.expand(logits_CV), rows.history_AT()[:, self.n_slots :]
-            logits_CV, log_h_CV = self.process(*given), rows.expand(log_h_CV)
+            logits_CV, log_h_CV = rows.expand(logits_CV), rows.expand(log_h_CV)
+            if self._is_guided:
+                logits_CV = logits_CV.masked_fill(log_h_CV == -torch.inf, -torch.inf)
+            given = logits_CV, rows.history_AT()[:, self.n_slots :]
+            logits_CV = self.process(*given)
         else:
             logits_CV = logits_CV.masked_fill(self.forbidden_V, -torch.inf)
         log_target_CV = torch.log_softmax(logits_CV.float(), -1) + log_h_CV

@@ -115,7 +115,7 @@ class _Table:
             return
         here = self.number(state)
         for end in range(1, len(data)):
-            there = self._row((state, data[:end]))
+            there = self._row(("within", state, data[:end]))
             self.rows[here][data[end - 1]] = there
             here = there
         self.rows[here][data[-1]] = self.number(after)
@@ -123,7 +123,7 @@ class _Table:
     def add_any(self, state: Hashable, lead: int, n_after: int, after: Hashable) -> None:
         """Add the transition by any character that begins with a byte, which ``n_after`` others follow."""
         here = self.number(state)
-        self.rows[here][lead] = there = self._row((after, n_after))
+        self.rows[here][lead] = there = self._row(("any", after, n_after))
         for n_left in range(n_after - 1, -1, -1):
-            here, there = there, self._row((after, n_left)) if n_left else self.number(after)
+            here, there = there, self._row(("any", after, n_left)) if n_left else self.number(after)
             self.rows[here][0x80:0xC0] = [there] * 0x40

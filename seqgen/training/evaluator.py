@@ -150,7 +150,8 @@ class Evaluator:
         if len(self._valid):
             most = self._settings.eval_records if state.eval_records is None else state.eval_records
             held_out, mixture = self._held_out(most, check, metrics)
-            if math.isfinite(held_out.loss_nats) and self._may_repeat:
+            state.require_finite(held_out.loss_nats)
+            if self._may_repeat:
                 held_out, mixture = self._with_repeats(held_out, mixture, most, check, metrics)
             loss_nats = held_out.loss_nats
             metrics |= {"valid_loss_nats": loss_nats, "valid_bits_per_char": held_out.bits_per_char}

@@ -76,17 +76,26 @@ class TrainState(BaseModel):
         Raises:
             Diverged: the loss is not finite.
         """
+        if loss_nats is not None:
+            self.require_finite(loss_nats)
         self.evaluated_step = self.step
         self.nats, self.n_targets, self.n_chars, self.n_records = 0.0, 0, 0, 0
-        if loss_nats is not None and not math.isfinite(loss_nats):
-            hint = "try a lower --lr" if self.step else "check the initial weights and the data"
-            raise Diverged(f"the held-out loss at step {self.step} is {loss_nats}; {hint}")
         if loss_nats is None and copies is None:
             return
         if self._is_better(loss_nats, copies):
             self.best_step, self.best_loss_nats, self.since_best = self.step, loss_nats, 0
         else:
             self.since_best += 1
+
+    def require_finite(self, loss_nats: float) -> None:
+        """Refuse a held-out loss, before samples of the model would fail for the same reason.
+
+        Raises:
+            Diverged: it is not finite.
+        """
+        if not math.isfinite(loss_nats):
+            hint = "try a lower --lr" if self.step else "check the initial weights and the data"
+            raise Diverged(f"the held-out loss at step {self.step} is {loss_nats}; {hint}")
 
     def _is_better(self, loss_nats: float | None, copies: float | None) -> bool:
         if copies is not None:
