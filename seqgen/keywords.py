@@ -157,7 +157,7 @@ class DecodeKeywords(TypedDict, total=False):
     given: Mapping[str, Any] | None
     """Value of a condition, or of a field that rows begin with; may be repeated."""
     max_length: int | None
-    """Number of symbols at which a row is cut."""
+    """Number of symbols at which a row is cut, which tables mark by …."""
     temperature: float | None
     """Below 1 rows are safer, above 1 bolder; 0 is greedy."""
     top_k: int | None
@@ -175,7 +175,7 @@ class DecodeKeywords(TypedDict, total=False):
     processors: Mapping[str, Mapping[str, Any]] | Sequence[str] | None
     """Processor of the logits, by its registered name; may be repeated."""
     seed: int | None
-    """Seed of the rows: row i is the same for every number of rows."""
+    """Seed of the rows: another one gives other rows; row i is the same for every number of rows."""
     exact: bool | None
     """Keep the model's distribution: sample freely and reject rows that break a constraint."""
     batch_size: int | None

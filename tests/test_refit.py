@@ -137,7 +137,7 @@ def test_training_with_refit_ends_with_the_refit(pair, words, tmp_path, cli):
         tmp_path / "cli",
     )
     assert result.code == 0 and (tmp_path / "cli-refit").exists()
-    assert "refit of cli: its best step 5 is " in result.out + result.err
+    assert "refit of cli: its best step, 5, corresponds to " in result.out + result.err
     shown = cli("show", "run", tmp_path / "cli-refit")
     assert (
         "refit of" in shown.out

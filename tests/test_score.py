@@ -62,12 +62,15 @@ def test_a_percentile_names_the_number_of_records(words, tmp_path, cli):
     one.write_text("anno\n")
     run = seqgen.train(words, test=one, cell="vanilla", hidden=4, steps=2, out=tmp_path / "run")
     told = cli("score", "anna", "--run", run.path).err
-    assert told == "percentiles among 1 test record; 100 is likelier than all; fewer than 20 say little\n"
+    assert (
+        told == "percentiles among 1 test record; percentile 100: likelier than all of them; fewer than 20 say little\n"
+    )
     assert "% of 1 held-out record\n" in shown(heat_map(["a"], [0.1, 1.0], 1.1, 0.8, 100.0, 1)).replace(" \n", "\n")
     one.write_text("".join(f"ann{a}{b}\n" for a in "abnot" for b in "abnt"))
     run = seqgen.train(words, test=one, cell="vanilla", hidden=4, steps=2, out=tmp_path / "more")
     assert (
-        cli("score", "anna", "--run", run.path).err == "percentiles among 20 test records; 100 is likelier than all\n"
+        cli("score", "anna", "--run", run.path).err
+        == "percentiles among 20 test records; percentile 100: likelier than all of them\n"
     )
 
 

@@ -280,8 +280,8 @@ def _find_parts(
     registry, hint = plugins.registry, plugins.failed_hint
     wanted = config.corpus if config.corpus is not None else names.get("corpus")
     if wanted is None:
-        known = ", ".join(registry.names("corpus")) or "none is registered"
-        raise UsageError(f"say what to learn from: --corpus NAME or --corpus FILE; names: {known}")
+        known = ", ".join(name for name in registry.names("corpus") if name != "file") or "none"
+        raise UsageError(f"say what to learn from: --corpus FILE or --corpus NAME; known names: {known}")
     corpus, implied = sort_out_corpus(wanted, plugins, warn)
     assert isinstance(corpus.spec, CorpusSpec)
     domain, reading = None, dict[str, Any]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ from seqgen.corpus import (
     name_of,
     suffix_of,
 )
-from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError
+from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError, nearest_names
 from seqgen.files import cache_folder, spool
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
@@ -46,6 +47,7 @@ CorpusName = str | Path | Sequence[str | Path]
 """A registered name, a file, folder, archive or pattern, or several of these."""
 FILE = "seqgen:file"
 """The built-in corpus ``file``; its option ``path`` names the file."""
+_LOOKED_AT = 1000  # files of a folder, when one is missing
 _OF_A_LIST = "; seqgen.write_records makes a file of texts in Python"
 OF_FIELDS = ("text_field", "label_field", "fields")
 """Options of the corpus ``file`` that choose fields of a table."""
@@ -115,6 +117,13 @@ def _spool_stdin() -> Path:
     return _spooled[stdin]
 
 
+def _near(path: Path) -> str:
+    """Return the clause that suggests files beside a path that does not exist, or ""."""
+    with contextlib.suppress(OSError):
+        return nearest_names(path.name, [one.name for one in itertools.islice(path.parent.iterdir(), _LOOKED_AT)])
+    return ""
+
+
 def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *, alone: bool = True) -> str:
     """Return the absolute path of a file, folder or pattern; an address is fetched and stays what it is."""
     path, text = Path(name), str(name)
@@ -131,7 +140,7 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
     if not alone and isinstance(name, str) and plugins.registry.has("corpus", text):
         raise UsageError(f"cannot join the corpus {text!r} with files: it is a registered one; pass files only")
     if "/" in text or "\\" in text or path.suffix:
-        raise NoSuchFile(f"no such file: {text!r:.200}")
+        raise NoSuchFile(f"no such file: {text!r:.200}{_near(path)}")
     if not alone:
         raise NoSuchFile(
             f"no such file: {text!r:.200}; a corpus is a registered name or the path of a file, or several paths"

@@ -223,7 +223,7 @@ class Run(OpenRun, Tabular, Exportable):
     def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
         """Return the scores of at most 10,000 held-out records; None without any, or for one long text.
 
-        ``run.scale().percentile(score.bits_per_char)`` ranks a score; 100 is likelier than all records. Records are
+        ``run.scale().percentile(score.bits_per_char)`` ranks a score; 100: likelier than all records. Records are
         scored without conditions that are not ``given``.
 
         Raises:

@@ -204,8 +204,8 @@ def usage_line(error: Any) -> str:
         line = f"missing argument {parameter.metavar or parameter.name.upper()}"
     context = getattr(error, "ctx", None)
     if (extra := _TOO_MANY.match(line)) and context is not None and context.info_name == "train":
-        quoted = "; a pattern stands in quotes, so that the shell does not expand it"
-        return f"more arguments than the command takes: {extra[1]}; --corpus names what to learn from{quoted}"
+        quoted = "; quote a pattern, which the shell expands to several: --corpus '*.txt'"
+        return f"more arguments than the command takes: {extra[1]}; write --corpus NAME or --corpus FILE{quoted}"
     line = _TOO_MANY.sub(r"more arguments than the command takes: \1", line)
     if setting := _setting(error):
         return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"

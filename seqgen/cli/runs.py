@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, everywhere, session, show, show_json, warn
+from seqgen.cli.common import Json, everywhere, say, session, show, show_json, warn
 from seqgen.errors import CheckpointError, LinkRefused, UsageError
 
 if TYPE_CHECKING:
+    from seqgen import Run
     from seqgen.checkpoint import RunFolder, RunSettings
 
 _UNFINISHED, _RUNNING = "can be resumed", "running"
@@ -25,6 +26,23 @@ _SHOWN = ("corpus", "tokenizer", "model", "cell", "train", "augmentation", "star
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command("runs")(everywhere(list_runs))
+
+
+def load_run(name: str | None, checkpoint: str) -> Run:
+    """Load a run for a command, and say which one it is where the user names none of several.
+
+    Args:
+        name: a folder, or a name under runs/; None: the newest run with a checkpoint.
+        checkpoint: best, latest or a step.
+    """
+    import seqgen
+    from seqgen.checkpoint import RUNS
+    from seqgen.checkpoint import list_runs as find_all
+
+    run = seqgen.load(name, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    if name is None and run.state and len(find_all(RUNS, beside=True)) > 1:  # one that cannot be read is an error
+        say(f"{run.folder.name}: the newest run")
+    return run
 
 
 def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
@@ -75,7 +93,7 @@ def show_run(name: str | None, as_json: bool) -> None:
         facts |= {"blended with": row["blend"]} if row.get("blend") else {}
         if settings.refit is not None:
             refit = settings.refit
-            facts["refit of"] = f"{refit.run}: its best step {refit.step:,} is {refit.steps:,} here"
+            facts["refit of"] = f"{refit.run}: its best step, {refit.step:,}, corresponds to {refit.steps:,} here"
         show(spec_view(facts | _by_part(settings)))
 
 

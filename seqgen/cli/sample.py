@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show, stdout, warn, write
+from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show, stdout, write
 from seqgen.cli.decoding import decoding
+from seqgen.cli.runs import load_run
 from seqgen.cli.sample_files import TABLES, CountedRows, check_out, described, json_lines, write_out
 from seqgen.errors import UsageError
 
@@ -73,7 +74,6 @@ def sample(
     settings: dict[str, Any],
 ) -> None:
     """Sample new sequences from a run: one a line, or a table on a terminal."""
-    import seqgen
     from seqgen.cli.sample_shards import MANY, showing_tried, write_shards
     from seqgen.cli.shard_job import job_of
     from seqgen.config import SampleConfig
@@ -94,7 +94,7 @@ def sample(
         file = None  # nobody goes on with it
     if divided and file is None:
         raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")
-    loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    loaded = load_run(run, checkpoint)
     is_many = divided or n >= MANY or settings["rows"] is not None
     if file is not None and is_many and settings["decode"] in (None, "draw"):
         job = job_of(loaded, settings, n, file, nul=nul)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.common import complete_runs, everywhere, parse_fields, say, session, show, warn, write
+from seqgen.cli.runs import load_run
 
 if TYPE_CHECKING:
     from seqgen import Score
@@ -59,7 +60,6 @@ def score(
     On a terminal a heat map; else a line a text, with tabs between bits per character, nats, percentile, symbols with
     their nats, and the text. No line names these columns; --json has names.
     """
-    import seqgen
     from seqgen.api.score import conditions, iter_scores, symbols
     from seqgen.errors import UsageError
     from seqgen.render import HEAT_LEGEND, STOP, counted, heat_map, score_line
@@ -71,7 +71,7 @@ def score(
         raise UsageError(f"{texts[0]!r} is a run: write seqgen score --run {texts[0]} TEXT")
     if texts and len(texts) == 1 and _is_file(texts[0]):
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
-    loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    loaded = load_run(run, checkpoint)
     told = conditions(loaded, label, parse_fields(given or ()))
     scale = _scale(loaded, told)
     source = _read(b"\0" if nul else b"\n") if piped else iter(texts or ())
@@ -156,7 +156,8 @@ def _scale(run: Run, told: dict[str, str]) -> ReferenceScores | None:
         say("no percentiles: this run holds out no records to compare with")
     else:
         few = f"; fewer than {_FEW} say little" if len(scale.bits_N) < _FEW else ""
-        say(f"percentiles among {counted(len(scale.bits_N), f'{scale.part} record')}; 100 is likelier than all{few}")
+        records = counted(len(scale.bits_N), f"{scale.part} record")
+        say(f"percentiles among {records}; percentile 100: likelier than all of them{few}")
     return scale
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from seqgen.cli.common import Json, RunName, everywhere, session, show, show_json, warn
+from seqgen.cli.common import Json, RunName, everywhere, show, show_json
 from seqgen.cli.decoding import decoding
+from seqgen.cli.runs import load_run
 
 _NO_FLAG = ("seed", "exact", "batch_size")  # settings of sampling that search does not have
 
@@ -29,10 +30,9 @@ def top(
     settings: dict[str, Any],
 ) -> None:
     """Find the most probable rows of a run, and prove as many as the effort allows."""
-    import seqgen
     from seqgen.render import EMPTY_ROW, plain_table
 
-    loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    loaded = load_run(run, checkpoint)
     found = loaded.top(n, n_nodes=nodes, **settings)
     proven = f"{found.n_proven:,} of {n:,} proven"
     if len(found.texts) < n and found.unseen_nats == math.inf:

@@ -50,7 +50,7 @@ class DecodeConfig(UserConfig):
         {}, description="value of a condition, or of a field that rows begin with; may be repeated"
     )
     max_length: Annotated[int | None, Flag(_CONSTRAINTS, default="twice the longest training record")] = Field(
-        None, ge=1, le=MAX_LENGTH, description="number of symbols at which a row is cut"
+        None, ge=1, le=MAX_LENGTH, description="number of symbols at which a row is cut, which tables mark by …"
     )
     temperature: Annotated[float, Flag(_DECODING, names=("-t", "--temperature"))] = Field(
         1.0, ge=0, le=100, description="below 1 rows are safer, above 1 bolder; 0 is greedy"
@@ -88,7 +88,10 @@ class DecodeConfig(UserConfig):
         ),
     ] = Field({}, description="processor of the logits, by its registered name; may be repeated")
     seed: Annotated[int, Flag()] = Field(
-        0, ge=0, lt=2**63, description="seed of the rows: row i is the same for every number of rows"
+        0,
+        ge=0,
+        lt=2**63,
+        description="seed of the rows: another one gives other rows; row i is the same for every number of rows",
     )
     exact: Annotated[bool, Flag()] = Field(
         False, description="keep the model's distribution: sample freely and reject rows that break a constraint"

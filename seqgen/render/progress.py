@@ -151,7 +151,8 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         held_out += " (too few to select the best step; add more with --valid-file FILE or --split A/B/C)"
     elif settings.refit is not None:
         refit = settings.refit
-        held_out += f" (refit of {visible(Path(refit.run).name)}: its best step {refit.step:,} is {refit.steps:,} here)"
+        there = f"its best step, {refit.step:,}, corresponds to {refit.steps:,} here"
+        held_out += f" (refit of {visible(Path(refit.run).name)}: {there})"
     elif not parts["valid"]:
         held_out += " (no held-out records: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"

@@ -29,7 +29,7 @@ def result_lines(
     if lines and "expected_copies" in lines[-1]:
         share, most = lines[-1]["expected_copies"], training.MAX_COPIES
         line = f"best      step {state['best_step']:,}, at which {share:.0%} of samples are copies"
-        found.append(line + (f"; at none are {most:.0%} or fewer" if share > most else ""))
+        found.append(line + (f" (at no step {most:.0%} or fewer)" if share > most else ""))
         name = ""
     if best is not None:
         bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""
