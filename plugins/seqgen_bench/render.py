@@ -114,6 +114,9 @@ def compare_view(
     """
     shown = [_row(row) for row in rows]
     there = [name for name in _LOSSES if any(row[name] is not None for row in shown)]
+    if "network alone" in there:
+        for row in shown:  # of a run without counts the network is all there is
+            row["network alone"] = row["validation"] if row["network alone"] is None else row["network alone"]
     title = "bits per character"
     if "above the best" in there:
         title += f"; above the best in the {part} part, with the 95% interval over its records"

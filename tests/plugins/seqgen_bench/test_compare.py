@@ -184,10 +184,13 @@ def test_mistakes(runs, in_tmp):
         compare([runs["good"].path, "nothing"])
 
 
-def test_of_a_blend_the_loss_of_its_network_is_shown_too(words, in_tmp):
+def test_of_a_blend_the_loss_of_its_network_is_shown_too(words, in_tmp, cli):
     blended = seqgen.train(words, blend="ngram", steps=4, out="blended")
     seqgen.train(words, blend="none", steps=4, out="alone")
     rows = {row["run"]: row for row in compare(["blended", "alone"], n=0).rows}
     of_network = blended.metrics[-1]["valid_network_bits_per_char"]
     assert rows["blended"]["network_bits_per_char"] == of_network != rows["blended"]["validation_bits_per_char"]
     assert rows["alone"]["network_bits_per_char"] is None
+    shown = [line.split() for line in cli("compare", "blended", "alone", "-n", 0).out.splitlines()]
+    bits = f"{rows['alone']['validation_bits_per_char']:.3f}"  # of the network alone, and of the run
+    assert any(cells[:1] == ["alone"] and cells[1:3] == [bits, bits] for cells in shown), shown
