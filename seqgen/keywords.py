@@ -200,7 +200,7 @@ class SampleKeywords(DecodeKeywords, total=False):
     effort: int | None
     """Maximum rows sampled to find those that pass the filters."""
     rows: str | range | tuple[int, int] | None
-    """Sample rows A to B - 1 instead of -n, and keep those that pass; 0:1e6."""
+    """Sample the rows numbered A to B - 1 in place of the first -n; filters then apply; 0:1e6."""
 
 
 class EvaluateKeywords(TypedDict, total=False):

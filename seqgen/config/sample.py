@@ -148,7 +148,9 @@ class SampleConfig(DecodeConfig):
     rows: Annotated[
         tuple[int, int] | None,
         Flag(metavar="A:B", default="as many as -n needs", accepts="str | range | tuple[int, int]"),
-    ] = Field(None, description="sample rows A to B - 1 instead of -n, and keep those that pass; 0:1e6")
+    ] = Field(
+        None, description="sample the rows numbered A to B - 1 in place of the first -n; filters then apply; 0:1e6"
+    )
 
     @field_validator("rows", mode="before")
     @classmethod

@@ -90,7 +90,7 @@ _REASONS = {
     "steps": "the number of steps is reached",
     "epochs": "the number of epochs is reached",
     "time": "the time limit is reached",
-    "patience": "the last evaluations were no better",
+    "patience": "the last evaluations gave no better step",
     "interrupted": "a signal arrived",
 }
 
