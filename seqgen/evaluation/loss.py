@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -45,6 +45,10 @@ class HeldOut:
     bits_per_char: float
     n_records: int
     n_targets: int
+
+    def scaled(self, share: float) -> HeldOut:
+        """Return the loss of a model that needs so much of the nats for the same records."""
+        return replace(self, loss_nats=self.loss_nats * share, bits_per_char=self.bits_per_char * share)
 
 
 def bits_per_char(nats: float, n_chars: int, n_records: int) -> float:

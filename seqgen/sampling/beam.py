@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqgen.protocols import State
 from seqgen.sampling.decoder import Decoder
-from seqgen.sampling.row_batch import MULTIPLE, round_up
+from seqgen.sampling.row_batch import MULTIPLE, padded
 from seqgen.sampling.sampler import Sample
 from seqgen.states import select_rows
 from seqgen.tokenizers import BOS, EOS, PAD
@@ -148,10 +148,8 @@ class _Beam:
         self._n_read += 1
         if not self.can_grow():
             return
-        missing = round_up(len(rows_B)) - len(rows_B)
-        rows_C, ids_C = (torch.cat((values_B, values_B[:1].expand(missing))) for values_B in (rows_B, ids_B))
-        state: State = select_rows(self._state, rows_C)
-        self._logits_CV, self._state = self._step(ids_C, state, self._n_read)
+        state: State = select_rows(self._state, padded(rows_B))
+        self._logits_CV, self._state = self._step(padded(ids_B), state, self._n_read)
 
     def samples(self) -> list[Sample]:
         """Return the finished rows, then the unfinished ones, at most ``width``."""

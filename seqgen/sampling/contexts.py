@@ -42,12 +42,13 @@ class Contexts:
     begin: int
     times_D: npt.NDArray[np.floating[Any]] | None = None
 
-    def at_temperature(self, temperature: float, allowed_V: npt.NDArray[np.bool_]) -> Contexts:
-        """Return the distributions of allowed ids, raised to 1 / temperature."""
+    def at_temperature(self, temperature: float, allowed_V: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Return the distributions of allowed ids, raised to 1 / temperature, (D, V)."""
         log_DV = np.log(np.maximum(self.probs_DV.astype(np.float64), _FEW)) / temperature
         log_DV[:, ~allowed_V] = -np.inf
-        probs_DV = np.exp(log_DV - log_DV.max(1, keepdims=True))
-        return Contexts(probs_DV / probs_DV.sum(1, keepdims=True), self.following_DV, self.begin)
+        probs_DV: npt.NDArray[np.float64] = np.exp(log_DV - log_DV.max(1, keepdims=True))
+        probs_DV /= probs_DV.sum(1, keepdims=True)
+        return probs_DV
 
     def after(self, prefix: list[int]) -> int:
         """Return the context after the beginning of a row."""

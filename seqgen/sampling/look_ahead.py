@@ -101,7 +101,7 @@ class LookAhead:
         self._start = int(np.searchsorted(codes_P, contexts.after(prefix)))
         self._distance_P = torch.from_numpy(automaton.distance_S[state_P])
         next_PV = self._table(codes_P, state_P, context_P, contexts)
-        probs_DV = contexts.at_temperature(temperature, automaton.allowed_V).probs_DV
+        probs_DV = contexts.at_temperature(temperature, automaton.allowed_V)
         log_h = self._solve(next_PV, probs_DV, context_P, n_left)
         self.log_accepted = float(log_h[min(n_left + 1, len(log_h) - 1)][self._start])
         self.powers, self._log_g = POWERS_OF_STATES, list[Tensor]()

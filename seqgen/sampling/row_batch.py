@@ -124,8 +124,8 @@ class RowBatch:
                 from_A, ids_A = pairs_C // self._n_ids, pairs_C % self._n_ids
             else:
                 self._computed_A = None
-        self.ids_C = _fill(ids_A)
-        return state if from_A is None else select_rows(state, _fill(from_A))
+        self.ids_C = padded(ids_A)
+        return state if from_A is None else select_rows(state, padded(from_A))
 
     def _drop_finished(self) -> Tensor:
         """Drop the finished rows; return the positions of those that stay."""
@@ -145,7 +145,7 @@ def _distinct(values_A: Tensor, n_values: int) -> tuple[Tensor, Tensor]:
     return occurs_N.nonzero()[:, 0], occurs_N.cumsum(0, dtype=torch.int32).index_select(0, values_A) - 1
 
 
-def _fill(values_A: Tensor) -> Tensor:
+def padded(values_A: Tensor) -> Tensor:
     """Pad to a multiple of 32 by repeating the first value."""
     missing = round_up(len(values_A)) - len(values_A)
     return torch.cat((values_A, values_A[:1].expand(missing))) if missing else values_A

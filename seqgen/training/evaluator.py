@@ -199,7 +199,7 @@ class Evaluator:
             gates = cross_fit(sample, sharp=self._settings.exponents == "sharp")
         measured, alone = self._observer.measure(most, gates, check)
         if not math.isfinite(alone.loss_nats):
-            return replace(alone, loss_nats=math.nan, bits_per_char=math.nan), Mixture()
+            return alone.scaled(math.nan), Mixture()
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
         counts = -float(measured.ngram_N.sum()) / alone.n_targets / max(alone.loss_nats, 1e-9)
         metrics["valid_counts_bits_per_char"] = alone.bits_per_char * counts
@@ -209,8 +209,7 @@ class Evaluator:
         nats = -float(measured.mixed_N.sum()) + alone.n_records * math.log1p(-taken)
         if self._settings.blend == "auto" and nats >= (1 - _LEAST_GAIN) * alone.loss_nats * alone.n_targets:
             return alone, Mixture()
-        scale = nats / alone.n_targets / max(alone.loss_nats, 1e-9)
-        blended = replace(alone, loss_nats=alone.loss_nats * scale, bits_per_char=alone.bits_per_char * scale)
+        blended = alone.scaled(nats / alone.n_targets / max(alone.loss_nats, 1e-9))
         return blended, Mixture(gates.weights_G2F[0].ravel().tolist(), kept_share)
 
     def _with_repeats(
@@ -227,10 +226,7 @@ class Evaluator:
         needed = 1 - _LEAST_GAIN if self._settings.repeats == "auto" else math.inf
         if weights_G is None or share >= needed:
             return held_out, mixture
-        repeating = replace(
-            held_out, loss_nats=held_out.loss_nats * share, bits_per_char=held_out.bits_per_char * share
-        )
-        return repeating, replace(mixture, repeats=weights_G.tolist())
+        return held_out.scaled(share), replace(mixture, repeats=weights_G.tolist())
 
     def _discount(
         self, measured: Measured, gates: Gates, most: int, check: Callable[[], None]
