@@ -9,6 +9,7 @@ Dimension letters: N symbols, F features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,15 @@ class Observed:
     rest_N: Floats
     features_NF: Floats
     record_N: Integers
+
+    def take(self, chosen_N: npt.NDArray[np.bool_]) -> Observed:
+        """Return those of some symbols."""
+        return Observed(*(part_N[chosen_N] for part_N in vars(self).values()))
+
+    @staticmethod
+    def joined(parts: Sequence[Observed]) -> Observed:
+        """Return those of several parts, at least one."""
+        return Observed(*map(np.concatenate, zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 def fit_share(observed: Observed, start_F: Floats | None = None) -> Floats:
@@ -126,21 +136,12 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
     every = max(min(-(-n_symbols // _MAX_SYMBOLS), n_records // (_LEAST_RECORDS * folds)), 1)
     thin = max(n_symbols // every // _MAX_SYMBOLS, 1)
     fitted_N = (observed.record_N % every == 0) & (np.arange(n_symbols) % thin == 0)
-    weights_F = fit_share(_selected(observed, fitted_N))
+    weights_F = fit_share(observed.take(fitted_N))
     score_N = gate_scores(observed.features_NF, weights_F)
     fold_N = np.where(fitted_N, observed.record_N // every % folds, -1)
     for fold in range(folds):
         inside_N = fold_N == fold
         if inside_N.any():
-            others_F = fit_share(_selected(observed, fitted_N & ~inside_N), weights_F)
+            others_F = fit_share(observed.take(fitted_N & ~inside_N), weights_F)
             score_N[inside_N] = gate_scores(observed.features_NF[inside_N], others_F)
     return weights_F, score_N
-
-
-def _selected(observed: Observed, chosen_N: npt.NDArray[np.bool_]) -> Observed:
-    return Observed(
-        observed.part_N[chosen_N],
-        observed.rest_N[chosen_N],
-        observed.features_NF[chosen_N],
-        observed.record_N[chosen_N],
-    )

@@ -27,7 +27,6 @@ G features of the gate, K lengths from 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -228,7 +227,7 @@ def fit_repeats(observed: Observed) -> tuple[npt.NDArray[np.floating[Any]] | Non
     nats = -float(observed.rest_N.sum())
     if not matched_N.any() or nats <= 0:
         return None, 1.0
-    matched = Observed(*(getattr(observed, of.name)[matched_N] for of in fields(Observed)))
+    matched = observed.take(matched_N)
     weights_G, score_M = cross_fitted(matched)
     gained = -float(matched.rest_N.sum()) - float(scored_nats(matched, score_M).sum())
     return weights_G, 1 - gained / nats

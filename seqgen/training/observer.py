@@ -6,7 +6,6 @@ Dimension letters: B batch, T steps, N symbols, F features, V ids that can be pr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -276,7 +275,7 @@ def observe_repeats(repeats: Repeats, encoded: Encoded | Stream, most: int, chec
             found.append(Observed(own_N.numpy(), model_N.numpy(), features_NG.numpy(), record_N))
             if every > 1 and n_ids >= _REPEAT_IDS:
                 break
-    return Observed(*(np.concatenate([getattr(one, of.name) for one in found]) for of in fields(Observed)))
+    return Observed.joined(found)
 
 
 def log_probs_of(model: Any, batch: Batch, penalty_V: Tensor, state: State = None) -> tuple[Tensor, State]:
