@@ -278,3 +278,10 @@ def test_conditioned_names_are_told_apart_by_a_classifier(tmp_path, capsys):
         )
     assert told[1] > 0.7  # held-out names themselves are told right in five of six cases
     assert told[2] > 0.85
+
+
+def test_a_field_whose_name_has_an_equals_sign_is_refused(in_tmp):
+    """The symbol of a condition is field=value, which would then mean another field."""
+    (in_tmp / "list.csv").write_text("text,a=b\nanna,x\nben,y\n")
+    with pytest.raises(UsageError, match="cannot condition on 'a=b': a field with '=' in its name"):
+        seqgen.train("list.csv", condition=["a=b"], steps=1)

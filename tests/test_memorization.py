@@ -195,6 +195,8 @@ def test_similarity_and_its_verdict():
     assert copied["nearest_difference_high"] < 0 < copied["shared_difference_chars_low"]
     assert memorization_verdict(similarity_metrics(fresh, [], training, None), 100, 0) == NO_CHANCE
     for few in (
+        similarity_metrics(near, held_out[:9], training, training),  # of two, 19% of healthy models would be accused
+        similarity_metrics(near[:9], held_out, training, training),
         similarity_metrics(near, held_out[:1], training, training),
         similarity_metrics(near[:1], held_out, training, training),
     ):

@@ -8,6 +8,7 @@ import json
 import pytest
 
 import seqgen
+from seqgen.corpus import load_file
 
 
 @pytest.fixture
@@ -27,6 +28,22 @@ def test_rows_hold_one_of_the_words_of_a_file_and_none_of_another(cli, run, tmp_
     rows = texts(cli, run, "-n", 50, "--contains-file", tmp_path / "any.txt", "--avoid-file", tmp_path / "none.txt")
     assert len(rows) == 50 and all(any(word in row for word in ("an", "el", "or")) for row in rows)
     assert not any(f"{first}{last}" in row for row in rows for first in "bcdfgh" for last in "aeiou")
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "parquet"])
+def test_what_was_found_is_written_where_rows_are_too_few(cli, run, tmp_path, ending):
+    if ending == "parquet":
+        pyarrow = pytest.importorskip("pyarrow.parquet", reason="needs the extra 'tables'")
+    file, picture = tmp_path / f"few.{ending}", tmp_path / "few.svg"
+    asked = ("sample", run, "-n", 50, "--contains", "abc", "--exact", "--effort", 3000)
+    few = cli(*asked, "--out", file)
+    assert few.code == 8 and "wrote " in few.err
+    if ending == "parquet":
+        rows = [seqgen.Record(text) for text in pyarrow.read_table(file)["text"].to_pylist()]
+    else:
+        rows = list(load_file(path=str(file)))
+    assert 0 < len(rows) < 50 and all("abc" in row.text for row in rows)
+    assert cli(*asked, "--picture", picture).code == 8 and picture.read_bytes()
 
 
 def test_case_is_ignored_on_request(cli, run, tiny_run, tmp_path):

@@ -127,7 +127,7 @@ def test_an_unknown_symbol_is_one_line_after_the_texts_before_it(cli, tiny_run, 
     assert "position 2" in result.err
     feed(monkeypatch, b"anna\n\xff\n")
     result = cli("score", "--run", tiny_run.path)
-    assert result.code == 2 and "line 2 of stdin: byte 1 is no UTF-8" in result.err
+    assert result.code == 2 and "line 2 of stdin: byte 1 is no UTF-8" in result.err and result.out.count("\n") == 1
 
 
 def test_a_mark_of_the_byte_order_is_no_symbol(cli, tiny_run, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -114,6 +115,38 @@ def test_a_path_does_not_lead_through_the_current_folder(data, monkeypatch, name
     kept = absolute(plain)
     expected = [list(load_file(path=path)) for path in (plain, kept)]
     assert expected[0] == expected[1] and "sub" not in Path(kept).parts and Path(kept).is_absolute()
+
+
+def test_each_file_is_read_once_also_where_one_path_names_it_twice(data):
+    (data / "sub" / "link.txt").symlink_to(data / "a.txt")
+    assert texts(data / "**" / "**" / "a.txt") == ["anna", "ben"]
+    assert sorted(texts(data)) == NAMES
+    with zipfile.ZipFile(data.parent / "twice.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("a.txt", "one\n")
+        archive.writestr("a.txt", "two\n")
+    assert texts(data.parent / "twice.zip") == ["two"]
+
+
+def test_an_archive_that_is_replaced_is_read_anew(in_tmp):
+    for content in ("old", "new"):
+        with zipfile.ZipFile(in_tmp / "next.zip", "w") as archive:
+            archive.writestr("a.txt", f"{content}\n")
+        os.utime(in_tmp / "next.zip", (1, 1))  # as copies that keep times have it
+        (in_tmp / "next.zip").replace(in_tmp / "z.zip")
+        assert texts(in_tmp / "z.zip") == [content]
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(data, monkeypatch):
+    plain = os.scandir
+
+    def refusing(path="."):
+        if str(path).endswith("sub"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)  # root may list all folders
+    with pytest.raises(CorpusError, match=r"cannot read '.*sub': Permission denied"):
+        texts(data)
 
 
 def test_the_parent_of_a_link_is_that_of_the_folder_it_leads_to(data, tmp_path):

@@ -71,6 +71,15 @@ def test_each_epoch_cuts_elsewhere():
     assert len(first) > 10 and max(first) < 50
 
 
+@given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 30))
+def test_characters_of_windows_add_up(n, n_chars, window):
+    """Symbols may be parts of characters, or of several: none may be lost to rounding."""
+    text = Stream(np.arange(n), n_chars)
+    n_windows = n // window
+    batches = [text.window(np.array([at * window]), np.zeros(1), window, continues=False) for at in range(n_windows)]
+    assert sum(batch.n_chars for batch in batches) == n_windows * window * n_chars // n
+
+
 @given(st.integers(1, 500), st.integers(1, 8), st.integers(1, 30))
 def test_evaluation_reads_a_text_once(n, n_lanes, window):
     batches = list(evaluation_windows(Stream(np.arange(n), n), n_lanes, window, 10**6))

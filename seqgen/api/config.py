@@ -141,6 +141,8 @@ def resolve(
     fields["train"] = list(TrainSettings.model_fields)
     layout = _layout(config, assignments, parts["corpus"], toml, start)
     conditions = tuple(dict.fromkeys(config.condition))
+    if named := [field for field in conditions if "=" in field]:  # symbols of conditions are field=value
+        raise BadOption(f"cannot condition on {named[0]!r}: a field with '=' in its name; rename it")
     if layout == "stream" and (conditions or "augmentation" in parts):
         raise BadOption("one long text (--layout stream) has no records to condition or to augment")
     if start is not None:

@@ -99,7 +99,9 @@ def _domain_figures(
     if not metrics:
         return {}
     result: dict[str, Any] = {}
-    held_out = itertools.islice(_Texts(run, training=False), _MAX_HELD_OUT)
+    parts = run.settings.corpus.parts
+    every = max(1, -(-(parts["valid"] + parts["test"]) // _MAX_HELD_OUT)) if run.vocabulary.ends else 1
+    held_out = itertools.islice(_Texts(run, training=False), 0, every * _MAX_HELD_OUT, every)
     compared = list(held_out) if corpus is None else [record.text for record in corpus]
     log(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
     for name, metric in metrics.items():

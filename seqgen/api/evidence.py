@@ -172,7 +172,7 @@ def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
 
     if not found.held_out or not found.samples:
         return {}
-    return distances(found.samples, found.held_out, found.training, lengths=run.vocabulary.ends)
+    return distances(found.looked_for, found.held_out, found.training, lengths=run.vocabulary.ends)
 
 
 def memory_figures(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[str, object]:

@@ -115,10 +115,18 @@ def iter_scores(
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
-    """Yield chunks of numbered texts that are scored together in reasonable memory."""
+    """Yield chunks of numbered texts that are scored together in reasonable memory; an error is raised after them."""
     chunk: list[tuple[int, str]] = []
-    longest = 0
-    for number, text in enumerate(texts, 1):
+    longest, problem = 0, None
+    numbered = enumerate(texts, 1)
+    while True:
+        try:
+            number, text = next(numbered)
+        except StopIteration:
+            break
+        except UsageError as error:  # a text that cannot be read
+            problem = error
+            break
         longest = max(longest, len(text))
         if chunk and (len(chunk) == _TOGETHER or longest * (len(chunk) + 1) > _MAX_CHARS):
             yield chunk
@@ -126,6 +134,8 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
         chunk.append((number, text))
     if chunk:
         yield chunk
+    if problem is not None:
+        raise problem
 
 
 def _unknown_symbol(run: OpenRun, text: str, called: str) -> UnknownSymbol | None:

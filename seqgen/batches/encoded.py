@@ -241,7 +241,8 @@ class Stream:
         targets_TB = self.flat_S[starts_B + np.arange(n_steps)[:, None]].astype(np.int64)
         self._pages.read(len(starts_B))
         ids_TB = np.concatenate((before_B[None].astype(np.int64), targets_TB[:-1]))
-        n_chars = round(targets_TB.size * self.n_chars / len(self))
+        ends_2B = np.array([starts_B, starts_B + n_steps], dtype=np.int64) * self.n_chars // len(self)
+        n_chars = int((ends_2B[1] - ends_2B[0]).sum())  # so that those of windows in a row add up
         ids_BT, targets_BT = torch.from_numpy(ids_TB).t(), torch.from_numpy(targets_TB).t()
         return Batch(ids_BT, targets_BT, None, targets_TB.size, n_chars, 0, continues)
 

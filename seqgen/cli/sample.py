@@ -165,19 +165,24 @@ def _with_rate(rows: Iterable[Sample], span: tuple[int, int] | None) -> Iterator
 
 def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
     """Pass the rows on, then write their picture."""
-    from seqgen.errors import BadOption
+    from seqgen.errors import BadOption, TooFewRows
     from seqgen.files import write_atomic
     from seqgen.render import draw
 
     suffixes = [*getattr(run.renderer, "suffixes", ()), ".svg"]
     if picture.suffix.lower() not in suffixes:
         raise BadOption(f"--picture {str(picture)!r}: this domain draws {', '.join(dict.fromkeys(suffixes))}")
-    texts = []
-    for row in rows:
-        texts.append(row.text)
-        yield row
+    texts, problem = [], None
+    try:
+        for row in rows:
+            texts.append(row.text)
+            yield row
+    except TooFewRows as error:
+        problem = error
     write_atomic(picture, draw(texts, picture.suffix.lower(), run.renderer))
     say(f"wrote {picture}")
+    if problem is not None:
+        raise problem
 
 
 def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None:

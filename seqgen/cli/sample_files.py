@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.cli.common import say
 from seqgen.errors import MissingExtra, TooFewRows, UsageError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seqgen import Sample
     from seqgen.api.run import Run
 
+Row = TypeVar("Row")
 _NOT_WRITTEN = dict.fromkeys((".xlsx", ".xls", ".ods"), "give a .csv, which opens there")
 _NOT_WRITTEN |= dict.fromkeys((".sdf", ".mol", ".mid", ".midi"), "give a .csv or a text file")
 _NOT_WRITTEN |= dict.fromkeys((".png", ".svg", ".pdf"), "--picture FILE.svg draws rows")
@@ -39,15 +40,22 @@ def check_out(out: Path, *, force: bool) -> None:
 
 def described(run: Run, rows: Iterable[Sample], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield rows with what is known of them, described in lots that grow; what ends them early is raised last."""
-    rows, size, problem = iter(rows), _FIRST, None
+    for lot in _lots(rows, _FIRST):
+        yield from run.describe(lot, given=given)
+
+
+def _lots(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Yield rows in lots that grow from a size; what ends them early is raised after the last one."""
+    rows, problem = iter(rows), None
     while problem is None:
-        lot: list[Sample] = []
+        lot: list[Row] = []
         try:
             for row in itertools.islice(rows, size):
                 lot.append(row)
         except TooFewRows as error:
             problem = error
-        yield from run.describe(lot, given=given)
+        if lot:
+            yield lot
         if len(lot) < size:
             break
         size = min(10 * size, _LARGEST)
@@ -110,18 +118,23 @@ def parquet(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         raise MissingExtra("tables", "--out FILE.parquet") from None
     rows, sink = ({name: _whole(value) for name, value in _finite(row).items()} for row in rows), _Pieces()
     kinds = {"row": pa.int64(), "cut": pa.bool_(), "bits_per_char": pa.float64()}
-    writer = None
-    while lot := list(itertools.islice(rows, _LARGEST)):
-        schema = pa.schema([(name, kinds.get(name, pa.string())) for name in lot[0]])
-        table = pa.Table.from_pylist(lot, schema=schema)
-        writer = writer or pq.ParquetWriter(sink, schema)
-        writer.write_table(table)
-        yield sink.take()
+    writer = problem = None
+    try:
+        for lot in _lots(rows, _LARGEST):
+            schema = pa.schema([(name, kinds.get(name, pa.string())) for name in lot[0]])
+            table = pa.Table.from_pylist(lot, schema=schema)
+            writer = writer or pq.ParquetWriter(sink, schema)
+            writer.write_table(table)
+            yield sink.take()
+    except TooFewRows as error:
+        problem = error
     if writer is None:
         schema = pa.schema([("row", pa.int64()), ("text", pa.string()), ("cut", pa.bool_())])
         writer = pq.ParquetWriter(sink, schema)
     writer.close()
     yield sink.take()
+    if problem is not None:
+        raise problem
 
 
 def _whole(value: Any) -> Any:

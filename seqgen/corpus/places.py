@@ -118,8 +118,6 @@ def find_places(path: str | Sequence[str]) -> list[Place]:
     paths = [path] if isinstance(path, str) else list(path)
     if (never := next((one for one in paths if "\0" in one), None)) is not None:
         raise NoSuchFile(f"no such file: {never!r:.200}")
-    if len(paths) == 1:
-        return list(_named_by(paths[0]))
     return sorted({_identity(place): place for one in paths for place in _named_by(one)}.values(), key=_in_order)
 
 
@@ -205,7 +203,11 @@ def _in_order(place: Place) -> tuple[tuple[str, ...], str]:
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    for inside, folders, names in os.walk(folder):
+    def refuse(error: OSError) -> None:
+        with errors_of(Path(error.filename)):
+            raise error
+
+    for inside, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(inside) / name for name in names if not name.startswith("."))
 
@@ -223,11 +225,12 @@ def _members(archive: Path) -> Iterator[ZipMember]:
 
 def _archive(path: Path) -> zipfile.ZipFile:
     with errors_of(path, "zip archive"):
-        return _opened(path, path.stat().st_mtime_ns)
+        stat = path.stat()
+        return _opened(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=2)
-def _opened(path: Path, changed_ns: int) -> zipfile.ZipFile:
+def _opened(path: Path, stamp: tuple[int, ...]) -> zipfile.ZipFile:
     """Open an archive and cache it, so that its index is read once and not for each of a thousand members."""
     return zipfile.ZipFile(path)
 

@@ -76,8 +76,7 @@ def copying_metrics(
     is_train_N, log_p_N = np.array(is_train, dtype=bool), np.array(list(logs.values()))
     if min(int(is_train_N.sum()), int((~is_train_N).sum())) < _MIN_RECORDS:
         return {}
-    shown = int(is_train_N.sum()) / len(parts["train"])
-    if np.exp(log_p_N[is_train_N]).sum() < _LEAST_SHARE * min(1.0, shown):
+    if np.exp(log_p_N[is_train_N]).sum() < _LEAST_SHARE * min(1.0, _n_looked_at(parts["train"]) / len(parts["train"])):
         return {}
     n_samples = sum(len(parts[name]) for name in ("train", "valid", "test"))
     ratio, p = copy_ratio(log_p_N, _reference(list(logs)), is_train_N, n_samples)
@@ -126,13 +125,17 @@ def _log_probs(model: nn.Module, encoded: Encoded, vocabulary: Vocabulary, penal
     found: dict[str, float] = {}
     if not len(encoded):
         return found
-    n_chars = int(encoded.chars_N.sum(dtype=np.int64))
-    most = max(1, min(_MAX_RECORDS, _MAX_CHARS * len(encoded) // max(1, n_chars)))
     with evaluation_mode(model):
-        for rows_B in evaluation_batches(encoded.lengths_N, _BATCH_SIZE, most):
+        for rows_B in evaluation_batches(encoded.lengths_N, _BATCH_SIZE, _n_looked_at(encoded)):
             nats_B = batch_nats(model, encoded.take(rows_B).to(penalty_V.device), penalty_V)
             found |= zip(decoded_rows(encoded, vocabulary, rows_B), (-nats_B).tolist(), strict=True)
     return found
+
+
+def _n_looked_at(encoded: Encoded) -> int:
+    """Return how many records of a part are looked at, at most; some may have the same text."""
+    n_chars = int(encoded.chars_N.sum(dtype=np.int64))
+    return max(1, min(_MAX_RECORDS, _MAX_CHARS * len(encoded) // max(1, n_chars)))
 
 
 def _reference(texts: list[str]) -> Floats:

@@ -14,7 +14,6 @@ Dimension letters: N records.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -43,7 +42,7 @@ _LEVEL = 0.025  # of the one-sided test, to match the 95% intervals
 
 NO_CHANCE = "unknown (no record is held out, so there is no chance level)"
 TOO_FEW = "unknown (too few samples or held-out records to compare)"
-_MIN_TEXTS = 10  # samples or held-out records below which memorization may go unnoticed
+_MIN_TEXTS = 10  # samples or held-out records below which memorization may go unnoticed, and intervals are too narrow
 EVIDENCE = "more copying than by chance"
 NO_EVIDENCE = "no evidence of more copying than by chance"
 
@@ -176,8 +175,9 @@ def similarity_metrics(
         if held_out:
             key = f"{name}_difference{unit}"
             metrics[key] = metrics[f"{name}_mean{unit}"] - metrics[f"{name}_mean{unit}_chance"]
-            low, high = difference_interval(values_N[: len(texts)], values_N[len(texts) :])
-            metrics |= {f"{key}_low": low, f"{key}_high": high} if math.isfinite(low) else {}
+            if min(len(texts), len(held_out)) >= _MIN_TEXTS:
+                low, high = difference_interval(values_N[: len(texts)], values_N[len(texts) :])
+                metrics |= {f"{key}_low": low, f"{key}_high": high}
     return metrics
 
 
