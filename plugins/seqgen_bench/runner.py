@@ -102,7 +102,8 @@ def bench(
     )
     named = ("steps", "epochs", "time_s", "lr", "batch_size", "split", "hidden", "layers", "embedding", "dropout")
     values = {**given, "time_s": time_s}
-    asked = {"parameters": budget, "seeds": seeds, "samples": 0, "patience": 0}
+    asked = {"parameters": budget, "seeds": seeds}
+    asked |= {name.removeprefix("train."): given["options"][name] for name in _PLAIN}
     asked |= {name: values[name] for name in named if values.get(name) is not None}
     titles = [candidate.plan.resolved.title for candidate in candidates if candidate.plan is not None]
     title = titles[0] if titles else Path(corpus).stem  # none of them can be trained

@@ -74,7 +74,7 @@ class PageExporter:
             facts["texts"]["read"] = None
         groups = self._arrays(run, step, compiler, viewer, facts)
         text, facts["arrays"] = packed_arrays([array for group in groups.values() for array in group], self.weights)
-        page = document(facts, source, text, viewer).encode()
+        page = document(facts, source, text, viewer).encode(errors="replace")
         seqgen.write_atomic(path, page)
         difference, note = compared(path, program, step, expected)
         notes, what = [note, self._sizes(len(page), groups, viewer)], "logits"

@@ -11,9 +11,11 @@ import itertools
 import json
 import math
 import subprocess
+import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,9 +68,12 @@ def _in_node(viewer: Viewer, expression: str, texts: list[str]) -> Any:
     program = f"{script}\nconst viewer = {viewer.script};\n{read}\nconsole.log(JSON.stringify({expression}));"
     node = find_node()
     assert node is not None
-    done = subprocess.run(  # noqa: S603
-        [node, "-e", program], input=json.dumps(texts), capture_output=True, check=False, text=True, encoding="utf-8"
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "program.js"  # too long for an argument, perhaps
+        file.write_text(program, encoding="utf-8")
+        done = subprocess.run(  # noqa: S603
+            [node, str(file)], input=json.dumps(texts), capture_output=True, check=False, text=True, encoding="utf-8"
+        )
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if "Error: " in line), done.stderr[-200:])
         raise seqgen.ExportRefused(

@@ -126,7 +126,8 @@ class Access:
             )
         if not self._keys or path in _OPEN:
             return None
-        given = headers.get(b"authorization", b"").removeprefix(b"Bearer").strip()
+        scheme, _, given = headers.get(b"authorization", b"").strip().partition(b" ")
+        given = given.strip() if scheme.lower() == b"bearer" else scheme
         if not given:
             return ApiError(401, "a key is needed, and there is none: send the header Authorization: Bearer KEY")
         if not any(hmac.compare_digest(given, key) for key in self._keys):

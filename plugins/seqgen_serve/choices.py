@@ -83,13 +83,17 @@ def usage_of(job: Job, n_sampled: int) -> dict[str, int]:
 
 
 def count_sampled(job: Job, rows: Sequence[Sequence[seqgen.Sample]]) -> int:
-    """Return the number of symbols that rows have after their prompts; characters where they cannot be read again."""
+    """Return the number of symbols that rows have after their prompts; characters where they cannot be read again.
+
+    A row may have fewer symbols than its prompt, whose last ones merge with what follows.
+    """
     texts = [row.text for samples in rows for row in samples]
+    prompts = [prompt for prompt, samples in zip(job.prompts, rows, strict=True) for _ in samples]
     try:
-        n_symbols = int((job.served.vocabulary.frame_many(texts)[1] - 2).sum())
+        sizes = (job.served.vocabulary.frame_many(texts)[1] - 2).tolist()
+        return sum(max(0, size - prompt.n_tokens) for size, prompt in zip(sizes, prompts, strict=True))
     except seqgen.UnknownSymbol:
-        n_symbols = sum(map(len, texts))
-    return n_symbols - sum(prompt.n_tokens * len(samples) for prompt, samples in zip(job.prompts, rows, strict=True))
+        return sum(max(0, len(text) - len(prompt.text)) for text, prompt in zip(texts, prompts, strict=True))
 
 
 def _logprobs(job: Job, prompt: Prompt, row: seqgen.Sample, n_chars: int, score: seqgen.Score) -> dict[str, Any]:

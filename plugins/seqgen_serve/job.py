@@ -9,12 +9,16 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import seqgen
 from seqgen_serve.errors import ApiError, as_api_error, with_fields
 from seqgen_serve.limits import Limits
 from seqgen_serve.schema import CompletionRequest
 from seqgen_serve.served import BEGIN, ServedRun
+
+if TYPE_CHECKING:
+    from seqgen_serve.stream import Stream
 
 DONE = object()
 """The last event of a job."""
@@ -57,6 +61,7 @@ class Job:
         answered: whether its last event was posted.
         warnings: lines about its rows.
         events: chunks of a stream, the answer or an error, and at last ``DONE``.
+        stream: what has sent the beginnings of its rows, once it has begun; its rows may have to be sampled again.
     """
 
     served: ServedRun
@@ -75,6 +80,7 @@ class Job:
     answered: bool = False
     warnings: list[str] = field(default_factory=list)
     events: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+    stream: Stream | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -170,7 +176,7 @@ def _prompt(served: ServedRun, prompt: str | list[int], max_tokens: int | None, 
     text = prompt if isinstance(prompt, str) else served.text_of(prompt[begins:])
     try:
         n_tokens = len(served.vocabulary.encode(text))
-    except Exception as error:
+    except (seqgen.SeqgenError, UnicodeError) as error:  # others are failures, and logged
         raise as_api_error(error, "prompt", name) from error
     if n_tokens > limits.tokens:
         raise ApiError(413, f"a prompt has {n_tokens:,} symbols, and this server takes {limits.tokens:,}", "prompt")

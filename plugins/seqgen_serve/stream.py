@@ -63,7 +63,7 @@ class Stream:
         text = text if request.echo else text[start:]
         if not is_end:  # a stop may have begun
             held = max((len(stop) - 1 for stop in request.stops), default=0)
-            text = text[: len(text) - held].rstrip(_INCOMPLETE)
+            text = text[: max(0, len(text) - held)].rstrip(_INCOMPLETE)
         added = text[self._n_sent[index] :]
         if not (added or is_end):
             return []

@@ -105,7 +105,9 @@ class _Open:
     def __init__(self, batch: seqgen.SampleBatch, job: Job, numbers: Sequence[int]) -> None:
         self.job, self._batch, self._numbers = job, batch, numbers
         grows = job.served.grows and job.request.logprobs is None
-        self.stream = Stream(job) if job.request.stream and grows else None
+        if job.request.stream and grows:
+            job.stream = job.stream or Stream(job)
+        self.stream = job.stream
 
     @property
     def is_done(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,7 +56,8 @@ class Dimension:
         if self.choices:
             return f"{self.name}={'|'.join(self.choices)}"
         low, high = (int(self.low), int(self.high)) if self.whole else (self.low, self.high)
-        return f"{self.name}={low:g}..{high:g}{':log' if self.log else ''}"
+        ends = f"{low}..{high}" if self.whole else f"{low:g}..{high:g}"
+        return f"{self.name}={ends}{':log' if self.log else ''}"
 
 
 def suggest(space: Sequence[Dimension], trial: Trial) -> dict[str, Any]:
@@ -71,3 +74,12 @@ def as_keywords(values: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str
     keywords = {name: value for name, value in values.items() if name in (*PARTS, "params")}
     options = {name: value for name, value in values.items() if name not in keywords}
     return {**fixed, **keywords, "options": {**(fixed.get("options") or {}), **options}}
+
+
+def as_number(value: Any) -> Any:
+    """Return a value of a list, all of which are texts, as a number if it is one."""
+    for kind in (int, float) if isinstance(value, str) else ():
+        with contextlib.suppress(ValueError):
+            number = kind(value)
+            return number if math.isfinite(number) else value
+    return value

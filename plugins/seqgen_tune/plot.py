@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import seqgen
+from seqgen_tune.dimension import as_number
 from seqgen_tune.render import short
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _draw_setting(axes: Any, result: TuneResult, setting: Dimension) -> None:
     there = [one for one in result.ranked if setting.name in one.values]
     values = [one.values[setting.name] for one in there]
     if setting.choices:
-        choices = list(dict.fromkeys([*setting.choices, *values]))  # another part may have others
+        choices = list(dict.fromkeys([*map(as_number, setting.choices), *values]))  # another part may have others
         values = [choices.index(value) for value in values]
         axes.set_xticks(range(len(choices)), choices)
     elif setting.log:

@@ -13,6 +13,7 @@ from seqgen import commands
 if TYPE_CHECKING:
     from seqgen_tune.results import TrialResult, TuneResult
 
+_RESULTS = ("trial", "bits/char", "params", "steps", "trained")
 _SHOWN = 10  # of the best trials
 _PROBLEMS = 5
 
@@ -34,13 +35,18 @@ def short(name: str) -> str:
     return option if part in ("train", "model") else name
 
 
+def _heading(name: str) -> str:
+    """Return the heading of a setting, other than those of results."""
+    return name if short(name) in _RESULTS else short(name)
+
+
 def tune_view(result: TuneResult) -> RenderableType:
     """Return the best trials, the importance of each setting, the reasons of failures, and the command of the best."""
     views: list[RenderableType] = []
     best = result.ranked[:_SHOWN]
     if best:
         names = list(dict.fromkeys(name for one in best for name in one.values))
-        columns = ["trial", "bits/char", *map(short, names), "params", "steps", "trained"]
+        columns = [*_RESULTS[:2], *map(_heading, names), *_RESULTS[2:]]
         views.append(commands.table([_row(one) for one in best], columns, _title(result)))
     else:
         views.append(Text(_title(result)))
@@ -64,7 +70,7 @@ def _row(trial: TrialResult) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "bits/char": None if trial.bits_per_char is None else f"{trial.bits_per_char:.3f}",
-        **{short(name): str(value) for name, value in trial.values.items()},
+        **{_heading(name): str(value) for name, value in trial.values.items()},
         "params": trial.parameters,
         "steps": trial.steps,
         "trained": None if trial.trained_s is None else commands.duration(trial.trained_s),

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 
 import seqgen
 from seqgen import commands
-from seqgen_tune.dimension import Dimension, as_keywords
+from seqgen_tune.dimension import Dimension, as_keywords, as_number
 from seqgen_tune.sampling import importance
 from seqgen_tune.study import StudyFolder, cut_numbers, run_name
 
@@ -169,19 +169,10 @@ def _result(trial: FrozenTrial) -> TrialResult:
         number=trial.number,
         state=state,
         bits_per_char=value if value is not None and math.isfinite(value) else None,
-        values={name: _as_number(value) for name, value in facts.get("values", {}).items()},
+        values={name: as_number(value) for name, value in facts.get("values", {}).items()},
         parameters=facts.get("parameters"),
         steps=facts.get("steps"),
         trained_s=facts.get("trained_s"),
         problem=problem,
         same_as=facts.get("same_as"),
     )
-
-
-def _as_number(value: Any) -> Any:
-    """Return a value of a list, all of which are texts, as a number if it is one."""
-    for kind in (int, float) if isinstance(value, str) else ():
-        with contextlib.suppress(ValueError):
-            number = kind(value)
-            return number if math.isfinite(number) else value
-    return value

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import seqgen
-from seqgen_tune.dimension import PARTS, Dimension
+from seqgen_tune.dimension import PARTS, Dimension, as_number
 from seqgen_tune.ranges import Given
 
 _OF_MODEL = ("hidden", "layers", "embedding", "dropout")  # options with keywords of their own
@@ -168,10 +168,15 @@ def first_values(space: Sequence[Dimension], settings: Any) -> dict[str, Any]:
         if one.of and first[one.of] not in one.only:
             continue
         if one.choices:
-            found.update((one.key, choice) for choice in one.choices if choice.lower() == str(value).lower())
+            found.update((one.key, choice) for choice in one.choices if _is_written(choice, value))
         elif isinstance(value, int | float) and one.low <= value <= one.high:
             found[one.key] = value
     return found
+
+
+def _is_written(choice: str, value: Any) -> bool:
+    """Return whether a choice is a way to write a value: "5e-3" is 0.005."""
+    return choice.lower() == str(value).lower() or (not isinstance(value, bool) and as_number(choice) == value)
 
 
 def _checked(given: Given, plain: dict[str, Any], declared: Iterable[seqgen.OptionRange]) -> dict[str, Any]:

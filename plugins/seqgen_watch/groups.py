@@ -83,8 +83,10 @@ class WatchedGroup:
         ]
         rows.sort(key=_order)
         runs = self._is_held([]) or any(view.runs for view in views.values())
-        n_runs = (whole(part(found, "asked"), "seeds") or 0) * len(parts(found, "rows"))
-        measured = f"{len(scored)} of {n_runs}" if n_runs else f"{len(scored)}"
+        n_seeds, cells = whole(part(found, "asked"), "seeds") or 0, {words(row, "cell") for row in parts(found, "rows")}
+        # The folder may have runs of cells and seeds that an earlier bench asked for.
+        n_scored = sum(words(one, "cell") in cells and (whole(one, "seed") or 0) < n_seeds for one in scored.values())
+        measured = f"{n_scored} of {n_seeds * len(cells)}" if n_seeds and cells else f"{len(scored)}"
         counts = part(found, "counts")
         best = min((bits for name in counts if (bits := number(counts, name)) is not None), default=None)
         state = f"{'running' if runs else 'not running'}, {measured} runs measured"
@@ -105,7 +107,8 @@ class WatchedGroup:
         ]
         rows.sort(key=_order)
         ended = sum(row["state"] not in ("running", "stopped") for row in rows)
-        state = f"{'running' if runs else 'not running'}, {ended} of {whole(definition, 'trials')} trials ended"
+        n_trials = max(whole(definition, "trials") or 0, len(rows))  # a study may go on with more
+        state = f"{'running' if runs else 'not running'}, {ended} of {n_trials} trials ended"
         columns = ("trial", "state", "step", "bits_per_char", "values", "left")
         return GroupView(self.path.name, f"study on {words(definition, 'title')}", runs, state, rows, columns)
 

@@ -181,11 +181,13 @@ def max_steps(settings: dict[str, Any]) -> int | None:
     """Return the step at which a run ends at the latest, by its run.json; None if it ends by time alone."""
     train, corpus = part(settings, "train"), part(settings, "corpus")
     limits = [whole(train, "steps"), whole(part(settings, "refit"), "steps")]
-    epochs, n, per_step = number(train, "epochs"), whole(part(corpus, "parts"), "train"), whole(train, "batch_size")
-    if epochs and n and per_step:
-        if corpus.get("layout") == "stream":
-            per_step *= whole(train, "window") or 1
-        limits.append(math.ceil(epochs * -(-n // per_step)))
+    epochs, n, width = number(train, "epochs"), whole(part(corpus, "parts"), "train"), whole(train, "batch_size")
+    if epochs and n and width:
+        per_epoch = -(-n // width)
+        if corpus.get("layout") == "stream":  # windows of lanes, of which there are fewer in a short text
+            window = min(whole(train, "window") or 1, max(1, n // 2))
+            per_epoch = max(1, (n - window) // min(width, max(1, (n - window) // window)) // window)
+        limits.append(math.ceil(round(epochs * per_epoch, 6)))
     return min((limit for limit in limits if limit), default=None)
 
 

@@ -9,14 +9,20 @@ import shutil
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from serving import Client, serving, wait_for
 
 import seqgen
 from browser import Browser, find_chromium
 from conftest import WORDS
+from seqgen_serve.choices import count_sampled
+from seqgen_serve.job import Prompt
 from seqgen_serve.server import listen
+from seqgen_serve.stream import Stream
+from seqgen_serve.together import _Open
 
 pytest.importorskip("fastapi", reason="no FastAPI (extra: serve)")
 pytest.importorskip("uvicorn", reason="no uvicorn (extra: serve)")
@@ -154,6 +160,45 @@ def test_a_stop_ends_rows(client, tiny_run, stop):
         for choice in chunk["choices"]:
             streamed[choice["index"]] += choice["text"]
     assert streamed == [text for text, _ in wanted]
+
+
+def growing(text, stop=()):
+    """Return the job of a row that grows letter by letter, and the chunks that its streams post."""
+    posted = []
+    request = SimpleNamespace(stops=stop, echo=False, logprobs=None, stream=True)
+    served = SimpleNamespace(name="run", grows=True)
+    job = SimpleNamespace(n_rows=1, prompts=[Prompt("", 0, 99, False)], request=request, served=served, stream=None,
+                          post=posted.append, identity="i", created=0, seed=0)  # fmt: skip
+    return job, posted
+
+
+def test_a_row_that_is_shorter_than_a_stop_is_held_back():
+    """What begins a stop of eight letters must not be sent before the seventh."""
+    job, posted = growing("abcdefgh", ["abcdefgh"])
+    stream = Stream(job)
+    for n in range(1, 9):
+        stream.send([[seqgen.Sample(0, "abcdefgh"[:n], n < 8)]], n == 8)
+    assert "".join(choice["text"] for chunk in posted for choice in chunk["choices"]) == ""
+
+
+def test_rows_that_are_sampled_again_go_on_in_their_stream():
+    """A batch in which another job is at fault is sampled anew."""
+    job, posted = growing("abcd")
+    for texts in (("a", "ab"), ("a", "abc", "abcd")):
+        stream = _Open(SimpleNamespace(), job, []).stream
+        for text in texts:
+            stream.send([[seqgen.Sample(0, text, text != "abcd")]], text == "abcd")
+    assert "".join(choice["text"] for chunk in posted for choice in chunk["choices"]) == "abcd"
+
+
+def test_symbols_that_merge_with_the_prompt_are_not_counted_below_zero():
+    sizes = np.array([3, 5])  # with the marks at both ends
+    vocabulary = SimpleNamespace(frame_many=lambda texts: (None, sizes))
+    job = SimpleNamespace(served=SimpleNamespace(vocabulary=vocabulary), prompts=[Prompt("Hann", 3, 99, False)])
+    rows = [[seqgen.Sample(0, "Hannah", False), seqgen.Sample(1, "Hannab", False)]]
+    assert count_sampled(job, rows) == 0
+    sizes += 3
+    assert count_sampled(job, rows) == 1 + 3
 
 
 @pytest.mark.full
@@ -424,6 +469,8 @@ def test_a_model_that_fails_costs_its_requests_only(tiny_run, labelled):
 def test_keys(tiny_run):
     with serving(tiny_run, keys=("right", "other"), local=False) as client:
         assert len(client.texts(n=2)) == 2 and len(Client(client.port, "other").texts(n=2)) == 2
+        of_any_case = {"Authorization": "bearer  right"}
+        assert Client(client.port).call("GET", "/v1/models", headers=of_any_case)[0] == 200
         for key in (None, "wrong", "right "[:-2], ""):
             stranger = Client(client.port, key)
             for method, path in (("POST", "/v1/completions"), ("GET", "/v1/models"), ("GET", "/metrics")):

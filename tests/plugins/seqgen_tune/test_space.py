@@ -10,7 +10,7 @@ import seqgen
 from seqgen.errors import BadOption, UnknownName, UsageError
 from seqgen_tune.dimension import as_keywords
 from seqgen_tune.ranges import Given, parse, read_toml
-from seqgen_tune.space import SpaceBuilder
+from seqgen_tune.space import SpaceBuilder, first_values
 
 PARTS = {"model": "recurrent", "tokenizer": "char", "cell": "gru"}
 
@@ -85,6 +85,17 @@ def test_settings_are_found_in_their_part_and_typed_as_declared():
     assert str(found["train.lr"]) == "train.lr=0.0001..0.01:log" and str(found["cell"]) == "cell=gru|lstm"
     assert built("zoneout=0|0.1")["model.zoneout"].choices == ("0", "0.1")
     assert built("norm=none|before")["model.norm"].only == ()
+
+
+def test_the_first_values_are_found_however_they_are_written():
+    plan = seqgen.plan("names", cell="gru", options={"train.lr": 0.005})
+    space = built("lr=0.5|5e-3", "zoneout=0.9|0", "layers=1..3", "skip=highway|none").values()
+    expected = {"train.lr": "5e-3", "model.zoneout": "0", "model.layers": 1, "model.skip": "none"}
+    assert first_values(list(space), plan.settings) == expected
+
+
+def test_whole_ends_are_written_whole():
+    assert str(built("steps=1..1234567")["train.steps"]) == "train.steps=1..1234567"
 
 
 def test_all_declared_ranges_of_a_part():

@@ -18,6 +18,8 @@ from seqgen.errors import BadOption, CorpusError, DiskError, Diverged, UnknownNa
 
 pytest.importorskip("optuna", reason="no optuna (extra: tune)")
 
+from seqgen.testing.exercise import printed
+from seqgen_tune.plot import _draw_setting
 from seqgen_tune.runner import tune
 
 QUICK = {"steps": 40, "split": "60/20/20", "cell": "vanilla", "hidden": 6, "blend": "none", "batch_size": 16}
@@ -146,6 +148,17 @@ def test_the_first_trial_is_what_would_be_trained_without_a_search(words, in_tmp
     assert trial.values.pop("model.dropout") >= 0.2 > plan.settings.model.options["dropout"], "that is not in the space"
     lr = plan.settings.train.lr
     assert trial.values == {"cell": "lstm", "train.lr": lr, "model.layers": 1, "cell.peepholes": "false"}
+
+
+def test_settings_that_are_named_like_results_keep_their_columns(words, in_tmp):
+    figure = pytest.importorskip("matplotlib.figure", reason="needs the extra 'plot'").Figure()
+    result = tune(words, ["steps=2|3", "batch_size=4|8"], trials=3, **{**QUICK, "steps": None, "batch_size": None})
+    lines = printed(result.view(), width=200).splitlines()
+    heading = next(line.split() for line in lines if line.split()[:1] == ["trial"])
+    assert heading.count("steps") == 1 and "train.steps" in heading and "batch_size" in heading
+    axes = figure.subplots()
+    _draw_setting(axes, result, next(one for one in result.space if one.name == "train.batch_size"))
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["4", "8"]
 
 
 # -- stopping and going on

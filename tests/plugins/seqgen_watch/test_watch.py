@@ -149,6 +149,8 @@ def test_progress_is_estimated_between_checkpoints(run):
         ({"steps": 7, "epochs": 2, "batch_size": 4}, {"parts": {"train": 10}}, None, 6),
         ({"steps": 90}, {}, {"steps": 40}, 40),
         ({"time_s": 60.0}, {}, None, None),
+        ({"epochs": 0.07, "batch_size": 1}, {"parts": {"train": 100}}, None, 7),  # times 100 a little more than 7
+        ({"epochs": 1, "batch_size": 4, "window": 10}, {"layout": "stream", "parts": {"train": 1000}}, None, 24),
     ],
 )
 def test_the_last_step(train, corpus, refit, expected):
@@ -301,9 +303,10 @@ def test_a_name_that_is_none(cli, run, in_tmp):
 def test_a_bench_is_a_table_that_grows(cli, run, in_tmp):
     folder = in_tmp / "runs" / "bench-001"
     folder.mkdir(parents=True)
-    score = {"run": "gru-seed0", "steps": 60, "bits_per_char": 2.345, "parameters": 1234}
+    score = {"run": "gru-seed0", "cell": "gru", "seed": 0, "steps": 60, "bits_per_char": 2.345, "parameters": 1234}
     rows = [{"cell": "gru", "problem": ""}, {"cell": "broken", "problem": "it is"}]
-    found = {"corpus": "words", "asked": {"seeds": 2}, "counts": {"5-gram": 2.5}, "rows": rows, "runs": [score]}
+    found = {"corpus": "words", "asked": {"seeds": 2}, "counts": {"5-gram": 2.5}, "rows": rows}
+    found["runs"] = [score, score | {"run": "gru-seed2", "seed": 2}, score | {"run": "rnn-seed0", "cell": "rnn"}]
     (folder / "results.json").write_text(json.dumps(found))
     shutil.copytree(run, folder / "vanilla-seed0")
     unfinished(folder / "vanilla-seed0")
