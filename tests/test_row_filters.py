@@ -51,6 +51,11 @@ def test_filtered_rows_do_not_depend_on_n_or_the_batch_size(tiny_run):
     assert [row.text for row in tiny_run.sample(10, exact=True, batch_size=64, **wanted)] == exact[:10]
 
 
+def test_no_record_is_as_far_from_others_as_that(tiny_run):
+    with pytest.raises(BadOption, match="min_edit"):
+        tiny_run.sample(1, min_edit=10**20)
+
+
 def test_the_effort_is_a_limit(tiny_run):
     with pytest.raises(
         TooFewRows, match=r"cannot find 50 matching rows: only \d+ among 50 examined; .* raise the effort"

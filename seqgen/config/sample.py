@@ -139,7 +139,7 @@ class SampleConfig(DecodeConfig):
         False, description="reject rows that the domain's validator does not accept"
     )
     min_edit: Annotated[int, Flag(_FILTERS)] = Field(
-        0, ge=0, description="minimum edit distance from every training record (extra: evaluate)"
+        0, ge=0, le=MAX_LENGTH, description="minimum edit distance from every training record (extra: evaluate)"
     )
     effort: Annotated[int | None, Flag(_FILTERS, default="200 a row, at least 20,000")] = Field(
         None, ge=1, description="maximum rows sampled to find those that pass the filters"
