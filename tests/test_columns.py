@@ -5,6 +5,8 @@ import json
 import pytest
 
 import seqgen
+from seqgen.corpus import load_file
+from seqgen.errors import UsageError
 
 SMALL = {"hidden": 4, "steps": 1}
 SMILES = ["CCO", "CCN", "c1ccccc1", "CC(=O)O"]
@@ -124,3 +126,12 @@ def test_a_broken_table_is_refused_where_it_is_read(cli, in_tmp):
 def test_columns_are_small_letters(columns):
     with pytest.raises(ValueError, match=r"columns=.* is not a tuple of lower-case names like \('smiles',\)"):
         seqgen.DomainSpec(name="x", summary="x", columns=columns)
+
+
+def test_objects_need_not_have_all_fields_from_the_first_on(in_tmp):
+    (in_tmp / "cards.jsonl").write_text('{"name": "a", "cost": 1}\n{"name": "b", "rarity": "x", "kind": "k"}\n')
+    records = list(load_file(path="cards.jsonl", fields="name,cost,rarity", label_field="kind"))
+    assert [record.label for record in records] == [None, "k"]
+    assert "rarity" in records[1].text and "rarity" not in records[0].text
+    with pytest.raises(UsageError, match="has no field 'rarities'; did you mean 'rarity'"):
+        list(load_file(path="cards.jsonl", fields="name,rarities"))

@@ -21,6 +21,7 @@ from seqgen.errors import CorpusError, UsageError, did_you_mean
 TableForm = Literal["jsonl", "csv", "tsv", "rows"]
 _SEPARATORS = (",", ";", "\t", "|")  # of .csv files written by spreadsheets and databases
 _SEP_LINE = re.compile("sep=([,;\t|])")  # a first line that Excel understands
+_CHECKED = 1000  # rows
 _MAX_DEPTH = 100  # nested lists or objects in the value of a field
 _UNCLOSED = "unexpected end of data"  # the message of Python's csv module
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # default names of the text field
@@ -117,10 +118,15 @@ class Table(FileSource):
         return rest[0] if len(rest) == 1 else next((name for name in _USUAL if name in row), "")
 
     def _check(self, row: Mapping[str, Any]) -> None:
-        """Refuse field names that are missing from the first row."""
-        for name in (self.columns.text, self.columns.label, *self.columns.text_fields):
-            if name is not None and name not in row:
-                near = did_you_mean(name, row) or f"; it has {_listed(row)}"
+        """Refuse field names that are missing from the first row; of objects, from the first thousand."""
+        wanted = [self.columns.text, self.columns.label, *self.columns.text_fields]
+        names = dict(row)
+        if self.form == "jsonl" and not all(name is None or name in row for name in wanted):
+            for _, other in itertools.islice(self.rows(Counter()), _CHECKED):
+                names |= other
+        for name in wanted:
+            if name is not None and name not in names:
+                near = did_you_mean(name, names) or f"; it has {_listed(names)}"
                 raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near}")
         if not self.columns.text_fields and not self._text_field(row):
             raise UsageError(
