@@ -195,8 +195,8 @@ class _Rows:
             say(f"kept {self.n_kept:,} of {self.n_tried:,} sampled rows ({share:.1%})")
         if self._job.n is not None and self.n_kept < self._job.n:
             raise TooFewRows(
-                f"cannot find {self._job.n:,} rows: only {self.n_kept:,} among {self.n_tried:,} sampled; ask for fewer "
-                "rows, drop a filter, or raise the effort"
+                f"cannot find {self._job.n:,} rows: only {self.n_kept:,} among {self.n_tried:,} examined; ask for "
+                "fewer rows, drop a filter, or raise the effort"
             )
 
 
