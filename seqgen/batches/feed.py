@@ -75,8 +75,8 @@ def count_batches(n_records: int, batch_size: int) -> int:
 
 def evaluation_batches(lengths_N: Integers, batch_size: int, most: int) -> Iterator[Order]:
     """Yield at most ``most`` records, evenly spaced over the corpus, in batches of similar length."""
-    n_rows = min(len(lengths_N), most)
-    rows = np.arange(n_rows) * len(lengths_N) // max(1, n_rows)
+    every = max(1, -(-len(lengths_N) // most))
+    rows = np.arange(0, len(lengths_N), every)
     rows = rows[_by_length(lengths_N[rows])]
     for start in range(0, len(rows), batch_size):
         yield rows[start : start + batch_size]
