@@ -12,7 +12,7 @@ import typer
 from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show, stdout, write
 from seqgen.cli.decoding import decoding
 from seqgen.cli.runs import load_run
-from seqgen.cli.sample_files import TABLES, CountedRows, check_out, described, json_lines, write_out
+from seqgen.cli.sample_files import TABLES, FoundRows, check_out, described, json_lines, write_out
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,13 +103,13 @@ def sample(
     rows = showing_tried(partial(_iter_rows, loaded, n, settings))
     if any(settings[name] for name in ("exact", "unique", "novel", "valid", "min_edit")):
         rows = _with_rate(rows, SampleConfig.validated(settings).rows)
-    if picture is not None:
-        rows = _draw(loaded, rows, picture)
-    rows = counted_rows = CountedRows(rows)
+    found = FoundRows(rows)
+    rows = found if picture is None else _draw(loaded, found, picture)
     label = {} if settings["label"] is None else {"label": settings["label"]}
     given = {**settings["given"], **label}
     if out is None and not as_json and not nul and session.stdout.isatty():
         _show_table(loaded, rows, {name: value for name, value in given.items() if name in loaded.vocabulary.slots})
+        found.check()
         return
     table = TABLES.get(out.suffix.lower()) if out is not None and not as_json and not nul else None
     if table is not None:
@@ -120,7 +120,7 @@ def sample(
         between = "\0" if nul else "\n\n" if loaded.settings.corpus.multiline else "\n"
         chunks = ((row.text + between).encode("utf-8", "surrogatepass") for row in rows)
     if out is not None:
-        write_out(out, chunks, counted_rows)
+        write_out(out, chunks, found)
     elif session.stdout.isatty():
         for chunk in chunks:
             write(chunk.decode("utf-8", "surrogatepass"), as_json=as_json)
@@ -128,6 +128,7 @@ def sample(
         for chunk in chunks:
             session.stdout.buffer.write(chunk)
         session.stdout.buffer.flush()
+    found.check()
 
 
 def _check_form(out: Path | None, *, nul: bool, as_json: bool) -> None:
@@ -165,38 +166,25 @@ def _with_rate(rows: Iterable[Sample], span: tuple[int, int] | None) -> Iterator
 
 def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
     """Pass the rows on, then write their picture."""
-    from seqgen.errors import BadOption, TooFewRows
+    from seqgen.errors import BadOption
     from seqgen.files import write_atomic
     from seqgen.render import draw
 
     suffixes = [*getattr(run.renderer, "suffixes", ()), ".svg"]
     if picture.suffix.lower() not in suffixes:
         raise BadOption(f"--picture {str(picture)!r}: this domain draws {', '.join(dict.fromkeys(suffixes))}")
-    texts, problem = [], None
-    try:
-        for row in rows:
-            texts.append(row.text)
-            yield row
-    except TooFewRows as error:
-        problem = error
+    texts = []
+    for row in rows:
+        texts.append(row.text)
+        yield row
     write_atomic(picture, draw(texts, picture.suffix.lower(), run.renderer))
     say(f"wrote {picture}")
-    if problem is not None:
-        raise problem
 
 
 def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None:
     from seqgen.cli.display import samples_view
-    from seqgen.errors import TooFewRows
 
-    sampled: list[Sample] = []
-    problem = None
-    try:
-        sampled.extend(rows)
-    except TooFewRows as error:
-        problem = error
+    sampled = list(rows)
     scored = run.describe(sampled[:_MAX_SCORED], given=given)
     scored += [{"row": row.number, "text": row.text, "cut": row.cut} for row in sampled[_MAX_SCORED:]]
     show(samples_view(scored, run, stdout()))
-    if problem is not None:
-        raise problem

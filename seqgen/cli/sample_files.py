@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from seqgen.cli.common import say
 from seqgen.errors import MissingExtra, TooFewRows, UsageError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from seqgen import Sample
     from seqgen.api.run import Run
 
-Row = TypeVar("Row")
 _NOT_WRITTEN = dict.fromkeys((".xlsx", ".xls", ".ods"), "give a .csv, which opens there")
 _NOT_WRITTEN |= dict.fromkeys((".sdf", ".mol", ".mid", ".midi"), "give a .csv or a text file")
 _NOT_WRITTEN |= dict.fromkeys((".png", ".svg", ".pdf"), "--picture FILE.svg draws rows")
@@ -39,28 +38,11 @@ def check_out(out: Path, *, force: bool) -> None:
 
 
 def described(run: Run, rows: Iterable[Sample], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield rows with what is known of them, described in lots that grow; what ends them early is raised last."""
-    for lot in _lots(rows, _FIRST):
+    """Yield rows with what is known of them, described in lots that grow."""
+    rows, size = iter(rows), _FIRST
+    while lot := list(itertools.islice(rows, size)):
         yield from run.describe(lot, given=given)
-
-
-def _lots(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """Yield rows in lots that grow from a size; what ends them early is raised after the last one."""
-    rows, problem = iter(rows), None
-    while problem is None:
-        lot: list[Row] = []
-        try:
-            for row in itertools.islice(rows, size):
-                lot.append(row)
-        except TooFewRows as error:
-            problem = error
-        if lot:
-            yield lot
-        if len(lot) < size:
-            break
         size = min(10 * size, _LARGEST)
-    if problem is not None:
-        raise problem
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,23 +100,18 @@ def parquet(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         raise MissingExtra("tables", "--out FILE.parquet") from None
     rows, sink = ({name: _whole(value) for name, value in _finite(row).items()} for row in rows), _Pieces()
     kinds = {"row": pa.int64(), "cut": pa.bool_(), "bits_per_char": pa.float64()}
-    writer = problem = None
-    try:
-        for lot in _lots(rows, _LARGEST):
-            schema = pa.schema([(name, kinds.get(name, pa.string())) for name in lot[0]])
-            table = pa.Table.from_pylist(lot, schema=schema)
-            writer = writer or pq.ParquetWriter(sink, schema)
-            writer.write_table(table)
-            yield sink.take()
-    except TooFewRows as error:
-        problem = error
+    writer = None
+    while lot := list(itertools.islice(rows, _LARGEST)):
+        schema = pa.schema([(name, kinds.get(name, pa.string())) for name in lot[0]])
+        table = pa.Table.from_pylist(lot, schema=schema)
+        writer = writer or pq.ParquetWriter(sink, schema)
+        writer.write_table(table)
+        yield sink.take()
     if writer is None:
         schema = pa.schema([("row", pa.int64()), ("text", pa.string()), ("cut", pa.bool_())])
         writer = pq.ParquetWriter(sink, schema)
     writer.close()
     yield sink.take()
-    if problem is not None:
-        raise problem
 
 
 def _whole(value: Any) -> Any:
@@ -172,12 +149,10 @@ class _Pieces(io.RawIOBase):
 def _json_array(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     """Yield rows as one JSON array, a row a line."""
     between = b"[\n"
-    try:
-        for line in json_lines(rows):
-            yield between + line.rstrip(b"\n")
-            between = b",\n"
-    finally:
-        yield b"\n]\n" if between != b"[\n" else b"[]\n"
+    for line in json_lines(rows):
+        yield between + line.rstrip(b"\n")
+        between = b",\n"
+    yield b"\n]\n" if between != b"[\n" else b"[]\n"
 
 
 def _csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
@@ -209,8 +184,10 @@ ENDINGS: Mapping[str, str] = {".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"
 """How rows of these files stand in shards."""
 
 
-class CountedRows:
-    """Rows that are counted as they are iterated over.
+class FoundRows:
+    """Rows that are counted as they are iterated over, and that end where a filter finds too few.
+
+    So what was found is written like any rows; ``check`` raises the error afterwards.
 
     Attributes:
         n: the number so far.
@@ -218,6 +195,7 @@ class CountedRows:
 
     def __init__(self, rows: Iterable[Sample]) -> None:
         self._rows, self.n = iter(rows), 0
+        self._problem: TooFewRows | None = None
 
     def __iter__(self) -> Iterator[Sample]:
         """Return itself."""
@@ -225,9 +203,22 @@ class CountedRows:
 
     def __next__(self) -> Sample:
         """Return the next row."""
-        row = next(self._rows)
+        try:
+            row = next(self._rows)
+        except TooFewRows as error:
+            self._problem = error
+            raise StopIteration from None
         self.n += 1
         return row
+
+    def check(self) -> None:
+        """Refuse rows of which there were too few.
+
+        Raises:
+            TooFewRows: there were.
+        """
+        if self._problem is not None:
+            raise self._problem
 
 
 def say_written(out: Path, n_rows: int) -> None:
@@ -237,8 +228,8 @@ def say_written(out: Path, n_rows: int) -> None:
     say(f"wrote {counted(n_rows, 'row')} to {out}")
 
 
-def write_out(out: Path, chunks: Iterator[bytes], rows: CountedRows) -> None:
-    """Write what was found, even when a filter found fewer rows than asked, and say how many rows that are.
+def write_out(out: Path, chunks: Iterator[bytes], rows: FoundRows) -> None:
+    """Write the rows that were found, and say how many they are.
 
     Args:
         out: the file.
@@ -247,13 +238,5 @@ def write_out(out: Path, chunks: Iterator[bytes], rows: CountedRows) -> None:
     """
     from seqgen.files import write_atomic
 
-    data, problem = bytearray(), None
-    try:
-        for chunk in chunks:
-            data += chunk
-    except TooFewRows as error:
-        problem = error
-    write_atomic(out, bytes(data))
+    write_atomic(out, b"".join(chunks))
     say_written(out, rows.n)
-    if problem is not None:
-        raise problem
