@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from seqgen.corpus.archives import open_archive
 from seqgen.errors import CorpusError, MissingExtra, NoSuchFile
-
-
-@functools.lru_cache(maxsize=4)
-def _opened(path: Path, changed_ns: int) -> zipfile.ZipFile:
-    """Open a zip file and cache it, so that its index is read once and not for each of a thousand files."""
-    return zipfile.ZipFile(path)
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,7 @@ class PackageFiles:
 
     def _zip(self, root: Path) -> zipfile.ZipFile:
         try:
-            return _opened(root, root.stat().st_mtime_ns)
+            return open_archive(root)
         except zipfile.BadZipFile:
             raise CorpusError(f"{str(root)!r} is neither a wheel nor a folder; {self._download_hint()}") from None
 

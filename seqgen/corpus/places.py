@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import glob
 import gzip
 import importlib
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 
+from seqgen.corpus.archives import open_archive
 from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, SeqgenError, UsageError, one_line
 
 _GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -225,14 +225,7 @@ def _members(archive: Path) -> Iterator[ZipMember]:
 
 def _archive(path: Path) -> zipfile.ZipFile:
     with errors_of(path, "zip archive"):
-        stat = path.stat()
-        return _opened(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
-
-
-@functools.lru_cache(maxsize=2)
-def _opened(path: Path, stamp: tuple[int, ...]) -> zipfile.ZipFile:
-    """Open an archive and cache it, so that its index is read once and not for each of a thousand members."""
-    return zipfile.ZipFile(path)
+        return open_archive(path)
 
 
 # -- opened
