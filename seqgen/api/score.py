@@ -117,16 +117,17 @@ def iter_scores(
 def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
     """Yield chunks of numbered texts that are scored together in reasonable memory; an error is raised after them."""
     chunk: list[tuple[int, str]] = []
-    longest, problem = 0, None
+    longest = 0
     numbered = enumerate(texts, 1)
     while True:
         try:
             number, text = next(numbered)
         except StopIteration:
             break
-        except UsageError as error:  # a text that cannot be read
-            problem = error
-            break
+        except UsageError:  # a text that cannot be read
+            if chunk:
+                yield chunk
+            raise
         longest = max(longest, len(text))
         if chunk and (len(chunk) == _TOGETHER or longest * (len(chunk) + 1) > _MAX_CHARS):
             yield chunk
@@ -134,8 +135,6 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
         chunk.append((number, text))
     if chunk:
         yield chunk
-    if problem is not None:
-        raise problem
 
 
 def _unknown_symbol(run: OpenRun, text: str, called: str) -> UnknownSymbol | None:
