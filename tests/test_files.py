@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -61,6 +62,22 @@ def test_a_taken_folder_is_not_overwritten(tmp_path):
     with pytest.raises(DiskError):
         files.write_folder_atomic(tmp_path / "x", {"a": b"2"})
     assert (tmp_path / "x" / "a").read_bytes() == b"1"
+
+
+def test_a_folder_is_replaced_at_every_point_or_not_at_all(tmp_path, failing):
+    old, new = {"a": b"1", "b": b"2"}, {"a": b"3", "c": b"4"}
+    count = failing(0)
+    files.write_folder_atomic(tmp_path / "whole", old)
+    n_old = count()
+    files.write_folder_atomic(tmp_path / "whole", new, replaces=True)
+    for at in range(n_old + 1, count() + 1):
+        (folder := tmp_path / f"t{at}").mkdir()
+        failing(at)
+        files.write_folder_atomic(folder / "x", old)
+        with contextlib.suppress(DiskError):
+            files.write_folder_atomic(folder / "x", new, replaces=True)
+        assert {path.name: path.read_bytes() for path in (folder / "x").iterdir()} in (old, new)
+        assert os.listdir(folder) == ["x"]
 
 
 def test_files_have_the_usual_mode(tmp_path):

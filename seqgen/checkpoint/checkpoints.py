@@ -108,9 +108,8 @@ class Checkpoints:
         run_files = {name: read_bounded(self.files / name, MAX_JSON_BYTES) for name in sorted(RUN_FILES)}
         if (self.files / NGRAM).exists():
             run_files[NGRAM] = self.read_counts()
-        if (folder / _step_name(step)).exists():  # a damaged one, reached again by a resumed run
-            remove_folders(folder, [_step_name(step)])
-        write_folder_atomic(folder / _step_name(step), pack(snapshot, run_files))
+        # There is one already if it is damaged and a resumed run reached it again, or if it lacks an evaluation.
+        write_folder_atomic(folder / _step_name(step), pack(snapshot, run_files), replaces=True)
         old = [other for other in self.steps() if other <= step][:-_KEEP_LAST]
         with contextlib.suppress(DiskError):
             remove_folders(folder, [_step_name(other) for other in old if other != best])

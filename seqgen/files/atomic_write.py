@@ -17,7 +17,13 @@ from typing import Any, BinaryIO
 
 from seqgen.errors import DiskError
 from seqgen.files.safe_path import SafePath
-from seqgen.files.temporary import remove_abandoned, remove_atomically, temporary_file, temporary_folder
+from seqgen.files.temporary import (
+    making_way,
+    remove_abandoned,
+    remove_atomically,
+    temporary_file,
+    temporary_folder,
+)
 
 
 @contextlib.contextmanager
@@ -112,12 +118,13 @@ def is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def write_folder_atomic(folder: Path | SafePath, files: Mapping[str, bytes]) -> None:
-    """Write a folder of files atomically, in the given order; an existing folder must be empty.
+def write_folder_atomic(folder: Path | SafePath, files: Mapping[str, bytes], *, replaces: bool = False) -> None:
+    """Write a folder of files atomically, in the given order.
 
     Args:
         folder: the folder.
         files: the content of each file by its relative path, such as "src/mycell/cell.py".
+        replaces: see ``build_folder``.
 
     Raises:
         LinkRefused: a parent folder is a link.
@@ -129,20 +136,23 @@ def write_folder_atomic(folder: Path | SafePath, files: Mapping[str, bytes]) -> 
             with (new / name).parent(make=True):
                 write_synced(new / name, data)
 
-    build_folder(folder, fill, sum(map(len, files.values())))
+    build_folder(folder, fill, sum(map(len, files.values())), replaces=replaces)
 
 
-def build_folder(folder: Path | SafePath, fill: Callable[[SafePath], None], n_bytes: int | None = None) -> None:
-    """Create a folder atomically from what ``fill`` writes; an existing folder must be empty.
+def build_folder(
+    folder: Path | SafePath, fill: Callable[[SafePath], None], n_bytes: int | None = None, *, replaces: bool = False
+) -> None:
+    """Create a folder atomically from what ``fill`` writes.
 
     Args:
         folder: the folder.
         fill: writes synced files into the temporary folder it is given.
         n_bytes: the size of all files in bytes, if known.
+        replaces: whether an existing folder is replaced, once the new one is complete; else it must be empty.
 
     Raises:
         LinkRefused: a parent folder is a link.
-        DiskError: writing failed; nothing is left behind.
+        DiskError: writing failed; nothing is left behind, and an existing folder is unchanged.
     """
     target = SafePath.of(folder)
     with disk_errors(target.path, n_bytes), target.parent(make=True) as directory:
@@ -152,7 +162,8 @@ def build_folder(folder: Path | SafePath, fill: Callable[[SafePath], None], n_by
             fill(new)
             with new.opened() as filled:
                 filled.sync()
-            directory.replace(name, target.name)
+            with making_way(directory, target.name) if replaces else contextlib.nullcontext():
+                directory.replace(name, target.name)
             directory.sync()
 
 

@@ -105,18 +105,7 @@ def remove_atomically(directory: Directory, names: list[str]) -> None:
     with contextlib.ExitStack() as stack:
         try:
             for name in names:
-                directory.refuse_link(name)
-                if directory.status(name) is None:
-                    continue
-                if directory.descriptor is not None:
-                    with contextlib.suppress(OSError):
-                        descriptor = directory.open(name, _ANY)
-                        stack.callback(os.close, descriptor)
-                        try_lock(descriptor)
-                hidden = new_name()
-                with contextlib.suppress(FileNotFoundError):  # another process has removed it meanwhile
-                    directory.replace(name, hidden)
-                    renamed.append(hidden)
+                renamed += _hidden(directory, name, stack)
         finally:
             if renamed:
                 with contextlib.suppress(OSError):
@@ -124,6 +113,46 @@ def remove_atomically(directory: Directory, names: list[str]) -> None:
             for hidden in renamed:
                 with contextlib.suppress(OSError):
                     directory.remove(hidden)
+
+
+@contextlib.contextmanager
+def making_way(directory: Directory, name: str) -> Iterator[None]:
+    """Rename what has a name within the context, and remove it at the end; put it back if the context raises.
+
+    Raises:
+        LinkRefused: it is a link.
+        OSError: it cannot be renamed.
+    """
+    with contextlib.ExitStack() as stack:
+        renamed = _hidden(directory, name, stack)
+        try:
+            yield
+        except BaseException:
+            for hidden in renamed:
+                with contextlib.suppress(OSError):
+                    directory.replace(hidden, name)
+            raise
+        for hidden in renamed:
+            with contextlib.suppress(OSError):
+                directory.remove(hidden)
+
+
+def _hidden(directory: Directory, name: str, stack: contextlib.ExitStack) -> list[str]:
+    """Rename a file or folder, locked until the stack is closed; return its temporary name, if it is there."""
+    directory.refuse_link(name)
+    if directory.status(name) is None:
+        return []
+    if directory.descriptor is not None:
+        with contextlib.suppress(OSError):
+            descriptor = directory.open(name, _ANY)
+            stack.callback(os.close, descriptor)
+            try_lock(descriptor)
+    hidden = new_name()
+    try:
+        directory.replace(name, hidden)
+    except FileNotFoundError:  # another process has removed it meanwhile
+        return []
+    return [hidden]
 
 
 def remove_abandoned(directory: Directory, *, own: bool = False) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -75,6 +77,28 @@ def test_a_save_that_is_refused_anywhere_leaves_what_there_was(number, in_memory
             run.save(snapshot(400))
             assert run.load_latest(pytest.fail).state["step"] == 400
     record_property("cases", n_cases)
+
+
+@pytest.mark.promise("R4")
+def test_the_only_checkpoint_is_kept_until_the_one_that_replaces_it_is_there(in_memory, record_property):
+    """A run that was stopped in an evaluation saves its step again; each file operation of that is refused."""
+    run = RunFolder.create(in_memory / "run", {"run.json": b"{}", "tokenizer.json": b"{}"})
+    run.save(snapshot(100))
+    shutil.copytree(run.path, in_memory / "copy")
+    evaluated = replace(snapshot(100), state={"step": 100, "best_step": 100, "ended": ""})
+    with Disk(run.path) as disk:
+        run.save(evaluated)
+    assert run.load(100).state["best_step"] == 100
+    points = [n for n, operation in enumerate(disk.done) if operation.kind in NEEDS_ROOM]
+    _, published = (n for n in points if disk.done[n].kind == "replace")
+    for at in points:
+        for for_good in (False, at != published):  # with the first one aside, a second refusal cannot be met
+            shutil.rmtree(run.path)
+            shutil.copytree(in_memory / "copy", run.path)
+            with contextlib.suppress(DiskError), Disk(run.path, refusing(at, errno.ENOSPC, for_good=for_good)):
+                run.save(evaluated)
+            assert run.load(100).state["best_step"] in (None, 100), disk.done[at]
+    record_property("cases", 2 * len(points))
 
 
 def stopped_run(words, path):
