@@ -8,7 +8,8 @@ its own script, ``benchmarks/engine.py``, of each checkout in turn, pass by pass
 Rows are compared by their ratio to the row that they are compared with there (torch's, mostly), which the load of the
 machine changes less than a rate. "x" is the median over the passes; the brackets hold the smallest and the largest
 ratio of all rounds. A row is worse where its median now is below all ratios before, and that before above all now; in
-tables of seconds the other way round. The table is stored in benchmarks/results/engine_before.md.
+tables of seconds the other way round. The table is stored in benchmarks/results/engine_before.md, where --tables
+replaces the rows of some tables.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from report import table, write_page
+from report import RESULTS, table, write_page
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = {
@@ -124,13 +125,24 @@ def main() -> None:
     args = parser.parse_args()
     git = [shutil.which("git") or "git", "log", "-1", "--format=%h of %as"]
     commit = subprocess.run(git, cwd=args.other, capture_output=True, text=True, check=True).stdout.strip()
-    rows, unmatched = list[list[str]](), 0
-    for name in args.tables.split(","):
+    names, unmatched = args.tables.split(","), 0
+    rows = [row for row in stored_rows(commit) if row[0] not in names]
+    for name in names:
         roots = {"before": (args.other.resolve(), args.python, TABLES[name]), "now": (ROOT, sys.executable, name)}
         more, n_more = compare(name, roots, args.passes, args.rounds)
         rows, unmatched = rows + more, unmatched + n_more
         print("\n".join(" | ".join(row) for row in more), flush=True)
         print(store(rows, unmatched, args, commit), flush=True)
+
+
+def stored_rows(commit: str) -> list[list[str]]:
+    """Return the rows of the page, if it compares with the same commit."""
+    page = RESULTS / "engine_before.md"
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    if f"commit {commit}." not in text:
+        return []
+    cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines())
+    return [row for row in cells if row[0] in TABLES]
 
 
 def store(rows: list[list[str]], unmatched: int, args: argparse.Namespace, commit: str) -> str:
