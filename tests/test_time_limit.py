@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from seqgen import training
 from seqgen.config import TrainSettings
 from seqgen.training import evaluator
 from seqgen.training.schedule import Schedule
+from seqgen.training.shares import Shares
 
 
 class Seen:
@@ -38,6 +40,37 @@ def test_a_reserve_ends_the_steps_earlier():
     assert schedule.ended(5, 8.9) == "" and schedule.ended(5, 8.9, 1.5) == "time"
     assert schedule.share(5, 5.0) == 0.5 and schedule.share(5, 4.0, 2.0) == 0.5
     assert schedule.share(5, 1.0, 11.0) == 1.0  # more than there is
+
+
+def test_a_limit_that_an_evaluation_reaches_ends_the_run_with_it(tmp_path, monkeypatch):
+    """No step follows, with an evaluation of its own beyond the limit."""
+    plain, seen = Shares.samples, Seen()
+
+    def slow(self, *given):
+        time.sleep(1)
+        return plain(self, *given)
+
+    monkeypatch.setattr(Shares, "samples", slow)
+    text = written(tmp_path / "text.txt", 20_000, lines=True)
+    options = {"eval_every": 3, "samples": 2, "patience": 0}
+    run = seqgen.train(text, time=1.5, hidden=8, blend="none", out=tmp_path / "run", listener=seen, options=options)
+    steps = [event.metrics["step"] for event in seen.events if isinstance(event, training.Report)]
+    assert run.folder.latest_state()["ended"] == "time" and steps
+    assert all(step % 3 == 0 for step in steps), steps
+
+
+def test_progress_is_not_reported_before_there_is_a_loss(tmp_path, monkeypatch):
+    """As where the evaluation of a warm start takes its time."""
+    plain, seen = evaluator.Evaluator.plan, Seen()
+
+    def slow(self, *given):
+        time.sleep(0.3)
+        return plain(self, *given)
+
+    monkeypatch.setattr(evaluator.Evaluator, "plan", slow)
+    text = written(tmp_path / "text.txt", 20_000, lines=True)
+    seqgen.train(text, steps=3, hidden=8, blend="none", out=tmp_path / "run", listener=seen, options={"samples": 0})
+    assert all(event.loss_nats for event in seen.events if isinstance(event, training.Progress))
 
 
 @pytest.mark.full

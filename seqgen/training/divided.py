@@ -52,6 +52,7 @@ class DividedGradient:
         self._n_pieces, self._gradients, self._differentiate, self._seed = n_pieces, gradients, differentiate, seed
         self._pad, self._device, self._gang = pad, device, gang
         self._carried: dict[int, State] = {}
+        self._next: dict[int, State] = {}  # carried from the batch that is being computed
 
     def compute(self, batch: Batch, seed: int) -> Tensor:
         """Set the gradients to those of a batch's mean loss; return the loss summed over the batch, nats.
@@ -63,10 +64,12 @@ class DividedGradient:
         Raises:
             WorkerLost: another process has ended, or does not answer in time.
         """
+        self._next = {}
         total = self._branch(batch, seed, self._first, self._last)
         if self._gang is not None:
             self._gang.sum(total)
         self._gradients.load(total)
+        self._carried |= self._next  # only now: where a piece fails, the batch is computed again
         return total[0][-1].clone()  # a view would keep the gradients of all steps whose losses are not read yet
 
     def _branch(self, batch: Batch, seed: int, first: int, last: int) -> list[Tensor]:
@@ -93,7 +96,7 @@ class DividedGradient:
             piece = take_piece(batch, first, last, self._pad).to(self._device)
             self._seed(derive_seed("piece", seed, number))
             with drawing_masks(piece.n_steps):
-                nats, self._carried[number] = self._differentiate(piece, self._carried.get(number))
+                nats, self._next[number] = self._differentiate(piece, self._carried.get(number))
             self._gradients.flats[0][-1].copy_(nats)
 
     # -- the state carried from window to window

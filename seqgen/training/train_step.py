@@ -64,6 +64,9 @@ class TrainStep:
         pieces: number of pieces that a batch is cut into; 1: it is computed as a whole.
         pad: maps the number of steps of a piece to the number to pad to.
         gang: the processes that share the pieces; None: this one computes all.
+
+    Attributes:
+        carries: as given.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class TrainStep:
         self._learns = hasattr(model, "learn")
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         self._manual: bool | None = None if precision == "float32" else False
-        self._carries = carries
+        self.carries = carries
         self._carried: State = None
         self._compiled = False
         if precision == "bfloat16":
@@ -116,8 +119,9 @@ class TrainStep:
             _seed(seed, self._penalty_V.device)
         if self._learns:
             with torch.no_grad():
-                nats, self._carried = self._nats(batch, self._carried)
+                nats, carried = self._nats(batch, self._carried)
                 self._learn(batch)
+            self._carried = carried  # only now: where learning fails, the batch is taken again
             return StepResult(number, lr, batch, nats, None)
         if self._divided is not None:
             nats = self._divided.compute(batch, seed or 0)
@@ -162,9 +166,9 @@ class TrainStep:
                 self._model,  # type: ignore[arg-type]  # as supports_manual_backward found
                 batch,
                 self._penalty_V,
-                carried if self._carries and batch.continues else None,
+                carried if self.carries and batch.continues else None,
                 compiled=self._compiled,
-                carries=self._carries,
+                carries=self.carries,
             )
         with self._autocast:
             nats, state = self._nats(batch, carried)
@@ -173,19 +177,19 @@ class TrainStep:
 
     def _nats(self, batch: Batch, carried: State) -> tuple[Tensor, State]:
         """Return the loss summed over a batch, and the state after it."""
-        if not self._carries:
+        if not self.carries:
             return total_nats(self._model, batch, self._penalty_V), None
         nats, state = carried_nats(self._model, batch, self._penalty_V, carried)
         return nats, map_state(lambda leaf: leaf.detach(), state)
 
     def state(self) -> dict[str, Tensor]:
         """Return what ``load`` needs: the optimizer's tensors, and the state carried from window to window."""
-        carried = self._all_carried() if self._carries else []
+        carried = self._all_carried() if self.carries else []
         return self.optimizer.state() | {f"{_CARRIED}{number}": leaf for number, leaf in enumerate(carried)}
 
     def collect(self) -> None:
         """Send the state after the last batch, over the rows of this process, to rank 0, which asks for it."""
-        if self._carries:
+        if self.carries:
             self._all_carried()
 
     def _all_carried(self) -> list[Tensor]:

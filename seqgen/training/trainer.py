@@ -80,7 +80,7 @@ class Trainer:
         self._feed, self._train_step = self._steps.feed, self._steps.train_step
         stop_step = None if self.refit is None else self.refit.steps
         self.schedule = Schedule(self.settings, self._feed.steps_per_epoch, stop_step)
-        self._saved_step = -1
+        self._saved_step, self._in_step = -1, False
         self._logs = RunLogs(self.folder)
         self._unread: list[StepResult] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
@@ -121,6 +121,7 @@ class Trainer:
         """Publish a checkpoint of the current state.
 
         Raises:
+            CheckpointError: other processes carry a part of the state, and a step has failed.
             Diverged: a weight is not finite; older checkpoints stay as they are.
             DiskError: the disk refused to write.
         """
@@ -135,12 +136,14 @@ class Trainer:
         train = self._train_state()
         self.state.log_bytes = self._logs.sync()
         self.state.elapsed_s = self._elapsed_s()
-        self._saved_at, self._saved_step = time.monotonic(), self.state.step
         path = self.folder.save(Snapshot(model, train, self.state.model_dump(), self._logs.checksums()))
+        self._saved_at, self._saved_step = time.monotonic(), self.state.step
         return Saved(self.state.step, path)
 
     def _train_state(self) -> dict[str, torch.Tensor]:
-        if self.gang is not None:
+        if self.gang is not None and self._train_step.carries:
+            if self._in_step:
+                raise CheckpointError("the other processes have a part of its state, and are in the middle of a step")
             self.gang.command(Command(Order.COLLECT))
         return {name: _detached(tensor) for name, tensor in self._train_step.state().items()}
 
@@ -179,10 +182,11 @@ class Trainer:
                     yield from self._evaluate(reason, stop)
                     continue
                 yield from self._between_steps()
-                lr = self._lr()
+                lr, self._in_step = self._lr(), True
                 if self.gang is not None:
                     self.gang.command(Command(Order.STEP, self.state.step, lr))
                 result = self._train_step.run(self.state.step + 1, lr, *self._steps.inputs(self.state.step))
+                self._in_step = False
                 self._unread.append(result)
                 self.state.step += 1
                 self._tokens_done += result.batch.n_targets
@@ -198,7 +202,8 @@ class Trainer:
         self._read_losses()
         report = self._evaluator.evaluate(self.state, self._lr(), stop)
         self._logs.append(report.metrics, report.samples)
-        self.state.ended = reason or self._patience_spent()
+        over = self.schedule.ended(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)  # meanwhile
+        self.state.ended = reason or self._patience_spent() or over
         saved = self.save()  # before it is reported: a callback may fail
         yield report
         yield saved
@@ -221,7 +226,7 @@ class Trainer:
 
     def _between_steps(self) -> Iterator[Event]:
         now = time.monotonic()
-        if now - self._shown_at >= _PROGRESS_EVERY_S:
+        if now - self._shown_at >= _PROGRESS_EVERY_S and self._tokens_done:
             self._shown_at = now
             yield self.progress()
         if now - self._saved_at >= self.settings.save_every_s and self._saved_step != self.state.step:
