@@ -14,6 +14,7 @@ from resuming import SMALL, Stopper, digests
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import BadOption, Interrupted, UsageError
 from seqgen.measure import read_corpus
+from seqgen.training import Report
 
 LETTERS = "abcdefghij"
 
@@ -71,6 +72,19 @@ def test_its_steps_pass_over_the_records_as_often(pair):
     assert refit.settings.train.steps == round(40 * more)  # over which its rate falls
 
 
+def test_its_rate_falls_over_whole_batches_as_that_of_the_run_did(words, tmp_path):
+    """An epoch of 16 records is a batch, though there is room for 32 in it."""
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(words.read_text().split()[:20]))
+    options = {"eval_every": 20, "best_by": "loss", "patience": 0, "samples": 0}
+    given = {"split": "80/20/0", "batch_size": 32, "blend": "none", "options": options}
+    run = train(few, tmp_path / "run", steps=None, epochs=40, **given)
+    assert run.folder.latest_state()["step"] == 40
+    parts = run.settings.corpus.parts
+    refit = seqgen.refit(run.path, warn=lambda line: None).settings
+    assert refit.train.steps == round(40 * (parts["train"] + parts["valid"]) / parts["train"])
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("end", [{"steps": 300}, {"epochs": 12.5, "steps": None}])
 def test_its_rate_falls_as_that_of_the_run_did(words, tmp_path, end):
@@ -109,6 +123,17 @@ def test_novelty_and_copies_count_both_parts(pair):
 
 
 # -- how it is asked for
+
+
+def test_a_run_that_is_stopped_before_its_refit_is_not_complete(words, tmp_path):
+    def stopping(folder, event):
+        if isinstance(event, Report) and event.metrics["step"] == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="stopped at step 10, saved; continue with: seqgen resume"):
+        train(words, tmp_path / "run", steps=10, refit=True, listener=stopping)
+    assert not (tmp_path / "run-refit").exists()
+    assert seqgen.resume(tmp_path / "run").path == tmp_path / "run-refit"
 
 
 def test_what_follows_from_a_refit_is_no_difference_of_settings(pair):

@@ -25,6 +25,7 @@ from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
 
 if TYPE_CHECKING:
+    from seqgen.config import TrainSettings
     from seqgen.render.progress import Listener, OnProgress
     from seqgen.tokenizers import Vocabulary
 
@@ -262,6 +263,7 @@ def _refit_settings(
         BadOption: nothing was held out, its model counts, or its weights are those of another run.
         CheckpointError: an older version blended it.
     """
+    from seqgen.batches import count_batches
     from seqgen.counting import Mixture
 
     parts, step = settings.corpus.parts, best["best_step"]
@@ -274,19 +276,22 @@ def _refit_settings(
         )
     if settings.start is not None:
         raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")
+    train, window = settings.train, settings.train.window if settings.corpus.layout == "stream" else None
     mixture, more = Mixture.read(best), (parts["train"] + parts["valid"]) / parts["train"]
     steps = max(1, round(step * more))
-    whole = max(steps, round(_whole_steps(settings, latest) * more))
+    whole = max(
+        steps, round(_whole_steps(train, count_batches(parts["train"], train.batch_size, window), latest) * more)
+    )
     changed = {
         "steps": whole, "epochs": None, "time_s": None, "best_by": "loss", "refit": False,
-        "blend": "none" if mixture.gate is None else settings.train.blend,
+        "blend": "none" if mixture.gate is None else train.blend,
         "repeats": "none" if mixture.repeats is None else "on",
     }  # fmt: skip
     return settings.model_copy(
         update={
             "seqgen": seqgen.__version__,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
-            "train": settings.train.model_copy(update=changed),
+            "train": train.model_copy(update=changed),
             "refit": RefitSettings(
                 run=folder,
                 step=step,
@@ -303,13 +308,12 @@ def _refit_settings(
     )
 
 
-def _whole_steps(settings: RunSettings, latest: Mapping[str, Any]) -> float:
+def _whole_steps(train: TrainSettings, per_epoch: int, latest: Mapping[str, Any]) -> float:
     """Return the steps over which the learning rate of a run falls, whether or not it took them all."""
-    train = settings.train
-    per_step = train.batch_size * (train.window if settings.corpus.layout == "stream" else 1)
-    limits = [float(train.steps)] if train.steps is not None else []
-    if train.epochs is not None:
-        limits.append(train.epochs * settings.corpus.parts["train"] / per_step)
+    from seqgen.training.schedule import Schedule
+
+    most = Schedule(train, per_epoch).max_steps()
+    limits = [] if most is None else [float(most)]
     if train.time_s is not None:
         limits.append(latest["step"] / min(max(latest["elapsed_s"] / train.time_s, 1e-9), 1.0))
     return min(limits, default=float(latest["step"]))

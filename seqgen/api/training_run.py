@@ -232,12 +232,12 @@ def how_to_continue(folder: RunFolder, settings: RunSettings, *, ended: bool = F
     Args:
         folder: the run's.
         settings: the content of its run.json.
-        ended: whether the run is complete.
+        ended: whether its training is over; it may still be refitted.
     """
     from seqgen.render.progress import in_ipython
 
     path = shlex.quote(str(folder.path))
-    if ended:
+    if ended and not settings.train.refit:
         return f"the run is complete: {path}"
     given = given_parts(settings)
     if given or (in_ipython() and not plugin_files(settings)):

@@ -68,9 +68,23 @@ def epoch_batches(lengths_N: Integers, batch_size: int, seed: int, epoch: int) -
         yield from cut(left)
 
 
-def count_batches(n_records: int, batch_size: int) -> int:
-    """Return the number of batches of an epoch."""
-    return -(-n_records // batch_size)
+def count_batches(size: int, batch_size: int, window: int | None = None) -> int:
+    """Return the number of batches of an epoch.
+
+    Args:
+        size: the number of records, or of symbols of one long text.
+        batch_size: records of a batch, or lanes of the text.
+        window: the number of symbols of a step, of one long text; None: there are records.
+    """
+    return -(-size // batch_size) if window is None else _lanes(size, batch_size, window)[2]
+
+
+def _lanes(n_symbols: int, batch_size: int, window: int) -> tuple[int, int, int]:
+    """Return the window and the number of lanes of a text, smaller for a short one, and the windows of a lane."""
+    window = min(window, max(1, n_symbols // 2))
+    usable = n_symbols - window  # the random offset skips at most one window
+    lanes = min(batch_size, max(1, usable // window))
+    return window, lanes, max(1, usable // lanes // window)
 
 
 def evaluation_batches(lengths_N: Integers, batch_size: int, most: int) -> Iterator[Order]:
@@ -261,10 +275,7 @@ class StreamFeed:
 
     def __init__(self, stream: Stream, batch_size: int, window: int, seed: int) -> None:
         self._stream, self._seed = stream, seed
-        self._window = min(window, max(1, len(stream) // 2))
-        usable = len(stream) - self._window  # the random offset skips at most one window
-        self._lanes = min(batch_size, max(1, usable // self._window))
-        self.steps_per_epoch = max(1, usable // self._lanes // self._window)
+        self._window, self._lanes, self.steps_per_epoch = _lanes(len(stream), batch_size, window)
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0."""

@@ -17,16 +17,14 @@ from seqgen.files import cache_folder
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from seqgen.batches import Batch, Parts
+    from seqgen.batches import Batch, Feed, Parts
     from seqgen.tokenizers import Vocabulary
 
 _MIN_OPS_PER_THREAD = 12_800_000  # multiplications per step below which a further thread costs more than it saves
 _SMALL = 300_000  # parameters below which a CPU is faster than a GPU, which waits for Python
 _MIN_COMPILE_S = 600.0  # estimated seconds of training, so that compiling takes about a tenth of it at most
-_OPERATION_S, _MULTIPLICATION_S = (
-    5e-6,
-    1e-10,
-)  # rough costs of an operation of a step, and of one of its multiplications
+_OPERATION_S = 5e-6  # rough cost of an operation of a step
+_MULTIPLICATION_S = 1e-10  # and of one of its multiplications
 _WORTH_COMPILING = range(10, 61)  # operations of a step: with fewer, little is gained; with more, by some cells only
 _COMPILE_S, _COMPILE_OPERATION_S = 45.0, 0.12  # processor time of compiling a kind of step, and of its operations
 
@@ -107,7 +105,8 @@ def decide_engine(
         use_engine(model, name)
         precision = _choose_precision(model, batch, penalty_V, train, report)
         _try_step(model, batch, penalty_V, precision)
-        if train.engine == "auto" and _compiles_by_size(model, batch, train, n_parameters, len(encoded["train"])):
+        per_epoch = _feed(encoded, train).steps_per_epoch
+        if train.engine == "auto" and _compiles_by_size(model, batch, train, n_parameters, per_epoch):
             name = "compiled"
         if name == "compiled" and not _compile(model, report):
             name = "fused" if train.engine == "auto" else "scan"
@@ -133,7 +132,7 @@ def restore_engine(
                 report("engine: the run started with compiled steps; its result may differ in the last bits")
 
 
-def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_parameters: int, n_records: int) -> bool:
+def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_parameters: int, steps_per_epoch: int) -> bool:
     """Return whether compiled steps pay: for a run that is long by its sizes, and steps neither tiny nor huge.
 
     Args:
@@ -141,7 +140,7 @@ def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_paramete
         batch: of the usual size.
         train: the training settings.
         n_parameters: parameters of the model.
-        n_records: records to train on.
+        steps_per_epoch: batches of an epoch.
     """
     from seqgen.cells import can_compile, count_operations
 
@@ -151,18 +150,22 @@ def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_paramete
     n_rows, n_times = batch.ids_BT.shape
     products = 3 * n_parameters * n_rows * n_times  # one forward, two backward
     step_s = n_times * sum(counts) * _OPERATION_S + products * _MULTIPLICATION_S
-    steps = [train.steps, None if train.epochs is None else train.epochs * n_records / train.batch_size]
+    steps = [train.steps, None if train.epochs is None else train.epochs * steps_per_epoch]
     limits_s = [train.time_s, *(None if limit is None else limit * step_s for limit in steps)]
     return min(limit_s for limit_s in limits_s if limit_s is not None) > _MIN_COMPILE_S and has_compiler()
 
 
 def trial_batch(model: Any, encoded: Parts, train: TrainSettings) -> Batch:
     """Return the first full batch of the run, on the device of the model."""
-    from seqgen.batches import make_feed
     from seqgen.model import device_of
 
-    feed = make_feed(encoded["train"], batch_size=train.batch_size, window=train.window, seed=train.seed)
-    return feed.probe_batch().to(device_of(model))
+    return _feed(encoded, train).probe_batch().to(device_of(model))
+
+
+def _feed(encoded: Parts, train: TrainSettings) -> Feed:
+    from seqgen.batches import make_feed
+
+    return make_feed(encoded["train"], batch_size=train.batch_size, window=train.window, seed=train.seed)
 
 
 def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> None:
