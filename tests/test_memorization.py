@@ -23,6 +23,7 @@ from seqgen.evaluation import (
 from seqgen.evaluation.common_substring import longest_common_substrings
 from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW, nearest_distances
 
+PAIRS = [f"{one}{two}" for one in WORDS for two in WORDS]
 SOME = st.lists(st.text("abc", max_size=12), min_size=1, max_size=6)
 
 
@@ -98,6 +99,57 @@ def test_chance_is_that_of_the_different_records_held_out(further, tmp_path):
     assert count_different(encoded_parts(tmp_path / "run")) == (30, 7)
     seen = round(figures["copies_chance"] * 300 * 7 / 30)
     assert figures["copies_chance"] == pytest.approx(seen / 300 * 30 / 7) and figures["memorisation"] == TOO_FEW
+
+
+def evaluated_parts(tmp_path, n, held_out, **given):
+    """The figures of 50 samples of a run on 120 words, beside some held-out records."""
+    train, valid = tmp_path / "train.txt", tmp_path / f"{n}.txt"
+    train.write_text("\n".join(PAIRS[:120]) + "\n")
+    valid.write_text("\n".join(held_out) + "\n")
+    settings = {"cell": "vanilla", "hidden": 8, "steps": 3, "blend": "none", "valid": tmp_path / "few.txt", **given}
+    (tmp_path / "few.txt").write_text("\n".join(PAIRS[200:210]) + "\n")
+    return seqgen.train(train, test=valid, out=tmp_path / n, **settings).evaluate(50)
+
+
+def test_a_held_out_record_that_is_there_often_counts_once_for_the_nearest_record_too(tmp_path):
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'evaluate'")
+    once = evaluated_parts(tmp_path, "once", [*PAIRS[130:150], "Anna" * 9])
+    often = evaluated_parts(tmp_path, "often", [*PAIRS[130:150], *["Anna" * 9] * 400])
+    kept = {"nearest_difference", "nearest_difference_low", "shared_difference_chars", "memorisation"}
+    assert kept <= once.keys() and {name: once[name] for name in kept} == {name: often[name] for name in kept}
+
+
+def test_training_records_are_not_held_out_though_not_all_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(copying, "_MAX_RECORDS", 40)
+    plain, held_out = copying.copy_ratio, list[int]()
+
+    def spy(log_p_N, log_q_N, is_train_N, n_samples):
+        held_out.append(int((~is_train_N).sum()))
+        return plain(log_p_N, log_q_N, is_train_N, n_samples)
+
+    monkeypatch.setattr(copying, "copy_ratio", spy)
+    more = {"hidden": 48, "steps": 100, "lr": 0.01}
+    evaluated_parts(tmp_path, "alone", PAIRS[130:150], **more)
+    evaluated_parts(tmp_path, "both", [*PAIRS[130:150], *PAIRS[:20]], **more)
+    assert held_out == [30, 30]  # ten of them of the validation part
+
+
+def test_records_are_as_probable_as_without_their_conditions(tmp_path, monkeypatch):
+    """Since samples have none."""
+    table, seen = tmp_path / "table.csv", {}
+    table.write_text("text,label\n" + "".join(f"{text},{'ab'[n % 2]}\n" for n, text in enumerate(PAIRS[:200])))
+    run = seqgen.train(table, cell="vanilla", hidden=8, steps=20, condition="label", blend="none", out=tmp_path / "run")
+    plain = copying._log_probs
+
+    def spy(*given):
+        found = plain(*given)
+        seen.update(found)
+        return found
+
+    monkeypatch.setattr(copying, "_log_probs", spy)
+    run.evaluate(50)
+    nats = [score.nats for score in run.score(list(seen))]
+    assert [-log for log in seen.values()] == pytest.approx(nats, rel=1e-4) and len(seen) == 200
 
 
 def encoded_parts(path):

@@ -70,7 +70,7 @@ def gather(run: OpenRun, data: EncodedCorpus, samples: list[str]) -> Evidence:
         if found.sizes[1] and not found.different[1]:
             found.notes.append("all held-out records are training records too: no chance levels")
         found.looked_for = samples
-        sought = [*samples, *_spaced(found.held_out)]
+        sought = [*samples, *_examined(found.held_out)]
         found.where = membership(sought, _watched(run.corpus, found.alphabet), run.settings.splitter, str)
     else:
         _gather_pieces(found, run, data)
@@ -138,9 +138,10 @@ def _watched(records: Iterable[Record], alphabet: set[str]) -> Iterator[Record]:
         yield record
 
 
-def _spaced(texts: list[str]) -> list[str]:
-    """Return at most 500 texts, evenly spaced."""
-    return texts[:: max(1, -(-len(texts) // _MAX_EXAMINED))]
+def _examined(texts: Iterable[str]) -> list[str]:
+    """Return at most 500 different texts, evenly spaced, without an empty one."""
+    different = [text for text in dict.fromkeys(texts) if text]
+    return different[:: max(1, -(-len(different) // _MAX_EXAMINED))]
 
 
 def baseline_metrics(run: OpenRun, found: Evidence) -> dict[str, Any]:
@@ -193,9 +194,8 @@ def memory_figures(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[s
     if records:
         figures |= copy_metrics(found.where, found.samples, *found.different)
         figures |= copying_metrics(run.model, data.encoded, run.vocabulary, penalty(run.vocabulary, run.model))
-    fresh = [text for text in dict.fromkeys(found.looked_for) if text and found.where.get(text) != "train"]
-    held_out = [text for text in _spaced(found.held_out) if text and found.where.get(text) != "train"]
-    fresh = _spaced(fresh)
+    fresh = _examined(text for text in found.looked_for if found.where.get(text) != "train")
+    held_out = [text for text in _examined(found.held_out) if found.where.get(text) != "train"]
     if not fresh:
         found.notes.append("no sample is other than a copy: the nearest record and shared substrings are left out")
         return {**figures, "memorisation": memorization_verdict(figures, len(found.looked_for), n_held_out)}

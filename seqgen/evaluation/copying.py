@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from seqgen.batches import Encoded, evaluation_batches
 from seqgen.counting import leave_out_by_order, records_of_texts
 from seqgen.evaluation.excerpts import decoded_rows
+from seqgen.evaluation.memorization import in_training
 from seqgen.evaluation.record_losses import batch_nats
 from seqgen.model import evaluation_mode
 from seqgen.tokenizers import Vocabulary
@@ -69,7 +70,8 @@ def copying_metrics(
     logs: dict[str, float] = {}
     is_train: list[bool] = []
     for name in ("train", "valid", "test"):
-        for text, log in _log_probs(model, parts[name], vocabulary, penalty_V).items():
+        known_N = None if name == "train" else in_training(parts, name)
+        for text, log in _log_probs(model, parts[name], vocabulary, penalty_V, known_N).items():
             if text not in logs:
                 logs[text] = log
                 is_train.append(name == "train")
@@ -120,14 +122,29 @@ def _sampled(log_N: Floats, n_samples: int) -> Floats:
     return found_N
 
 
-def _log_probs(model: nn.Module, encoded: Encoded, vocabulary: Vocabulary, penalty_V: Tensor) -> dict[str, float]:
-    """Return the log probabilities of records, by text; of many, evenly spaced ones."""
+def _log_probs(
+    model: nn.Module, encoded: Encoded, vocabulary: Vocabulary, penalty_V: Tensor, left_out_N: Flags | None = None
+) -> dict[str, float]:
+    """Return the log probabilities of records, by text, without conditions, as samples have none; of many, of some.
+
+    Args:
+        model: in evaluation mode.
+        encoded: the records.
+        vocabulary: their symbols.
+        penalty_V: as ``copying_metrics`` has it.
+        left_out_N: the records that are passed over.
+    """
     found: dict[str, float] = {}
     if not len(encoded):
         return found
     with evaluation_mode(model):
         for rows_B in evaluation_batches(encoded.lengths_N, _BATCH_SIZE, _n_looked_at(encoded)):
-            nats_B = batch_nats(model, encoded.take(rows_B).to(penalty_V.device), penalty_V)
+            rows_B = rows_B if left_out_N is None else rows_B[~left_out_N[rows_B]]
+            if not len(rows_B):
+                continue
+            absent_BC = np.ones((len(rows_B), encoded.n_slots), dtype=bool) if encoded.n_slots else None
+            batch = encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device)
+            nats_B = batch_nats(model, batch, penalty_V)
             found |= zip(decoded_rows(encoded, vocabulary, rows_B), (-nats_B).tolist(), strict=True)
     return found
 
