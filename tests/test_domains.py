@@ -128,6 +128,13 @@ def test_decoding_steps_by_their_names_alone(run):
         run.sample(5, processors=["halff"])
 
 
+def test_records_of_a_reference_that_are_not_valid_are_said(run, tmp_path):
+    (tmp_path / "reference.txt").write_text("one\ntwo\numbra\nsun\n")
+    notes = run.evaluate(5, reference=tmp_path / "reference.txt")["notes"]
+    assert next(note for note in notes if "of the reference are not valid" in note).startswith("2 of the")
+    assert not any("of the reference" in note for note in run.evaluate(5).get("notes", ()))
+
+
 def test_a_metric_that_takes_other_arguments_is_named(run, monkeypatch):
     monkeypatch.setattr(Lengths, "__call__", lambda self, samples: {})
     with pytest.raises(TypeError) as caught:

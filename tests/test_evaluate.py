@@ -122,6 +122,12 @@ def test_meaningless_metrics_are_left_out_with_a_note(long_run, tmp_path, words)
     assert nothing["samples"] == 0 and "memorisation" not in nothing and "symbol_distance" not in nothing
 
 
+def test_of_no_samples_there_are_no_shares(tiny_run):
+    nothing = tiny_run.evaluate(0)
+    assert nothing["samples"] == 0 and "validation_bits_per_char" in nothing
+    assert not [name for name in nothing if name.startswith(("valid_", "unique", "novel"))] and "valid" not in nothing
+
+
 def test_a_large_corpus_is_subsampled_with_a_note(tiny_run, monkeypatch):
     from seqgen.api import evidence
 

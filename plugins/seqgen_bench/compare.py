@@ -147,10 +147,10 @@ def _notes(compared: Sequence[_Compared]) -> list[str]:
     """Return a line on why the held-out losses of runs cannot be compared, if they cannot."""
     corpora = [one.run.settings.corpus for one in compared]
     titles = dict.fromkeys(corpus.title for corpus in corpora)
-    if len(titles) > 1:
-        return [f"the runs were trained on different corpora ({', '.join(titles)}): their losses cannot be compared"]
     if len({corpus.digest for corpus in corpora}) > 1:
-        return [f"the corpus {next(iter(titles))!r} was not the same for all runs: their losses cannot be compared"]
+        different = f"the runs were trained on different corpora ({', '.join(titles)})"
+        changed = f"the corpus {next(iter(titles))!r} was not the same for all runs"
+        return [f"{different if len(titles) > 1 else changed}: their losses cannot be compared"]
     if len({one.records for one in compared}) > 1:
         return ["the runs were split in different ways: their held-out losses are of different records"]
     return []

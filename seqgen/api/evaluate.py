@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.sampling import Sample
 
+_MAX_CHECKED = 1000  # records of a reference of which is said how many are not valid
 _MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
 _BATCHES, _SAMPLES = 8, 1024  # batches and samples of a task
 _MAX_ROWS = 50  # samples that a report has with their scores
@@ -77,8 +78,8 @@ def evaluate(
     with computing(settings.engine.threads):
         result |= distance_figures(run, found) | memory_figures(run, data, found)
     found.notes += _beside_the_log(run, result, len(data.encoded["valid"]))
+    result |= _domain_figures(run, texts, corpus, metrics, reference, found.notes, log)
     result |= {"notes": found.notes} if found.notes else {}
-    result |= _domain_figures(run, texts, corpus, metrics, reference, log)
     labels = _labels_of(metrics)
     files: list[Path] = []
     if writers:
@@ -93,9 +94,13 @@ def _domain_figures(
     corpus: Corpus | None,
     metrics: Mapping[str, Any],
     reference: str | None,
+    notes: list[str],
     log: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Return the metrics of the domain by ``metric.name``, and published values on the reference corpus."""
+    """Return the metrics of the domain by ``metric.name``, and published values on the reference corpus.
+
+    A note is added where records of the reference are not valid: metrics of a domain may leave these out.
+    """
     if not metrics:
         return {}
     result: dict[str, Any] = {}
@@ -103,6 +108,7 @@ def _domain_figures(
     every = max(1, -(-(parts["valid"] + parts["test"]) // _MAX_HELD_OUT)) if run.vocabulary.ends else 1
     held_out = itertools.islice(_Texts(run, training=False), 0, every * _MAX_HELD_OUT, every)
     compared = list(held_out) if corpus is None else [record.text for record in corpus]
+    notes += [] if corpus is None else _of_reference(run, compared[:_MAX_CHECKED])
     log(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
     for name, metric in metrics.items():
         figures = _measure(metric, texts, compared, _Texts(run, training=True))
@@ -111,6 +117,17 @@ def _domain_figures(
         name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
     }
     return result | ({"published": published} if published else {})
+
+
+def _of_reference(run: OpenRun, texts: list[str]) -> list[str]:
+    """Return a note on the first records of a reference that are not valid, if there are any."""
+    from seqgen.evaluation import verdicts
+
+    judged = zip(texts, verdicts(texts, run.validator_here), strict=True)
+    refused = [f"{text[:60]!r}: {verdict.reason[:120]}" for text, verdict in judged if not verdict.ok]
+    if not refused:
+        return []
+    return [f"{len(refused)} of the first {len(texts):,} records of the reference are not valid, such as {refused[0]}"]
 
 
 def _labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
@@ -276,7 +293,7 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> li
     n_logged = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
     why = [f"on {n_logged:,} of the {n_valid:,} records"] if run.vocabulary.ends and n_logged < n_valid else []
     if run.state.get("gate") is not None or run.state.get("repeats") is not None:
-        why.append("with a blend that was fitted to other validation records; here it is fitted to all of them")
+        why.append("each record with a blend that was fitted to the others; here with one that was fitted to all")
     shown = f"the training log says {before:.3f} bits per character for the validation part, measured"
     return [f"{shown} {' and '.join(why)}"] if why else []
 
@@ -289,11 +306,13 @@ def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:
         return {}
     judged = count_samples(texts, run.corpus, run.settings.splitter, run.validator_here, run.recorded_form)
     shares: dict[str, float] = {}
-    if run.validator_here is not None:
+    if run.validator_here is not None and judged.n:
         low, high = share_interval(judged.n_valid, judged.n)
         shares |= {"valid": judged.valid, "valid_low": low, "valid_high": high}
-    low, high = share_interval(judged.n_novel, judged.n_unique)
-    return shares | {"unique": judged.unique, "novel": judged.novel, "novel_low": low, "novel_high": high}
+    if judged.n_valid:  # without a valid sample none of them could be unique or novel
+        low, high = share_interval(judged.n_novel, judged.n_unique)
+        shares |= {"unique": judged.unique, "novel": judged.novel, "novel_low": low, "novel_high": high}
+    return shares
 
 
 # -- reports

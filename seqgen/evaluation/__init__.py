@@ -28,7 +28,7 @@ from seqgen.evaluation.memorization import (
     nearest_candidates,
     similarity_metrics,
 )
-from seqgen.evaluation.novelty import SampleCounts, canonical_form, count_samples, membership
+from seqgen.evaluation.novelty import SampleCounts, canonical_form, count_samples, membership, verdicts
 from seqgen.evaluation.record_losses import (
     Difference,
     RecordLosses,
@@ -84,4 +84,5 @@ __all__ = [
     "share_interval",
     "similarity_metrics",
     "total_nats",
+    "verdicts",
 ]

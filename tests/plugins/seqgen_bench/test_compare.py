@@ -137,6 +137,14 @@ def test_other_records_are_said_and_not_paired(cli, runs, other):
     assert found["rows"][0]["test_bits_per_char"] <= found["rows"][1]["test_bits_per_char"]
 
 
+def test_a_copy_of_a_file_is_no_other_corpus(cli, runs, tmp_path):
+    copy = tmp_path / "copied.txt"
+    copy.write_bytes(runs["good"].path.with_name("words.txt").read_bytes())
+    seqgen.train(copy, cell="vanilla", hidden=4, steps=1, out=tmp_path / "copied", split="50/20/30")
+    result = cli("compare", runs["good"].path, tmp_path / "copied", "-n", 0)
+    assert result.code == 0 and "corpora" not in result.err and "above the best" in result.out
+
+
 def test_other_corpora_are_said(cli, runs, tmp_path):
     path = tmp_path / "others.txt"
     path.write_text("eins zwei drei vier fünf sechs sieben acht".replace(" ", "\n"))
