@@ -529,7 +529,7 @@ def test_torchrun_launches_a_run(words, tmp_path):
     one = seqgen.train(words, cell="gru", workers=1, out=tmp_path / "one", **DIVIDED)
     program = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "seqgen", "train"]
     options = "--cell gru --hidden 10 --embedding 5 --batch-size 8 --split 80/10/10 --steps 12 --dropout 0.3"
-    command = [*program, "--corpus", str(words), *options.split(), "-o", "eval_every=6", "--workers", "2"]
+    command = [*program, "--corpus", str(words), *options.split(), "-o", "eval_every=6"]
     done = subprocess.run([*command, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert digests(tmp_path / "two") == digests(one.path)

@@ -69,7 +69,7 @@ def choose_workers(
         MissingExtra: the executor needs a package that is not installed.
     """
     number = count_workers(requested, pieces)
-    launched = _launched()[1] > 1
+    launched = launched_processes() > 1
     if on is not None or options:
         given = f"--on {on!r}" if on is not None else f"-o executor.{next(iter(options))}"
         if launched:
@@ -109,16 +109,19 @@ def count_workers(requested: int | None, pieces: int) -> int:
     Raises:
         BadOption: it is not a power of two that divides the pieces, or torchrun has started another number.
     """
-    launched = _launched()[1]
+    launched = launched_processes()
     workers = launched if requested is None else requested
     if launched > 1 and workers != launched:
         raise BadOption(f"--workers {requested!r}, but torchrun has started {launched} processes: leave it out")
     if type(workers) is not int or workers < 1 or workers & (workers - 1) or pieces % workers:
-        what = "is one piece, as it was trained without --workers: leave it out"
+        given = f"--workers {workers!r}" if requested is not None else f"torchrun has started {launched} processes"
+        way = "leave it out" if requested is not None else "start it without torchrun"
+        what = f"is one piece, as it was trained without --workers: {way}"
         if pieces > 1:
             fit = [str(2**k) for k in range(11) if pieces % 2**k == 0]
-            what = f"has {pieces} pieces, which {' or '.join(fit)} can share; for others give -o pieces=N in a new run"
-        raise BadOption(f"--workers {workers!r}: a batch of this run {what}")
+            what = f"has {pieces} pieces, which {' or '.join(fit)} can share; "
+            what += "for another power of two give -o pieces=N in a new run"
+        raise BadOption(f"{given}: a batch of this run {what}")
     return workers
 
 
@@ -172,7 +175,7 @@ def gathered(
         WorkerLost: a process has ended, or did not start in time.
     """
     if workers.number == 1:
-        if _launched()[1] > 1:
+        if launched_processes() > 1:
             _announce_nothing()
         yield None
         return
@@ -199,7 +202,7 @@ def _connected(settings: RunSettings, workers: Workers, plugins: Plugins) -> Ite
     from seqgen.training.rendezvous import interface_to, launched_store, serve_store
 
     timeout_s, cuda = settings.train.timeout_s, settings.engine.device.startswith("cuda")
-    if _launched()[1] > 1:
+    if launched_processes() > 1:
         yield Gang(0, workers.number, launched_store(*_launched()), timeout_s=timeout_s, cuda=cuda)
         return
     n, on, options = workers.number - 1, workers.on, workers.options
@@ -327,6 +330,11 @@ def _versions() -> dict[str, str]:
     """Return the versions that all processes must have."""
     here = environment()
     return {"seqgen": __version__, **{name: here[name] for name in _MUST_EQUAL}}
+
+
+def launched_processes() -> int:
+    """Return the number of processes that torchrun has started; 1 without it."""
+    return _launched()[1]
 
 
 def _launched() -> tuple[int, int]:

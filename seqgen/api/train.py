@@ -15,17 +15,11 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
 from seqgen.api.corpora import FILE, CorpusName, open_corpus
-from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched
+from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched, launched_processes
 from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
-from seqgen.api.preflight import (
-    check_memory,
-    check_model,
-    corpus_warnings,
-    count_leaked,
-    part_at_fault,
-)
+from seqgen.api.preflight import check_memory, check_model, corpus_warnings, count_leaked, part_at_fault
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import (
     given_again,
@@ -104,6 +98,8 @@ def train(
     listener, warn, progress = with_progress_line(listener, warn, progress)
     if (out := settings.get("out")) is not None:  # before the work, and again after it
         _refuse_taken(Path(out), refit=bool(settings.get("refit")))
+    if settings.get("workers") is None and (launched := launched_processes()) > 1:
+        settings["workers"] = launched
     executor, settings["options"] = split_executor_options(settings.get("options") or {})
     choose = partial(choose_workers, settings.get("workers"), settings.get("on"), executor)
     planned = plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings)
