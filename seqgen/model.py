@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from seqgen.cells import Around, Cell, Dropout, PastAttention, RecurrentDropout, Stack, StepCell, Zoneout
 from seqgen.errors import FAULT_NOTE, PluginError
+from seqgen.optional_methods import has_stepper
 from seqgen.plugin_guards import defined_at
 from seqgen.protocols import Model, State
 from seqgen.states import list_leaves
@@ -190,10 +191,9 @@ def generic_stepper(model: Model) -> Stepper:
 
 def make_stepper(model: Model) -> Stepper:
     """Return the model's own step for sampling if it has one, else the generic one."""
-    own: Callable[[], Stepper] | None = getattr(model, "stepper", None)
-    if own is None:
+    if not has_stepper(model):
         return generic_stepper(model)
-    step = own()
+    step = model.stepper()
     if not callable(step):
         place = defined_at(model, "stepper")
         raise PluginError(f"stepper returned {type(step).__name__}, not a function of a step{place}")

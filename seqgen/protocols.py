@@ -51,7 +51,8 @@ class Tokenizer(Protocol):
     """A mapping of text to symbol ids 0 .. ``n_symbols`` - 1 and back.
 
     Core adds special symbols (pad, begin, end, conditions), as ids and never as text. Subclass it to inherit
-    ``encode_many`` and ``decode_many``.
+    ``encode_many`` and ``decode_many``. ``fit_parts``, ``join``, ``symbol_bytes`` and ``doubt`` are optional; see
+    ``seqgen.optional_methods``.
     """
 
     @property
@@ -63,16 +64,6 @@ class Tokenizer(Protocol):
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
         """Learn the symbols from texts; keyword-only parameters are the options of the tokenizer."""
         ...
-
-    # Optional methods:
-    # - fit_parts(texts, training, **options), a class method of tokenizers that learn more than an alphabet, such as
-    #   merges: all texts for the alphabet, those of the training part for the rest.
-    # - join(fitted), a class method: what fit returns of all texts, given what it returned of each of several parts of
-    #   them, in order. A large corpus is then read by several processes from the start.
-    # - symbol_bytes(), of tokenizers whose symbols are parts of characters: the bytes of each symbol, which constraints
-    #   need; for other tokenizers core computes them.
-    # - doubt(texts), a class method: a warning about texts that it can encode but is not made for, which is logged
-    #   before training, or ""; it may raise CorpusError to refuse them.
 
     def encode(self, text: str) -> Sequence[int]:
         """Return the ids of a text.
@@ -114,7 +105,10 @@ class Tokenizer(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """A function of ids and a state to logits and the next state. Implementations are ``torch.nn.Module``."""
+    """A function of ids and a state to logits and the next state. Implementations are ``torch.nn.Module``.
+
+    ``learn``, ``stepper`` and ``logits_at`` are optional; see ``seqgen.optional_methods``.
+    """
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first symbol, every leaf (B, ...)."""

@@ -29,6 +29,7 @@ from seqgen.corpus import (
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import CorpusError, DiskError, UsageError
 from seqgen.files import SafePath, cache_folder, dump_checksummed, dump_json, load_checksummed, write_atomic
+from seqgen.optional_methods import fits_parts, joins
 from seqgen.registry import Entry
 
 if TYPE_CHECKING:
@@ -140,18 +141,18 @@ def learn(
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
         return encode_with(corpus, title, vocabulary, splitter, known[0], progress, warn=warn, divided=divided)
     counted, kept = Survey(), list[Record]()
-    if divided is not None and begun is None and hasattr(make, "join"):
+    told = _reading(progress)
+    if divided is not None and begun is None and joins(make):
         first = [record.text for record in itertools.islice(corpus, _TRIED)]
-        found = divided.count(counted, options, conditions, _reading(progress))
-        fitted = make.join([make.from_json(data) for data in found])
+        found = divided.count(counted, options, conditions, told)
+        fitted: Any = make.join([make.from_json(data) for data in found])
     else:
-        reading = _reading(progress)
-        passing = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, progress=reading)
+        passing = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, progress=told)
         first = list(itertools.islice(passing, _TRIED))
         texts = itertools.chain(first, passing)
         if begun is not None:
             fitted = extend_tokenizer(begun.tokenizer, texts, options)
-        elif hasattr(make, "fit_parts"):
+        elif fits_parts(make):
             fitted = make.fit_parts(texts, _training_texts(corpus, splitter, counted, progress), **options)
         else:
             fitted = make.fit(texts, **options)

@@ -32,6 +32,7 @@ from seqgen.errors import (
     one_line,
 )
 from seqgen.files import free_bytes
+from seqgen.optional_methods import doubts
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.protocols import Verdict
 from seqgen.registry import Entry, attribute_errors
@@ -50,9 +51,7 @@ _ARGUMENTS = re.compile(r"takes (\d+) positional arguments? but (\d+) w")
 def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Vocabulary) -> list[str]:
     """Return warnings about the first records: not valid in the domain, unusual for the tokenizer, not augmented."""
     looked_into = (
-        resolved.corpus.qualified == FILE
-        or resolved.augmentation is not None
-        or hasattr(resolved.tokenizer.load(), "doubt")
+        resolved.corpus.qualified == FILE or resolved.augmentation is not None or doubts(resolved.tokenizer.load())
     )
     if resolved.layout != "lines" or not looked_into:
         return []  # a corpus may be slow to read
@@ -77,7 +76,7 @@ def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
     """Return the warning of a tokenizer about texts that it can cut and is not made for."""
     with attribute_errors(entry, "fails on the first records"):
         tokenizer = entry.load()
-        line = tokenizer.doubt(texts) if hasattr(tokenizer, "doubt") else ""
+        line = tokenizer.doubt(texts) if doubts(tokenizer) else ""
         return f"tokenizer {entry.spec.name}: {line}" if line else ""
 
 

@@ -41,6 +41,7 @@ from seqgen.corpus import Splitter, stamps_of
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL
+from seqgen.optional_methods import learns
 from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.registry import attribute_errors
@@ -238,7 +239,7 @@ def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> 
     settings = run_settings(resolved, plugins, data)
     if not getattr(resolved.corpus.spec, "recommended", None):
         settings = with_sizes(settings, data, resolved.open)
-    counts = hasattr(resolved.model.load(), "learn")
+    counts = learns(resolved.model.load())
     domain = resolved.parts["domain"].spec
     assert isinstance(domain, DomainSpec)
     train = with_blend(with_best_by(settings, data.survey, counts=counts), data, domain, counts=counts)
@@ -375,7 +376,7 @@ class TrainingPlan:
         resolved, data, settings = self.resolved, self.data, self.settings
         model = build_model(self.plugins, settings)
         n_parameters = count_parameters(model)
-        if not n_parameters and not hasattr(model, "learn"):
+        if not n_parameters and not learns(model):
             raise PluginError(f"{resolved.model.full_label} has no parameter to train")
         if resolved.start is not None:
             load_weights(model, resolved.start, data.vocabulary)

@@ -31,6 +31,7 @@ from seqgen.errors import (
     is_out_of_memory,
     one_line,
 )
+from seqgen.optional_methods import learns
 from seqgen.plugins import Plugins
 from seqgen.signals import StopFlag
 
@@ -91,7 +92,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
 
     folder, settings, plugins, data = opened.folder, opened.settings, opened.plugins, opened.data
     model, warn, stop, snapshot = opened.model, opened.warn, opened.stop, opened.snapshot
-    workers = Workers() if hasattr(model, "learn") else opened.workers
+    workers = Workers() if learns(model) else opened.workers
     if workers.number < opened.workers.number:
         warn("a model that counts is trained by one process: the other workers have nothing to do")
     with (

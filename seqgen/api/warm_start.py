@@ -20,6 +20,7 @@ from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
 from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
+from seqgen.optional_methods import learns
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
 from seqgen.render import visible
@@ -194,7 +195,7 @@ class WarmStart:
             raise BadOption(f"--from {name}: its tokenizer has {'; '.join(differing['tokenizer'])}")
         cell, model = cell_settings(parts, options), PartSettings(name=own.model.name, options=options["model"])
         blank = blank_model(plugins, own.model_copy(update={"model": model, "cell": cell}))
-        if hasattr(blank, "learn"):
+        if learns(blank):
             raise BadOption(f"--from {name}: its model counts and has no weights to start from")
         if blank is not None and (problem := difference(self.snapshot.model, blank.state_dict())):
             asked = [f"{part}.{line}" for part in stored if part != "tokenizer" for line in differing[part]]

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
 from seqgen.model import device_of, evaluation_mode
+from seqgen.optional_methods import has_logits_at
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
 
@@ -78,11 +79,11 @@ def total_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
 def batch_logits(model: Any, batch: Batch, penalty_V: Tensor) -> tuple[Tensor, Tensor]:
     """Return masked logits (N, V) and targets (N,), time first; a model with ``logits_at`` skips padded positions."""
     state = model.initial_state(len(batch.ids_BT))
-    targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)
-    if logits_at is None:
+    targets_N = batch.targets_BT.t().flatten()
+    if not has_logits_at(model):
         logits_NV = model(batch.ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
     else:
-        logits_NV = logits_at(batch.ids_BT, state, batch.at_N)
+        logits_NV = model.logits_at(batch.ids_BT, state, batch.at_N)
         targets_N = targets_N if batch.at_N is None else targets_N[batch.at_N]
     return logits_NV + penalty_V, targets_N
 

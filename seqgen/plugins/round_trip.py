@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, SeqgenError, UnknownSymbol, find_plugin_frame, one_line
+from seqgen.optional_methods import fits_parts
 from seqgen.plugin_guards import defined_at
 from seqgen.registry import Entry, attribute_errors
 
@@ -61,7 +62,7 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
             that the run could not be opened.
     """
     tokenizer = vocabulary.tokenizer
-    _check_fitted(entry, tokenizer, "fit_parts" if hasattr(entry.load(), "fit_parts") else "fit")
+    _check_fitted(entry, tokenizer, "fit_parts" if fits_parts(entry.load()) else "fit")
     texts, rows = _encoded(entry, vocabulary, _first_texts(texts, whole=vocabulary.ends))
     if any(texts) and not any(rows):
         raise _error(entry, tokenizer, "encode", f"encode gives no ids, of {_shown(texts[0])} too")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells import Cell
+from seqgen.optional_methods import learns
 from seqgen.protocols import Model, State
 from seqgen.registry import check_module
 from seqgen.testing.check import Subject
@@ -106,7 +107,7 @@ def layer_of(
         check_module("model", module, "it")
         features, size = 0, V
     module = module.to(dtype).train(training)
-    if hasattr(module, "learn"):  # a counting model needs some counts
+    if learns(module):  # a counting model needs some counts
         for _ in range(3):
             module.learn(torch.randint(V, (B, T)), torch.randint(V, (B, T)))
     return Layer(module, features, size, dtype)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from seqgen.model import make_stepper
+from seqgen.optional_methods import has_logits_at, has_stepper, learns
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, T, V, close, copy_leaves, layer_of, leaves_of, same
 
@@ -27,15 +28,16 @@ def stepper(subject: Subject) -> str:
             assert close(logits_BV, logits_BTV[:, t]), f"stepper() differs at step {t}"
             assert same(leaves_of(state), before), "stepper() modifies the state it is given"
             state = after
-    return "" if hasattr(layer.module, "stepper") else "no stepper(): core uses its own"
+    return "" if has_stepper(layer.module) else "no stepper(): core uses its own"
 
 
 def logits_at(subject: Subject) -> str:
     """Check that ``logits_at(ids_BT, state, at_N)`` gives the logits of forward at these positions."""
     layer = layer_of(subject)
-    at = getattr(layer.module, "logits_at", None)
-    if at is None:
+    module: object = layer.module
+    if not has_logits_at(module):
         return "no logits_at()"
+    at = module.logits_at
     ids_BT = layer.inputs()
     logits_NV = layer.run(ids_BT)[0].transpose(0, 1).flatten(0, 1)
     assert close(at(ids_BT, layer.start(), None), logits_NV), (
@@ -49,12 +51,13 @@ def logits_at(subject: Subject) -> str:
 def learn(subject: Subject) -> str:
     """Check that ``learn`` makes its batch more probable, stores it in buffers, and leaves its arguments unmodified."""
     layer = layer_of(subject)
-    if not hasattr(layer.module, "learn"):
+    learner: object = layer.module
+    if not learns(learner):
         return "no learn(): trained by a gradient"
     ids_BT, targets_BT = torch.randint(1, V, (B, T)), torch.randint(1, V, (B, T))
     given, before = (ids_BT.clone(), targets_BT.clone()), _loss(layer.run(ids_BT)[0], targets_BT)
     kept = copy_leaves(list(layer.module.buffers()))
-    layer.module.learn(ids_BT, targets_BT)  # type: ignore[operator]
+    learner.learn(ids_BT, targets_BT)
     assert torch.equal(ids_BT, given[0]) and torch.equal(targets_BT, given[1]), "learn modifies its arguments"
     assert not same(layer.module.buffers(), kept), "learn changes no buffer, so what it learns is not saved"
     assert _loss(layer.run(ids_BT)[0], targets_BT) < before, "the batch given to learn is not more probable afterwards"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seqgen.optional_methods import learns
 from seqgen.states import map_state, select_rows, structure_difference
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, leaves_of, same, trained_parameters
@@ -140,7 +141,7 @@ def eval_mode(subject: Subject) -> None:
 def padding(subject: Subject) -> None:
     """Check that padding changes neither outputs within the rows nor gradients, in training mode."""
     layer = layer_of(subject, training=True)
-    if hasattr(layer.module, "learn"):
+    if learns(layer.module):
         _counts_no_padding(subject)
         return
     inside_BT = torch.arange(T) < torch.tensor(_LENGTHS)[:, None]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.errors import UnknownSymbol
+from seqgen.optional_methods import has_symbol_bytes, joins
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import HOSTILE
 
@@ -134,9 +135,9 @@ def decode_many(subject: Subject) -> None:
 def symbol_bytes(subject: Subject) -> str:
     """Check that ``symbol_bytes()``, if there is one, gives the bytes that each symbol decodes to."""
     tokenizer = _fitted(subject)
-    pieces = tokenizer.symbol_bytes() if hasattr(tokenizer, "symbol_bytes") else None
+    pieces = tokenizer.symbol_bytes() if has_symbol_bytes(tokenizer) else None
     if pieces is None:
-        return "" if hasattr(tokenizer, "symbol_bytes") else "no symbol_bytes(): core finds the bytes by decoding"
+        return "" if has_symbol_bytes(tokenizer) else "no symbol_bytes(): core finds the bytes by decoding"
     assert len(pieces) == tokenizer.n_symbols, f"symbol_bytes() has {len(pieces)} entries, not {tokenizer.n_symbols}"
     for text in subject.texts:
         written = b"".join(pieces[index] for index in tokenizer.encode(text))
@@ -147,7 +148,7 @@ def symbol_bytes(subject: Subject) -> str:
 def join(subject: Subject) -> str:
     """Check that ``join``, if there is one, gives what ``fit`` gives of all texts."""
     make, options = subject.spec.resolve(), subject.entry.options(subject.options)
-    if not hasattr(make, "join"):
+    if not joins(make):
         return "no join(): one process fits it to all texts"
     half = len(subject.texts) // 2
     parts = [make.fit(texts, **options).to_json() for texts in (subject.texts[:half], subject.texts[half:])]

@@ -6,13 +6,14 @@ Special symbols are ids and never text: "<eos>" in a corpus is plain characters.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqgen.errors import PluginError, SeqgenError, UsageError, did_you_mean
+from seqgen.optional_methods import fits_parts, has_symbol_bytes
 from seqgen.protocols import Tokenizer
 
 if TYPE_CHECKING:
@@ -103,9 +104,8 @@ class Vocabulary:
 
         A tokenizer may define them by a method ``symbol_bytes``; otherwise decoding is checked on random sequences.
         """
-        own: Callable[[], list[bytes] | None] | None = getattr(self.tokenizer, "symbol_bytes", None)
-        if own is not None:
-            found = own()
+        if has_symbol_bytes(self.tokenizer):
+            found = self.tokenizer.symbol_bytes()
             said = isinstance(found, list) and all(isinstance(piece, bytes) for piece in found)
             if found is not None and not (said and len(found) == self.tokenizer.n_symbols):
                 called = f"{type(self.tokenizer).__module__}.{type(self.tokenizer).__qualname__}.symbol_bytes"
@@ -198,7 +198,7 @@ def extend_tokenizer(known: Tokenizer, texts: Iterable[str], options: Mapping[st
         options: the options of the tokenizer's ``fit``.
     """
     make, symbols = type(known), _symbols(known)
-    if symbols is None or hasattr(make, "fit_parts"):
+    if symbols is None or fits_parts(make):
         return known
     try:
         again = make.fit(symbols, **options)

@@ -13,6 +13,7 @@ from seqgen.compute import computing
 from seqgen.config import TrainSettings
 from seqgen.errors import UsageError, is_out_of_memory
 from seqgen.files import cache_folder
+from seqgen.optional_methods import learns
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -172,7 +173,7 @@ def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> No
     """Differentiate a batch, which traces the steps; the model is restored."""
     from seqgen.training.train_step import TrainStep
 
-    if hasattr(model, "learn"):
+    if learns(model):
         return
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training = model.training
@@ -192,7 +193,7 @@ def _choose_precision(model: Any, batch: Batch, penalty_V: Tensor, train: TrainS
 
     Never a measurement, which would make the bytes of a run depend on the load of the machine.
     """
-    if train.precision == "float32" or hasattr(model, "learn"):
+    if train.precision == "float32" or learns(model):
         return "float32"
     from seqgen.engine.processor import computes_in_bfloat16
 

@@ -18,6 +18,7 @@ from seqgen.cells import drawing_masks, is_compiled
 from seqgen.errors import FAULT_NOTE, Diverged
 from seqgen.evaluation import carried_nats, total_nats
 from seqgen.model import device_of
+from seqgen.optional_methods import learns
 from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS
@@ -86,7 +87,7 @@ class TrainStep:
         self._model, self._penalty_V, self._clip_norm = model, penalty_V, clip_norm
         self._poisoned, self._zero, self._skip = torch.zeros(3, device=penalty_V.device)
         self._gradients = Gradients(model.parameters())
-        self._learns = hasattr(model, "learn")
+        self._learns = learns(model)
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         self._manual: bool | None = None if precision == "float32" else False
         self.carries = carries
