@@ -1,7 +1,8 @@
-"""Conditions and an augmentation in a configuration: ``[train] condition = [...]`` and ``augment = "..."``."""
+"""Conditions, an augmentation and a domain in a configuration: ``[train] condition = [...]`` and others."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def test_an_augmentation_stands_in_a_configuration_with_its_options(train, in_tm
     assert chosen.name == "smallcaps:smallcaps" and chosen.options == {"share": 0.25}
 
 
+def test_a_domain_stands_in_a_configuration_and_a_flag_wins(train, in_tmp):
+    assert train('[corpus]\ndomain = "dna"\n').code == 0 and settings(in_tmp).corpus.domain == "seqgen_bio:dna"
+    shutil.rmtree(in_tmp / "run")
+    assert train('[corpus]\ndomain = "dna"\n', "--domain", "text").code == 0
+    assert settings(in_tmp).corpus.domain.endswith("text")
+
+
 @pytest.mark.parametrize(
     ("toml", "says"),
     [
@@ -60,6 +68,8 @@ def test_an_augmentation_stands_in_a_configuration_with_its_options(train, in_tm
         ('[train]\ncondition = ""\n', "cannot use condition '' of [train]"),
         ('[train]\ncondition = ["colour"]\n', "colour"),
         ("[train]\naugment = true\n", "cannot use augment True of [train]"),
+        ("[corpus]\ndomain = 1\n", "cannot use domain 1 of [corpus]"),
+        ('[corpus]\ndomain = "dnaa"\n', "did you mean 'dna'"),
         ('[train]\naugment = "smallcap"\n', "did you mean 'smallcaps'"),
         ('[train]\naugment = "smallcaps"\n\n[augmentation]\nname = "other"\n', "[augmentation] names 'other'"),
         ('[train]\ncondition = ["kind"]\n[corpus]\nlayout = "stream"\n', "no records to condition"),

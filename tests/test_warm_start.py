@@ -349,6 +349,35 @@ def test_another_file_is_read_as_the_first_was(in_tmp):
     assert not [line for line in warned if "no record has" in line]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "text", "label"),
+    [
+        ("smiles,kind", "canonical_smiles,kind", "canonical_smiles", "kind"),
+        ("SMILES,kind", "kind,smiles", "smiles", "kind"),
+        ("smiles,kind", "smiles,sort", "smiles", None),
+    ],
+)
+def test_the_columns_of_another_file_are_found_anew(in_tmp, before, now, text, label):
+    """The column of the texts was found, not given."""
+    for name, head in (("first.csv", before), ("second.csv", now)):
+        row = ",".join("a" if column in ("kind", "sort") else "CCO" for column in head.split(","))
+        (in_tmp / name).write_text("\n".join([head, *[row] * 20]))
+    seqgen.train("first.csv", label_field="kind", out="first", **SMALL)
+    run = seqgen.train("second.csv", start="first", out="second", steps=1)
+    options = run.settings.corpus.options
+    assert (options["text_field"], options["label_field"]) == (text, label)
+    assert {record.text for record in run.corpus} == {"CCO"} and run.domain.endswith("smiles")
+
+
+def test_texts_that_were_built_of_fields_are_built_of_them_again(in_tmp):
+    for name in ("first.csv", "second.csv"):
+        (in_tmp / name).write_text("smiles,kind\n" + "CCO,a\nCCN,b\n" * 9)
+    given = {**SMALL, "options": {"fields": "kind,smiles"}}
+    seqgen.train("first.csv", out="first", **given)
+    options = seqgen.train("second.csv", start="first", out="second", steps=1).settings.corpus.options
+    assert options["fields"] == "kind,smiles" and options["text_field"] is None
+
+
 def test_one_long_text(in_tmp):
     (in_tmp / "text.txt").write_text("the cat sat on the mat; the dog did not. " * 60)
     (in_tmp / "other.txt").write_text("a bat! the cat sat on the bat! " * 60)
@@ -500,7 +529,8 @@ def test_files_of_one_form(in_tmp, before, form, now, kept):
     seqgen.train(before, out="first", **given, **{**SMALL, "steps": 1})
     start = find_warm_start("first", in_tmp, default_plugins())
     entry = default_plugins().registry.get("corpus", "seqgen:file")
-    assert ("label_field" in start.read_as(entry, {"path": str(in_tmp / now)})) == kept
+    assert (start.columns(entry, {"path": str(in_tmp / now)}).get("label_field") == "sex") == kept
+    assert "label_field" not in start.read_as(entry, {"path": str(in_tmp / now)})
 
 
 @pytest.mark.full

@@ -176,18 +176,20 @@ def resolve(
 
 
 def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
-    """Return a configuration with the conditions and the augmentation of the table [train], unless it has its own.
+    """Return a configuration with the conditions and augmentation of [train] and the domain of [corpus], or its own.
 
     Args:
         config: what the user gives; flags win over TOML.
-        toml: the tables; ``condition`` and ``augment`` are taken out of [train].
+        toml: the tables; ``condition``, ``augment`` and ``domain`` are taken out of them.
 
     Raises:
-        BadOption: ``condition`` is neither a text nor a list of texts, ``augment`` is no text, or it is not the
-            augmentation that the table [augmentation] names.
+        BadOption: ``condition`` is neither a text nor a list of texts, ``augment`` or ``domain`` is no text, or the
+            table [augmentation] names another augmentation.
     """
-    table = toml.get("train", {})
+    table, domain = toml.get("train", {}), toml.get("corpus", {}).pop("domain", None)
     condition, augment = table.pop("condition", []), table.pop("augment", None)
+    if domain is not None and not (isinstance(domain, str) and domain):
+        raise BadOption(f'cannot use domain {domain!r} of [corpus]: write the name of one, domain = "NAME"')
     fields = condition.split(",") if isinstance(condition, str) else condition
     if not (isinstance(fields, list) and all(isinstance(one, str) and one.strip() for one in fields)):
         raise BadOption(f'cannot use condition {condition!r} of [train]: write fields, condition = ["label"]')
@@ -199,7 +201,8 @@ def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
     given = config.condition
     named = given.split(",") if isinstance(given, str) else given
     conditions = named if named and not isinstance(given, str) else [one.strip() for one in named or fields]
-    return config.model_copy(update={"condition": tuple(conditions), "augment": config.augment or augment})
+    of_toml = {"augment": config.augment or augment, "domain": config.domain or domain}
+    return config.model_copy(update={"condition": tuple(conditions), **of_toml})
 
 
 def _options_by_default(
@@ -299,7 +302,8 @@ def _find_parts(
     given |= implied if config.corpus is not None else {}
     if corpus.qualified == FILE and given.get("path"):
         corpus.options({"path": given["path"]})  # refuses what is no path
-        domain, reading = read_file_as(corpus, given, plugins, domain)
+        before = {} if start is None else start.columns(corpus, given)
+        domain, reading = read_file_as(corpus, given, plugins, domain, before)
     elif domain is None:
         domain = plugins.registry.get("domain", "seqgen:text")
     assert isinstance(domain.spec, DomainSpec)

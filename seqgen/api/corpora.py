@@ -7,6 +7,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
@@ -265,7 +266,11 @@ def _held_out(
 
 
 def read_file_as(
-    corpus: Entry, said: Mapping[str, Any], plugins: Plugins, domain: Entry | None = None
+    corpus: Entry,
+    said: Mapping[str, Any],
+    plugins: Plugins,
+    domain: Entry | None = None,
+    before: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Entry, dict[str, Any]]:
     """Find the domain of a file, and the options by which its texts are read.
 
@@ -276,6 +281,7 @@ def read_file_as(
         said: its options as far as they are given, ``path`` among them; they are not checked here.
         plugins: where domains come from.
         domain: the domain, if it is known.
+        before: columns that the file of another run was read from, which are preferred where this one has them.
 
     Returns:
         The domain, ``text`` where nothing says more; and options of the corpus for what is not said: the field that
@@ -294,8 +300,11 @@ def read_file_as(
     known: dict[str, Any] = {}
     if spec.trailing_names and isinstance(source, Table | TextFile | TrailingNames):
         known |= {"trailing_names": True, "headings": list(spec.columns)}
-    if isinstance(source, Table) and not (said.get("text_field") or said.get("fields")):
-        columns = _claimed(spec, [name for name in fields if name != said.get("label_field")])
+    if isinstance(source, Table):
+        known |= {name: value for name, value in before.items() if value and str(value).split(".")[0] in fields}
+    if isinstance(source, Table) and not (said.get("fields") or before.get("fields") or "text_field" in said | known):
+        label = said.get("label_field", known.get("label_field"))
+        columns = _claimed(spec, [name for name in fields if name != label])
         known |= {"text_field": columns[0]} if columns else {}
     readers = {one.reader.name if isinstance(one, ReaderRecords | ReaderTable) else None for one in sources}
     if len(readers) == 1 and (name := readers.pop()) is not None:

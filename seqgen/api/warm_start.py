@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 12  # new symbols
+_COLUMNS = ("text_field", "label_field")
 _OF_FORM = (
     "form",
     "text_field",
@@ -95,16 +96,32 @@ class WarmStart:
         return self.reads(corpus) and (path == own or (None not in (path, own) and _real(path) == _real(own)))
 
     def read_as(self, corpus: Entry, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the options by which this run's corpus was read; without those of fields if the form differs."""
+        """Return the options by which this run's corpus was read; without those of fields if the form differs.
+
+        The columns of another file are found anew; see ``columns``.
+        """
         if not self.reads(corpus):
             return {}
         own = self.settings.corpus.options
         if corpus.qualified != FILE:
             return own
-        said, paths = own.get("form", "auto"), (own["path"], options.get("path", own["path"]))
-        before, now = (_form_of(path) or (said if said != "auto" else "text") for path in paths)
-        same = now == (before if said == "auto" else said)
-        return own if same else {name: value for name, value in own.items() if name not in _OF_FORM}
+        left_out: Sequence[str] = ()
+        if "path" in options:
+            left_out = _COLUMNS if self._has_form(options["path"]) else _OF_FORM
+        return {name: value for name, value in own.items() if name not in left_out}
+
+    def columns(self, corpus: Entry, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the columns that this run's file was read from, if another one of its form is read."""
+        if not (corpus.qualified == FILE and self.reads(corpus) and self._has_form(options["path"])):
+            return {}
+        return {name: self.settings.corpus.options.get(name) for name in (*_COLUMNS, "fields")}
+
+    def _has_form(self, path: Any) -> bool:
+        """Return whether a path has the form of this run's file."""
+        own = self.settings.corpus.options
+        said = own.get("form", "auto")
+        before, now = (_form_of(one) or (said if said != "auto" else "text") for one in (own["path"], path))
+        return bool(now == (before if said == "auto" else said))
 
     def checked(self, config: TrainConfig, names: Mapping[str, str], plugins: Plugins) -> Mapping[str, str]:
         """Return the names of parts that a TOML file gives, once they and the user's are those of the weights.

@@ -19,6 +19,7 @@ from seqgen.errors import SeqgenError, one_line
 from seqgen.render import samples_table, sparkline
 from seqgen.render.progress import MANY_RECORDS, evaluating_line, event_lines, progress_line, reading_line
 from seqgen.render.result_lines import result_lines
+from seqgen.render.text import counted
 from seqgen.signals import reraise_signal
 
 if TYPE_CHECKING:
@@ -136,6 +137,6 @@ def _engine(settings: RunSettings) -> str:
     engine = settings.engine
     how = f" ({engine.how})" if engine.how else ""
     return (
-        f"engine {engine.name}{how} on {engine.device}, {engine.threads} thread(s), {engine.precision}, "
+        f"engine {engine.name}{how} on {engine.device}, {counted(engine.threads, 'thread')}, {engine.precision}, "
         f"seed {settings.train.seed}"
     )
