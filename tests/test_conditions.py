@@ -174,6 +174,30 @@ def test_a_measured_quantity_is_refused_as_a_condition(tmp_path, n, taken):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([f"{k},{k}" for k in range(60)], "60 different numbers"),
+        ([*(f"{k}.5" for k in range(55)), "n.d.", ">2.1", "< 0,1"], "57 different numbers"),
+        ([f"-{k}e-3 %" for k in range(51)], "51 different numbers"),
+        ([f"CHEMBL{k}" for k in range(100)], "100 values for 100 records, so hardly two records share one"),
+    ],
+)
+def test_quantities_and_identifiers_as_tables_have_them_are_refused_as_conditions(tmp_path, values, says):
+    path = tmp_path / "table.jsonl"
+    path.write_text("".join(json.dumps({"text": "x", "found": value}) + "\n" for value in values))
+    with pytest.raises(UsageError, match=f"cannot condition on 'found': it has {says}"):
+        seqgen.train(path, text_field="text", hidden=4, condition="found", steps=1, out=tmp_path / "x")
+
+
+@pytest.mark.parametrize("form", ["1.1.{}.1", "2024-01-{}", "K{}"])
+def test_codes_with_digits_are_no_quantities(tmp_path, form):
+    path = tmp_path / "codes.jsonl"
+    path.write_text("".join(json.dumps({"text": "x", "code": form.format(k)}) + "\n" for k in range(60)) * 3)
+    run = seqgen.train(path, text_field="text", hidden=4, condition="code", steps=1, out=tmp_path / "x")
+    assert len(run.vocabulary.conditions) == 60
+
+
 def test_many_values_that_are_no_numbers_are_conditions(tmp_path):
     path = tmp_path / "towns.jsonl"
     path.write_text("".join(json.dumps({"text": "x" * (k % 7 + 1), "town": f"t{k}"}) + "\n" for k in range(60)) * 5)

@@ -234,7 +234,8 @@ class WarmStart:
         given_NC = getattr(data.encoded["train"], "conditions_NC", None)
         if given_NC is not None and not given_NC.any():
             asked = " or ".join(own.conditions)
-            way = "--label-field or -o fields= names the field that holds it"
+            named = "--label-field names the column that is the label" if "label" in own.conditions else ""
+            way = named or "rename the columns that hold it so"
             lines.append(f"no record has {asked}, on which {self.folder.name} was conditioned: {way}")
         if new := new_tokens(data.vocabulary, self.vocabulary):
             shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")

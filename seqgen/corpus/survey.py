@@ -19,6 +19,8 @@ from seqgen.errors import CorpusError, PluginError, UsageError
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _PROGRESS_EVERY = 4096
 _MAX_VALUES, _MAX_NUMBERS = 1000, 50  # values of a condition; a symbol per number would lose their order
+_MOSTLY = 0.8  # share of the values that are numbers, or of the records that have a value of their own
+_NUMBER = re.compile(r"[<>≤≥~≈]?=?\s*[-+−]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?\s*%?", re.IGNORECASE)
 _MAX_COUNTED = 100_000  # values, beyond which there are too many to count
 _MAX_KEPT = 1 << 18  # hashes of texts
 _MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is kept in memory
@@ -203,7 +205,7 @@ class Tally:
             )
         found.digest, found.n_distinct = digest, min(self.distinct.count(), found.n_records)
         found.values = {
-            condition: _usable(condition, values, self.names, needed)
+            condition: _usable(condition, values, self.names, needed, found.n_records)
             for condition, values in self.values.items()
             if needed or values
         }
@@ -307,29 +309,29 @@ def _limit_values(condition: str, values: set[str]) -> None:
         )
 
 
-def _usable(condition: str, values: set[str], names: set[str], new: bool) -> list[str]:
-    """Return the sorted values of a condition; refuse a missing one, and a measured quantity as a new one."""
+def _usable(condition: str, values: set[str], names: set[str], new: bool, n_records: int) -> list[str]:
+    """Return the sorted values of a condition; refuse a missing one, and, as a new one, a quantity or an identifier."""
     if not values:
         have = ", ".join(sorted(names)) or "neither a label nor fields"
         way = "; pass --label-field to use one of them as the label" if condition == "label" and names else ""
         raise UsageError(f"cannot condition on {condition!r}: no record has it; the records have {have}{way}")
     if len(values) > _MAX_VALUES:
         raise UsageError(f"cannot condition on {condition!r}: it has {len(values):,} values (at most {_MAX_VALUES})")
-    if new and len(values) > _MAX_NUMBERS and all(map(_is_number, values)):
+    if not new or len(values) <= _MAX_NUMBERS:
+        return sorted(values)
+    n_numbers = sum(_NUMBER.fullmatch(value) is not None for value in values)
+    if n_numbers > max(_MAX_NUMBERS, _MOSTLY * len(values)):
         raise UsageError(
-            f"cannot condition on {condition!r}: it has {len(values):,} different numbers, and each would become "
+            f"cannot condition on {condition!r}: it has {n_numbers:,} different numbers, and each would become "
             f"a symbol of its own (at most {_MAX_NUMBERS}); add a field with a few classes, such as low, middle and "
             "high, and condition on that"
         )
+    if len(values) > _MOSTLY * n_records:
+        raise UsageError(
+            f"cannot condition on {condition!r}: it has {len(values):,} values for {n_records:,} records, so hardly "
+            "two records share one; condition on a field with a few classes"
+        )
     return sorted(values)
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
 
 
 def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str, Any]:
