@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from seqgen.api.corpora import FILE, fold_reader_options, read_file_as, sort_out_corpus
+from seqgen.api.corpora import FILE, corpus_options, fold_reader_options, read_file_as, sort_out_corpus
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.layer_cells import (
     by_layer,
@@ -297,9 +297,9 @@ def _find_parts(
     elif corpus.qualified != FILE:
         domain = get_referenced(corpus, "domain", corpus.spec.domain or "text", plugins)
     fields = corpus.option_names()
-    assigned = {name: value for part, name, value in assignments if part == "corpus" or name in fields}
-    given = implied | toml.get("corpus", {}) | assigned | config.part("corpus")
-    given |= implied if config.corpus is not None else {}
+    assigned = {name: value for part, name, value in assignments if part == "corpus" or (not part and name in fields)}
+    layers = [implied, toml.get("corpus", {}), assigned, config.part("corpus")]
+    given = corpus_options(*layers, implied if config.corpus is not None else {})
     if corpus.qualified == FILE and given.get("path"):
         corpus.options({"path": given["path"]})  # refuses what is no path
         before = {} if start is None else start.columns(corpus, given)

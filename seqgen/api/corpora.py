@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from seqgen.addresses import fetch
 from seqgen.api.encoded_corpus import ignore
+from seqgen.code_digest import code_digest
 from seqgen.corpus import (
     NO_READERS,
     ConcatenatedRecords,
@@ -40,7 +41,7 @@ from seqgen.corpus import (
 )
 from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError, nearest_names
 from seqgen.files import cache_folder, spool
-from seqgen.plugins import Plugins
+from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec
 
@@ -176,7 +177,22 @@ def _installed(reader: Entry, options: Mapping[str, Any]) -> InstalledReader:
     assert isinstance(spec, ReaderSpec)
     matches = None if spec.matches is None else reader.matches
     said = reader.qualified, reader.full_label, reader.version, spec.endings, matches, spec.text, spec.table
-    return InstalledReader(*said, options, lambda: reader.build(options))
+    return InstalledReader(*said, options, lambda: reader.build(options), lambda: code_digest(reader.load()))
+
+
+def corpus_options(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a corpus in layers, of which later ones win, those of its reader by name.
+
+    A path is made absolute, so that the run can be read from any folder.
+    """
+    given, of_reader = dict[str, Any](), dict[str, Any]()
+    for layer in layers:
+        given |= layer
+        of_reader |= layer.get("reader_options") or {}
+    path = given.get("path")
+    if isinstance(path, str) and path and not is_address(path):
+        given["path"] = absolute(path)
+    return given | ({"reader_options": of_reader} if of_reader else {})
 
 
 def fold_reader_options(assignments: Iterable[tuple[str | None, str, Any]]) -> list[tuple[str | None, str, Any]]:
@@ -216,10 +232,11 @@ def open_corpus(
     assert isinstance(spec, CorpusSpec)
     options = locally(options) if entry.qualified == FILE else options
     same = dict(options) if entry.qualified == FILE else {}
+    held = [None if path is None else str(locally({"path": str(path)})["path"]) for path in (valid, test)]
     readers = readers_for(plugins.registry.get("corpus", FILE) if plugins else entry, same, plugins)
     if new:
         how = _kinds(same | ({"layout": layout} if layout else {}), readers)
-        for path in (same.get("path"), *(str(held) for held in (valid, test) if held is not None)):
+        for path in (same.get("path"), *held):
             if path is not None:
                 how.refuse_known_formats(path, same.get("encoding", "utf-8"))
     layout = layout or spec.layout
@@ -229,8 +246,9 @@ def open_corpus(
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
         raise PluginError(f"{entry.full_label}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
-        read_as = {name: value for name, value in same.items() if name not in ("path", "layout")}
-        source = PresplitSource(source, *(_held_out(path, read_as, layout, readers) for path in (valid, test)))
+        each = [same if path is None or same or plugins is None else _suiting(entry, path, plugins) for path in held]
+        pairs = zip(held, each, strict=True)
+        source = PresplitSource(source, *(_held_out(path, read_as, layout, readers) for path, read_as in pairs))
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
     opening = {
@@ -261,8 +279,16 @@ def _held_out(
     if path is None:
         return None
     plain = not _kinds({**read_as, "layout": layout}, readers).has_table(str(path))
-    read_as = {name: value for name, value in read_as.items() if not (plain and name in OF_FIELDS)}
+    left_out = ("path", "layout", *(OF_FIELDS if plain else ()))
+    read_as = {name: value for name, value in read_as.items() if name not in left_out}
     return load_file(readers, path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
+
+
+def _suiting(corpus: Entry, path: str, plugins: Plugins) -> dict[str, Any]:
+    """Return the options by which a file of held-out records is read beside a registered corpus: by its domain."""
+    assert isinstance(corpus.spec, CorpusSpec)
+    domain = get_referenced(corpus, "domain", corpus.spec.domain or "text", plugins)
+    return read_file_as(plugins.registry.get("corpus", FILE), {"path": path}, plugins, domain)[1]
 
 
 def read_file_as(

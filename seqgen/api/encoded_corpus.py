@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import inspect
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seqgen.code_digest import code_digest
 from seqgen.corpus import (
     Corpus,
     JoinedFiles,
@@ -190,14 +190,6 @@ def _learned_facts(
     }
 
 
-def code_digest(code: type) -> str:
-    """Return a digest of the source file of a class; "" if it has none, as in a notebook."""
-    try:
-        return hashlib.sha256(Path(inspect.getfile(code)).read_bytes()).hexdigest()
-    except (OSError, TypeError):
-        return ""
-
-
 def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progress: Progress) -> Iterator[str]:
     """Yield the training texts; of one long text, its pieces up to the end of the training part."""
     left = splitter.ends(counted.n_chars)["train"]
@@ -330,7 +322,7 @@ class CorpusCache:
         self._path, self._files = None, get_source_files(corpus.source)
         self._states = _file_states(self._files)
         if found is not None:
-            key = json.dumps({"stamp": found, "format": _FORMAT, **facts}, sort_keys=True)
+            key = json.dumps({"stamp": found, "format": _FORMAT, "layout": corpus.layout, **facts}, sort_keys=True)
             self._path = SafePath(cache_folder("read")) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
     def read(self) -> Any:

@@ -16,6 +16,7 @@ from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.layer_cells import cell_settings
 from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RunSettings
 from seqgen.compute import give_back_memory
+from seqgen.corpus import absolute, is_address
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
 from seqgen.plugins import Plugins, origin_of
@@ -45,6 +46,13 @@ _TRIES = 64  # widths in a row that a model may refuse, as attention heads that 
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
 
 
+def _whole(path: str | Path | None) -> str | None:
+    """Return an absolute path, by which held-out records are found from any folder; an address stays what it is."""
+    if path is None or is_address(str(path)):
+        return None if path is None else str(path)
+    return absolute(str(path))
+
+
 def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> RunSettings:
     """Return what run.json will hold; ``n_parameters`` and ``engine`` are filled in when the model is built."""
 
@@ -56,8 +64,8 @@ def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus
     corpus = CorpusSettings(
         name=resolved.corpus.qualified,
         options=resolved.options["corpus"],
-        valid=str(Path(config.valid).resolve()) if config.valid else None,
-        test=str(Path(config.test).resolve()) if config.test else None,
+        valid=_whole(config.valid),
+        test=_whole(config.test),
         title=resolved.title,
         licence=spec.licence,
         layout=resolved.layout,

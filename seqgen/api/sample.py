@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from seqgen import __version__
 from seqgen.api.conditioning import Conditioning
-from seqgen.api.encoded_corpus import code_digest
+from seqgen.code_digest import code_digest
 from seqgen.compute import computing, in_turns, keeping_memory
 from seqgen.config import DecodeConfig, SampleConfig, as_whole
 from seqgen.errors import SeqgenError, UsageError

@@ -18,7 +18,7 @@ from seqgen.api.factories import blank_model, difference, part_entry, read_vocab
 from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
-from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of
+from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, suffix_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
 from seqgen.optional_methods import learns
 from seqgen.plugins import Plugins
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 12  # new symbols
-_COLUMNS = ("text_field", "label_field")
+_COLUMNS, _OF_READER = ("text_field", "label_field"), ("reader", "reader_options")
 _OF_FORM = (
     "form",
     "text_field",
@@ -105,10 +105,12 @@ class WarmStart:
         own = self.settings.corpus.options
         if corpus.qualified != FILE:
             return own
-        left_out: Sequence[str] = ()
-        if "path" in options:
-            left_out = _COLUMNS if self._has_form(options["path"]) else _OF_FORM
-        return {name: value for name, value in own.items() if name not in left_out}
+        if "path" not in options:
+            return own
+        left_out = _COLUMNS if self._has_form(options["path"]) else _OF_FORM
+        if _suffixes(own["path"]) != _suffixes(options["path"]):
+            left_out = (*left_out, *_OF_READER)
+        return {name: value for name, value in own.items() if value is not None and name not in left_out}
 
     def columns(self, corpus: Entry, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the columns that this run's file was read from, if another one of its form is read."""
@@ -240,9 +242,9 @@ class WarmStart:
         if new := new_tokens(data.vocabulary, self.vocabulary):
             shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
             lines.append(f"{len(new)} symbols are new to {self.folder.name} and start with fresh weights: {shown}")
-        files = [None if path is None else str(Path(path).resolve()) for path in (config.valid, config.test)]
-        now = train.split, train.split_seed, *files
-        before = own.train.split, own.train.split_seed, own.corpus.valid, own.corpus.test
+        files = (config.valid, config.test), (own.corpus.valid, own.corpus.test)
+        held = [[None if path is None else _real(str(path)) for path in pair] for pair in files]
+        now, before = (train.split, train.split_seed, held[0]), (own.train.split, own.train.split_seed, held[1])
         held_out = len(data.encoded["valid"]) + len(data.encoded["test"])
         same = data.survey.digest == own.corpus.digest or self.is_of(corpus, options)
         if held_out and now != before and same:
@@ -305,6 +307,11 @@ def _shown(symbol: str) -> str:
 def _real(path: Any) -> list[str]:
     """Return the paths, or the one path, with links resolved."""
     return [os.path.realpath(one) for one in ([path] if isinstance(path, str) else path)]
+
+
+def _suffixes(path: str | Sequence[str]) -> set[str]:
+    """Return the suffixes of one path or of several."""
+    return {suffix_of(str(one)) for one in ([path] if isinstance(path, str) else path)}
 
 
 def _form_of(path: str | Sequence[str]) -> str | None:

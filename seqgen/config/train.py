@@ -199,11 +199,11 @@ class TrainConfig(TrainSettings, UserConfig):
     augment: Annotated[str | None, _of(_DATA, "augmentation", "", "str | AugmentationSpec")] = Field(
         None, description="augmentation that rewrites each record anew in every epoch"
     )
-    valid: Annotated[Path | None, Flag(_DATA, names=("--valid-file",), metavar="FILE", accepts="str | Path")] = Field(
-        None, description="file of validation records, instead of a split"
+    valid: Annotated[str | Path | None, Flag(_DATA, names=("--valid-file",), metavar="FILE", accepts="str | Path")] = (
+        Field(None, description="file of validation records, instead of a split")
     )
-    test: Annotated[Path | None, Flag(_DATA, names=("--test-file",), metavar="FILE", accepts="str | Path")] = Field(
-        None, description="file of test records, instead of a split"
+    test: Annotated[str | Path | None, Flag(_DATA, names=("--test-file",), metavar="FILE", accepts="str | Path")] = (
+        Field(None, description="file of test records, instead of a split")
     )
     start: Annotated[
         str | Path | None,

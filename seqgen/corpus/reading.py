@@ -70,6 +70,7 @@ class InstalledReader:
         table: whether it yields rows of a table.
         options: the options it is built with.
         build: builds it.
+        code: returns a digest of its code.
     """
 
     name: str
@@ -81,6 +82,7 @@ class InstalledReader:
     table: bool
     options: Mapping[str, Any] = field(compare=False)
     build: Callable[[], Reader] = field(compare=False)
+    code: Callable[[], str] = field(default=str, compare=False)
 
 
 class Readers(NamedTuple):
@@ -280,7 +282,8 @@ def fits(file: TextFile, text: str, what: str, counts: Counter[str]) -> bool:
 
 def stamp_of_reader(reader: InstalledReader) -> list[object]:
     """Return JSON values that change when a reader does."""
-    return [reader.name, reader.version, {name: str(value) for name, value in sorted(reader.options.items())}]
+    options = {name: str(value) for name, value in sorted(reader.options.items())}
+    return [reader.name, reader.version, reader.code(), options]
 
 
 def read_by(file: TextFile, reader: InstalledReader, columns: Any) -> ReaderRecords | ReaderTable:

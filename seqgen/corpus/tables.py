@@ -109,21 +109,27 @@ class Table(FileSource):
         else:
             text = self.file.cleaned(_as_text(given.get(name, "")))
             fields = {key: value for key, value in given.items() if key not in (name, columns.label)}
-        return Record(text, self.file.label if label is None else str(label), fields, self.file.split)
+        return Record(text, self.file.label if label is None else _as_text(label), fields, self.file.split)
 
     def _text_field(self, row: Mapping[str, Any]) -> str:
         if self.columns.text is not None:
             return self.columns.text
-        rest = [name for name in row if name != self.columns.label]
-        return rest[0] if len(rest) == 1 else next((name for name in _USUAL if name in row), "")
+        names = row if any(name in row for name in _USUAL) else self._first_fields(row)
+        rest = [name for name in names if name != self.columns.label]
+        return rest[0] if len(rest) == 1 else next((name for name in _USUAL if name in names), "")
+
+    def _first_fields(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the fields of the first row; of objects, which may lack some, of the first thousand together."""
+        fields = dict(row)
+        if self.form == "jsonl":
+            for _, other in itertools.islice(self.rows(Counter()), _CHECKED):
+                fields |= other
+        return fields
 
     def _check(self, row: Mapping[str, Any]) -> None:
         """Refuse field names that are missing from the first row; of objects, from the first thousand."""
         wanted = [self.columns.text, self.columns.label, *self.columns.text_fields]
-        names = dict(row)
-        if self.form == "jsonl" and not all(name is None or name in row for name in wanted):
-            for _, other in itertools.islice(self.rows(Counter()), _CHECKED):
-                names |= other
+        names = row if all(name is None or name in row for name in wanted) else self._first_fields(row)
         for name in wanted:
             if name is not None and name not in names:
                 near = did_you_mean(name, names) or f"; it has {_listed(names)}"
@@ -169,9 +175,11 @@ class Table(FileSource):
         with self.file.opened(newline="") as file:
             lines = self.file.bounded_lines(file)
             first, above = next(lines, "").removeprefix("\ufeff"), 0
+            while first and not first.strip():  # blank lines above the names
+                first, above = next(lines, ""), above + 1
             separator = "\t" if self.form == "tsv" else _separator(first)
             if (sep_line := _SEP_LINE.fullmatch(first.rstrip("\r\n"))) is not None and self.form == "csv":
-                separator, first, above = sep_line[1], next(lines, ""), 1
+                separator, first, above = sep_line[1], next(lines, ""), above + 1
             csv.field_size_limit(max(csv.field_size_limit(), self.file.max_line_chars))
             rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
             names: list[str] | None = None
@@ -192,7 +200,7 @@ class Table(FileSource):
                     if len(row) != len(names):
                         many = f"{len(row)} fields, but the first row names {len(names)}"
                         raise CorpusError(f"{self._where(begin)}: {many}")
-                    yield begin, dict(zip(names, row, strict=True))
+                    yield begin, {name: cell for name, cell in zip(names, row, strict=True) if name or len(names) == 1}
             except csv.Error as error:
                 reason = "a quote opened here is not closed" if _UNCLOSED in str(error) else str(error)
                 raise CorpusError(f"{self._where(end + 1)}: {reason}") from None
@@ -246,4 +254,4 @@ def _separator(first: str) -> str:
 
 def fields_to_text(fields: Mapping[str, Any]) -> str:
     """Return fields as a text of lines "name=value"; line ends in a value become spaces."""
-    return "\n".join(f"{name}={' '.join(str(value).splitlines())}" for name, value in fields.items())
+    return "\n".join(f"{name}={' '.join(_as_text(value).splitlines())}" for name, value in fields.items())

@@ -1,0 +1,149 @@
+"""How files are read: what a run, a cache or another file may not change in it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import pytest
+
+import seqgen
+from conftest import WORDS, plugins_with
+from seqgen.api import encoded_corpus
+from seqgen.api.config import resolve
+from seqgen.code_digest import _digest, code_digest
+from seqgen.config import TrainConfig
+
+QUICK = {"steps": 1, "hidden": 4, "blend": "none", "warn": lambda line: None}
+
+
+def texts_of(run, part="train"):
+    return [record.text for record in run.corpus if run.settings.splitter.part(record) == part]
+
+
+def test_learned_symbols_of_a_large_file_are_those_of_its_layout(in_tmp, monkeypatch):
+    monkeypatch.setattr(encoded_corpus, "_IN_MEMORY", 100)
+    (in_tmp / "words.txt").write_text("\n".join(WORDS) + "\n")
+    found = [
+        seqgen.train("words.txt", layout=layout, out=f"{number}", **QUICK).vocabulary.tokenizer.to_json()
+        for number, layout in enumerate(["stream", "lines", "stream", "lines"])
+    ]
+    assert found[0] == found[2] != found[1] == found[3]
+
+
+def test_held_out_files_of_a_registered_corpus_are_read_by_its_domain(in_tmp):
+    (in_tmp / "more.smi").write_text("CCO ethanol\nCCN\tethylamine\n")
+    (in_tmp / "table.csv").write_text("id,canonical_smiles\n1,CCCO\n2,CCCN\n")
+    run = seqgen.train("smiles", valid="more.smi", test="table.csv", out="run", **QUICK)
+    assert texts_of(run, "valid") == ["CCO", "CCN"] and texts_of(run, "test") == ["CCCO", "CCCN"]
+    assert texts_of(seqgen.load("run"), "test") == ["CCCO", "CCCN"]
+
+
+def test_held_out_files_are_found_from_any_folder(in_tmp, monkeypatch):
+    folder = in_tmp / "w[1]"
+    folder.mkdir()
+    (folder / "words.txt").write_text("\n".join(WORDS))
+    (folder / "valid.txt").write_text("Ada\nZoe\n")
+    monkeypatch.chdir(folder)
+    (in_tmp / "test.txt").write_text("Eva\nIda\n")
+    seqgen.train("words.txt", valid="v*.txt", test=f"file://{in_tmp}/test.txt", out="run", **QUICK)
+    monkeypatch.chdir(in_tmp)
+    run = seqgen.load(folder / "run")
+    assert texts_of(run, "valid") == ["Ada", "Zoe"] and texts_of(run, "test") == ["Eva", "Ida"]
+
+
+def test_a_path_that_is_given_as_an_option_is_found_from_any_folder(in_tmp, monkeypatch):
+    (in_tmp / "words.txt").write_text("\n".join(WORDS))
+    seqgen.train("file", options={"corpus.path": "words.txt"}, out="run", **QUICK)
+    (in_tmp / "below").mkdir()
+    monkeypatch.chdir(in_tmp / "below")
+    assert len(list(seqgen.load(in_tmp / "run").corpus)) == len(WORDS)
+
+
+def test_an_option_of_another_part_is_not_the_corpus_s(in_tmp):
+    class Upper(seqgen.Tokenizer):
+        @classmethod
+        def fit(cls, texts, *, normalize: str = "none"):
+            return cls()
+
+    (in_tmp / "words.txt").write_text("\n".join(WORDS))
+    spec = seqgen.TokenizerSpec(name="upper", summary="s", load=Upper)
+    config = TrainConfig(corpus="words.txt", steps=1, tokenizer="upper", options={"tokenizer.normalize": "NFKC"})
+    options = resolve(config, plugins_with(spec), None).options
+    assert options["corpus"]["normalize"] == "none" and options["tokenizer"] == {"normalize": "NFKC"}
+    config = TrainConfig(corpus="words.txt", steps=1, options={"normalize": "NFC"})
+    assert resolve(config, plugins_with(spec), None).options["corpus"]["normalize"] == "NFC"
+
+
+def test_options_of_a_reader_come_from_the_file_and_the_command(in_tmp, cli):
+    (in_tmp / "run.toml").write_text("[reader]\nnumbers = false\n")
+    (in_tmp / "games.pgn").write_text('[White "Ada"]\n\n1. e4 e5 2. Nf3 Nc6 1-0\n\n' * 12)
+    small = (
+        "--hidden",
+        4,
+        "--steps",
+        1,
+        "--split",
+        "none",
+        "--config",
+        "run.toml",
+        "-o",
+        "reader.result=false",
+        "--out",
+        "run",
+    )
+    assert cli("train", "--corpus", "games.pgn", *small).code == 0
+    assert {record.text for record in seqgen.load("run").corpus} == {"e4 e5 Nf3 Nc6"}
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.fasta", "b.txt"), ("b.txt", "a.fasta")])
+def test_a_warm_start_reads_another_kind_of_file_as_it_is(in_tmp, first, second):
+    (in_tmp / "a.fasta").write_text(">one\nACGT\nACGT\n>two\nGGCC\n" * 9)
+    (in_tmp / "b.txt").write_text("ACGTACGT\nGGCC\n" * 9)
+    seqgen.train(first, tokenizer="char", out="first", **QUICK)
+    run = seqgen.train(second, start="first", out="second", **{name: QUICK[name] for name in ("steps", "warn")})
+    assert {record.text for record in run.corpus} == {"ACGTACGT", "GGCC"}
+    assert (run.settings.corpus.options["reader"] is not None) == second.endswith("fasta")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts", "fields"),
+    [
+        ("a.jsonl", '{"id": 1}\n{"id": 2, "text": "ab"}\n', None, "line 1: has no field 'text'"),
+        ("a.csv", "\n \nid,text\n1,ab\n2,ba\n", ["ab", "ba"], {"id": "1"}),
+        ("a.csv", ",text,\n1,ab,x\n2,ba,y\n", ["ab", "ba"], {}),
+        ("a.csv", "\nsep=|\nid|text\n1|a,b\n2|ba\n", ["a,b", "ba"], {"id": "1"}),
+    ],
+)
+def test_tables_that_are_not_tidy(in_tmp, name, content, texts, fields):
+    (in_tmp / name).write_text(content)
+    if texts is None:
+        with pytest.raises(seqgen.CorpusError, match=fields):
+            seqgen.train(name, split="none", out="run", **QUICK)
+        return
+    records = list(seqgen.train(name, split="none", out="run", **QUICK).corpus)
+    assert [record.text for record in records] == texts and dict(records[0].fields) == fields
+
+
+def test_values_of_json_are_written_as_json(in_tmp):
+    rows = [{"a": "x", "b": True, "d": {"k": 1}}, {"a": "y", "b": False, "d": {"k": 2}}]
+    (in_tmp / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = seqgen.train("a.jsonl", label_field="b", split="none", out="run", options={"fields": "a,b,d"}, **QUICK)
+    record = next(iter(run.corpus))
+    assert record.text == 'a=x\nb=true\nd={"k": 1}' and record.label == "true"
+
+
+def test_a_digest_of_code_covers_the_modules_beside_it(in_tmp, monkeypatch):
+    package = in_tmp / "mypart"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "how.py").write_text("X = 1\n")
+    (package / "part.py").write_text("from mypart.how import X\n\n\nclass Part:\n    x = X\n")
+    monkeypatch.syspath_prepend(in_tmp)
+    part = importlib.import_module("mypart.part").Part
+    before = code_digest(part)
+    (package / "how.py").write_text("X = 2\n")
+    _digest.cache_clear()  # a process keeps what it has imported
+    assert before and code_digest(part) != before
+    sys.modules.pop("mypart.part")
