@@ -160,6 +160,8 @@ def test_impossible_constraints_are_refused_with_the_reason():
         ({"contains": "Karla", "max_length": 4}, "needs 5 more symbols, and --max-length leaves 4"),
         ({"ends": "#", "regex": "K.*a"}, "unknown symbol '#' (U+0023)"),
         ({"regex": "K[a-z]{3}", "length": "5"}, "exclude each other"),
+        ({"contains": "ab", "avoid": "a", "max_length": 40_000}, "--contains 'ab' and --avoid 'a' exclude each other"),
+        ({"regex": "[0-9]+", "max_length": 1_000_000}, "the symbols of this run cannot spell --regex"),
     ):
         with pytest.raises(UsageError, match=re.escape(words)):
             sampler(of, **wanted)
@@ -173,6 +175,8 @@ def test_impossible_constraints_are_refused_with_the_reason():
         ({"regex": "(?x) ^ a"}, "leave out ^"),
         ({"regex": "a^b"}, "leave out ^"),
         ({"regex": r"\Aab"}, r"leave out ^, or \A"),
+        ({"regex": "(?P<x>K))|(O"}, "unbalanced parenthesis"),
+        ({"regex": "(?x)K)|(O"}, "unbalanced parenthesis"),
         ({"regex": r"a[^\s\S]"}, "there is no text that it matches"),
         ({"regex": "a$b"}, "there is no text that it matches"),
     ):
@@ -183,6 +187,12 @@ def test_impossible_constraints_are_refused_with_the_reason():
     for wanted in ({}, {"length": "5"}, {"prefix": "K"}):
         with pytest.raises(UsageError, match="cannot apply --ignore-case: there is no text to compare; add one"):
             sampler(of, ignore_case=True, **wanted)
+
+
+@pytest.mark.parametrize("name", ["x", "n", "ix"])
+def test_the_name_of_a_group_is_no_flag(name):
+    found = rows(CORPORA["names"], regex=f"(?<{name}>K)[n^][a-z]*", n=9)
+    assert all(re.fullmatch("K[n^][a-z]*", row.text) for row in found)
 
 
 def test_a_comment_may_end_a_verbose_regex():
@@ -259,6 +269,9 @@ def test_banned_characters_occur_in_the_prefix_only():
         sampler(CORPORA["names"], ban="a", contains="a")
     with pytest.raises(BadOption, match="no symbol is left to sample"):
         sampler(CORPORA["names"], ban="".join(alphabet_of("names")))
+    assert not any("a" in row.text for row in rows(CORPORA["bytes"], n=200, ban="a"))
+    with pytest.raises(BadOption, match="symbols may be parts of characters; use --avoid instead"):
+        sampler(CORPORA["bytes"], ban="aß")
 
 
 # -- templates

@@ -153,6 +153,44 @@ def test_recurrent_dropout_hides_the_output_from_the_next_step_by_one_mask(plugi
     assert close(y, expected) and all(close(one, other) for one, other in zip(end, plain, strict=True))
 
 
+CARRYING = ("gru", "ugrnn", "janet", "mgu", "minimalrnn", "rhn", "fastgrnn", "cfn", "phased")
+
+
+@pytest.mark.parametrize("name", CARRYING)
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_what_a_step_carries_past_its_maps_is_not_scaled_again_and_again(plugins, name, share):
+    """As it was, a GRU of 300 steps overflowed."""
+    torch.manual_seed(0)
+    dropped = RecurrentDropout(make(plugins, name, hidden_size=32), share).train()
+    x = torch.randn(4, 300, I)
+    with torch.no_grad():
+        y, _ = dropped.float()(x, dropped.initial_state(4))
+    assert y.abs().max() < 30
+
+
+def test_recurrent_dropout_of_a_gru_masks_the_argument_of_its_map(plugins):
+    cell, x = make(plugins, "gru"), inputs()
+    dropped = RecurrentDropout(cell, 0.5).double().train()
+    torch.manual_seed(0)
+    mask = dropped.noise(dropped.project(x))[:, 0, -H:]
+    torch.manual_seed(0)
+    y, _ = dropped(x, dropped.initial_state(B))
+
+    def step(p, h):
+        (x_r, x_z, x_n), (u_r, u_z, u_n) = p.chunk(3, 1), cell.recurrent(h * mask).chunk(3, 1)
+        z = torch.sigmoid(x_z + u_z)
+        n = torch.tanh(x_n + torch.sigmoid(x_r + u_r) * (u_n + cell.candidate_bias))
+        return (1 - z) * n + z * h, (1 - z) * n + z * h
+
+    assert close(y, over_time(cell, x, step, cell.initial_state(B))[0]) and cell.recurrent.mask_BI is None
+
+
+@pytest.mark.parametrize("name", ["indrnn", "mingru", "indylstm"])
+def test_recurrent_dropout_needs_a_map_of_the_output(plugins, name):
+    with pytest.raises(BadOption, match="recurrent_dropout needs a cell that maps its whole output by a Recurrent"):
+        RecurrentDropout(make(plugins, name), 0.1)
+
+
 def test_masks_of_recurrent_dropout(plugins):
     dropped = RecurrentDropout(make(plugins, hidden_size=200), 0.25).train()
     torch.manual_seed(0)
@@ -342,11 +380,21 @@ def test_skip_connections_of_projected_outputs(plugins):
     assert y.shape == (B, T, 3) and around.output_size == 3 and isinstance(around.carry, nn.Identity)
 
 
+@pytest.mark.parametrize("sizes", [(I, H), (H, H)])
+def test_a_highway_mixes_under_autocast(plugins, sizes):
+    """Where maps are in bfloat16 and states are not."""
+    layer, x = Around(make(plugins, "gru", *sizes), norm="none", skip="highway"), torch.randn(B, T, sizes[0])
+    expected = layer(x, layer.initial_state(B))[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = layer(x, layer.initial_state(B))[0]
+    assert torch.allclose(found.float(), expected, atol=0.05)
+
+
 # -- a model with every wrapper, trained and stored
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("cell", "attention"), one_in(3, map(pytest.param, ["gru", "lstm", "mingru"], [4, 0, 0])))
+@pytest.mark.parametrize(("cell", "attention"), one_in(3, map(pytest.param, ["gru", "lstm", "mgu"], [4, 0, 0])))
 def test_a_run_with_every_wrapper(words, tmp_path, cell, attention):
     options = {
         "model.attention": attention,

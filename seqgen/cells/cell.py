@@ -94,7 +94,12 @@ class Recurrent(nn.Module):
         in_size: features of the argument.
         out_size: features of the result.
         bias: whether to add a bias; the projection usually has one already.
+
+    Attributes:
+        mask_BI: multiplies the argument, in the steps of a cell with recurrent dropout; None: nothing does.
     """
+
+    mask_BI: Tensor | None = None
 
     def __init__(self, in_size: int, out_size: int, *, bias: bool = False) -> None:
         super().__init__()
@@ -104,6 +109,8 @@ class Recurrent(nn.Module):
 
     def forward(self, h_BI: Tensor) -> Tensor:
         """Return ``h W' (+ b)``, (B, out_size)."""
+        if self.mask_BI is not None:
+            h_BI = h_BI * self.mask_BI
         traced = traced_product(self.weight, self.bias, h_BI)
         return functional.linear(h_BI, self.weight, self.bias) if traced is None else traced
 

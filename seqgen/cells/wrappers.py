@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell, StepCell, dropout_mask, time_mask
+from seqgen.cells.cell import Cell, Recurrent, StepCell, dropout_mask, time_mask
 from seqgen.engine.torch_compat import first_parameter
 from seqgen.errors import BadOption
 from seqgen.protocols import State
@@ -50,7 +50,9 @@ class Around(Cell):
         if self.skip == "residual":
             y_BTH = self.carry(x_BTI) + y_BTH
         elif self.skip == "highway":
-            y_BTH = torch.lerp(self.carry(x_BTI), y_BTH, torch.sigmoid(self.gate(x_BTI)))
+            carry_BTH, gate_BTH = self.carry(x_BTI), torch.sigmoid(self.gate(x_BTI))
+            dtype = torch.promote_types(carry_BTH.dtype, y_BTH.dtype)  # under autocast maps are in bfloat16
+            y_BTH = torch.lerp(carry_BTH.to(dtype), y_BTH.to(dtype), gate_BTH.to(dtype))
         return self.after(y_BTH), state
 
 
@@ -132,25 +134,30 @@ class Zoneout(StepWrapper):
 
 
 class RecurrentDropout(StepWrapper):
-    """A step cell with dropout of the output that the next step reads, with one mask for all steps of a batch.
+    """A step cell with dropout of the output that the next step multiplies, with one mask for all steps of a batch.
+
+    Only the arguments of the ``Recurrent`` maps are masked. What a step carries of the old output past them, as a
+    GRU does, is not: it would be scaled again at every step.
 
     Source: arXiv:1512.05287, section 4 ("variational").
 
     Args:
-        cell: the step cell; its output must be part of its state.
+        cell: the step cell; its output must be part of its state, and the argument of a ``Recurrent`` map.
         share: of the features that are dropped while training.
 
     Raises:
-        BadOption: the cell is not written as steps, or its output is no part of its state.
+        BadOption: the cell is not written as steps, its output is no part of its state, or no map has it as argument.
     """
 
     def __init__(self, cell: Cell, share: float) -> None:
         super().__init__(cell, "recurrent_dropout")
         self.share = share
-        self._is_output = _find_output(self.cell)
-        if not any(self._is_output):
-            name = type(cell).__name__
+        name, recurrent = type(cell).__name__, [one for one in cell.modules() if isinstance(one, Recurrent)]
+        if not any(_find_output(self.cell)):
             raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {name}")
+        self._maps = [one for one in recurrent if one.weight.shape[1] == self.output_size]
+        if not self._maps:
+            raise BadOption(f"recurrent_dropout needs a cell that maps its whole output by a Recurrent, unlike {name}")
 
     def noise(self, p_BTP: Tensor) -> Tensor:
         """Append the mask to each step; not to the state, which a long text carries from batch to batch."""
@@ -161,13 +168,17 @@ class RecurrentDropout(StepWrapper):
         return torch.cat((p_BTP, mask_BH[:, None].expand(-1, p_BTP.shape[1], -1)), 2)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run the step with the mask applied to the output before."""
-        if self.training:
-            p_BP, mask_BH = p_BP.split([p_BP.shape[1] - self.output_size, self.output_size], 1)  # type: ignore[no-untyped-call]
-            is_output = iter(self._is_output)
-            state = map_state(lambda leaf: leaf * mask_BH if next(is_output) else leaf, state)
-        y_BH, state = self.cell.step(p_BP, state)
-        return y_BH, state
+        """Run the step with the mask applied to the arguments of its maps."""
+        if not self.training:
+            return self.cell.step(p_BP, state)
+        p_BP, mask_BH = p_BP.split([p_BP.shape[1] - self.output_size, self.output_size], 1)  # type: ignore[no-untyped-call]
+        for one in self._maps:
+            one.mask_BI = mask_BH
+        try:
+            return self.cell.step(p_BP, state)
+        finally:
+            for one in self._maps:
+                one.mask_BI = None
 
 
 def _find_output(cell: StepCell) -> list[bool]:

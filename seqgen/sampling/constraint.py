@@ -74,7 +74,7 @@ class Constraint:
         if any(is_partial(piece) for piece in pieces if piece is not None):
             parts = [*parts, automata.well_formed()]
         start = prefix.encode("utf-8", "surrogatepass")
-        n_left = max_length - len(vocabulary.encode(prefix))
+        n_left = min(max_length - len(vocabulary.encode(prefix)), UNREACHABLE - 1)
         product = Product(parts, pieces, start, vocabulary.ends)
         if product.min_symbols() > n_left:
             rows = f"rows that begin with {prefix!r}" if prefix else "rows"

@@ -19,7 +19,7 @@ from seqgen.model import count_parameters, device_of, evaluation_mode
 from seqgen.plugin_guards import describe_part
 from seqgen.protocols import Processor
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.constraint import Constraint, build_constraint
+from seqgen.sampling.constraint import Constraint, build_constraint, is_partial
 from seqgen.sampling.fast_ops import FastOps
 from seqgen.sampling.processors import build_processors
 from seqgen.sampling.steps import DecodingStep, RowConstraint
@@ -86,6 +86,10 @@ class Decoder:
             raise BadOption(
                 f"cannot start rows with the prefix {settings.prefix!r:.60}: it contains a line end, and the records "
                 "of this run are single lines; drop the line end"
+            )
+        if not settings.ban.isascii() and any(map(is_partial, filter(None, vocabulary.pieces() or ()))):
+            raise BadOption(
+                f"cannot ban {settings.ban!r:.60}: this run's symbols may be parts of characters; use --avoid instead"
             )
         allowed_V &= ~torch.from_numpy(vocabulary.containing(settings.ban))
         if not allowed_V[EOS + 1 :].any():

@@ -33,7 +33,7 @@ _MAX_BYTES = 250_000_000  # of the address space of a child process
 _REPEAT = re.compile(r"\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\}")
 _LONG_ESCAPE = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)", re.DOTALL)
 _VERBOSE = re.compile(r"\(\?[a-zA-Z]*x[a-zA-Z]*\)")
-_GROUP = re.compile(r"\((?:\?(?:P?<\w+>|[a-zA-Z-]*:|(?P<flags>[a-zA-Z-]+)\)))?")
+_GROUP = re.compile(r"\((?:\?(?:P?<\w+>|(?P<own>[a-zA-Z-]*):|(?P<flags>[a-zA-Z-]+)\)))?")
 
 
 def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
@@ -142,10 +142,9 @@ def _count_symbols(pattern: str) -> int:
         if character == "(":
             opened = _GROUP.match(pattern, at)
             assert opened is not None
-            if "x" in (opened[0] if opened["flags"] is None else opened["flags"]).partition(":")[0]:
-                if _ANCHOR.search(pattern):
-                    raise ValueError(_ANCHORED)
-                return _MAX_SYMBOLS  # verbose mode is not parsed here
+            if "x" in (opened["flags"] or opened["own"] or "").partition("-")[0]:
+                _check_verbose(pattern)
+                return _MAX_SYMBOLS
             at, last = opened.end(), 0
             groups += [0] if opened["flags"] is None else []
             if len(groups) > _MAX_DEPTH:
@@ -178,6 +177,22 @@ def _count_symbols(pattern: str) -> int:
         if groups[-1] > _MAX_SYMBOLS:
             raise _LimitExceeded(f"with repetitions expanded it has more than {_MAX_SYMBOLS:,} symbols")
     return sum(groups)
+
+
+def _check_verbose(pattern: str) -> None:
+    """Refuse a pattern in verbose mode, which is not parsed here, with an anchor or a parenthesis too many.
+
+    Raises:
+        ValueError: it has one.
+    """
+    if _ANCHOR.search(pattern):
+        raise ValueError(_ANCHORED)
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            if "unbalanced parenthesis" in error.msg:  # it would close the group around the whole pattern
+                raise ValueError(error.msg) from None
 
 
 def _class_end(pattern: str, at: int) -> int:
