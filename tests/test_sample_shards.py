@@ -194,6 +194,16 @@ def test_too_few_rows_are_written_and_reported(cli, tiny_run, tmp_path, small):
     assert (tmp_path / "one.txt").read_bytes() == (tmp_path / "many.txt").read_bytes()
 
 
+def test_a_folder_that_holds_something_else_is_left_alone(cli, tiny_run, tmp_path):
+    folder = tmp_path / "rows.txt.shards"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("precious")
+    for more in ((), ("--force",)):
+        result = cli("sample", tiny_run.path, "-n", 20, "--workers", 1, "--out", tmp_path / "rows.txt", *more)
+        assert result.code == 2 and "holds 'mine.txt', which is no shard; pass another --out" in result.err
+    assert (folder / "mine.txt").read_text() == "precious" and not (tmp_path / "rows.txt").exists()
+
+
 def test_shards_need_a_file(cli, tiny_run):
     for arguments in (("--workers", 2), ("--on", "local", "-o", "executor.threads=1")):
         result = cli("sample", tiny_run.path, *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 import zlib
@@ -58,9 +59,33 @@ class SeededSampler(optuna.samplers.BaseSampler):
         return self._tpe(trial, param_name).sample_independent(study, trial, param_name, param_distribution)
 
     def _tpe(self, trial: FrozenTrial, name: str) -> optuna.samplers.TPESampler:
-        before = self.whole.get_trials(deepcopy=False)[: trial.number]
-        number = sum(AGAIN not in one.user_attrs for one in before)
+        number = _number(trial, self.whole.get_trials(deepcopy=False))
         return optuna.samplers.TPESampler(seed=zlib.crc32(f"{self._seed} {number} {name}".encode()))
+
+
+class _Hyperband(optuna.pruners.HyperbandPruner):
+    """Hyperband whose brackets do not depend on trials that repeat one that was cut short, nor on what these reported.
+
+    Attributes:
+        whole: as ``SeededSampler`` has it.
+    """
+
+    whole: optuna.Study
+
+    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        trials = self.whole.get_trials(deepcopy=False)
+        if any(one.user_attrs.get(AGAIN) == trial.number for one in trials):
+            return -1  # in none
+        counted = copy.copy(trial)
+        counted.number = _number(trial, trials)
+        return super()._get_bracket_id(study, counted)
+
+
+def _number(trial: FrozenTrial, trials: list[FrozenTrial]) -> int:
+    """Return the number of a trial among those that repeat none; of one that repeats another, that of the other."""
+    while AGAIN in trial.user_attrs:
+        trial = trials[trial.user_attrs[AGAIN]]
+    return sum(AGAIN not in one.user_attrs for one in trials[: trial.number])
 
 
 def make_pruner(name: str) -> optuna.pruners.BasePruner:
@@ -76,7 +101,7 @@ def make_pruner(name: str) -> optuna.pruners.BasePruner:
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=N_PARTS // 5)
     if name == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=N_PARTS, reduction_factor=3)
+        return _Hyperband(min_resource=1, max_resource=N_PARTS, reduction_factor=3)
     if name == "none":
         return optuna.pruners.NopPruner()
     raise seqgen.BadOption(f"no pruner {name!r}: --pruner is {', '.join(PRUNERS)}")

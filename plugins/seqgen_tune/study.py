@@ -74,7 +74,8 @@ class StudyFolder:
             raise seqgen.CheckpointError(f"cannot open the journal {str(path)!r}: it is a link")
         with self._alone(), journal_errors(self.folder.path):
             sampler = SeededSampler(self.definition.seed)
-            self.study = sampler.whole = open_journal(path, sampler, make_pruner(self.definition.pruner))
+            pruner: Any = make_pruner(self.definition.pruner)
+            self.study = sampler.whole = pruner.whole = open_journal(path, sampler, pruner)
             if self.definition.first and not self.trials():
                 self.study.enqueue_trial(dict(self.definition.first))
 

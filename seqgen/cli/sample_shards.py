@@ -72,6 +72,7 @@ class _Shards:
         self._head, self._mark = dump_json(job.to_json()), self.folder / "job.json"
         self._lock: FolderLock | None = None
         if self.folder.is_dir():
+            self._refuse_other()
             self._take()
         if self._mark.is_file() and self._mark.read_bytes() != self._head:
             if not force:
@@ -81,6 +82,15 @@ class _Shards:
                     "--force to drop them"
                 )
             self.remove()
+
+    def _refuse_other(self) -> None:
+        """Refuse a folder that holds something and is none of shards, since it would be removed in the end."""
+        names = [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
+        if names and self._mark.name not in names:
+            raise UsageError(
+                f"cannot keep shards in {str(self.folder)!r}: it is there and holds {min(names)!r}, which is no shard; "
+                "pass another --out"
+            )
 
     def _take(self, *, make: bool = False) -> None:
         self._lock = FolderLock(self.folder, make=make, held=f"{str(self._job.out)!r} is being written")

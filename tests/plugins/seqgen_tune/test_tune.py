@@ -164,10 +164,11 @@ def test_settings_that_are_named_like_results_keep_their_columns(words, in_tmp):
 # -- stopping and going on
 
 
-def stopped(words, cwd, number, after):
-    """A study of six trials that a signal ends after so many evaluations; gives how it ended."""
+def stopped(words, cwd, number, after, trials=6, *more):
+    """A study that a signal ends after so many evaluations; gives how it ended."""
     (cwd / "stopper.py").write_text(STOPPER)
-    arguments = ("tune", "--corpus", words, *SPACE, *FLAGS, "--trials", 6, "--out", "study", "--plugin", "stopper.py")
+    arguments = ("tune", "--corpus", words, *SPACE, *FLAGS, "--trials", trials, "--out", "study", *more)
+    arguments += ("--plugin", "stopper.py")
     return finish(run_seqgen(*arguments, cwd=cwd, env={"STOP_WITH": number, "STOP_AFTER": str(after)}))
 
 
@@ -186,6 +187,18 @@ def test_a_study_that_was_stopped_ends_as_if_it_never_was(number, words, in_tmp)
     numbers = [one.number for one in result.trials]
     assert numbers == [0, 1, 3, 4, 5, 6], "the third was cut short, and tried again"
     assert not (in_tmp / "study" / "trial-0002").exists() and not list((in_tmp / "study").glob("worker-*"))
+
+
+@pytest.mark.full
+def test_hyperband_goes_on_in_the_same_brackets(words, in_tmp):
+    """A trial that is tried again moves the numbers of all later ones, which choose the brackets."""
+    every = {"options": {"eval_every": 2}}
+    whole = tune(words, SPACE, trials=14, pruner="hyperband", out="whole", **every, **QUICK)
+    assert any(one.state == "pruned" for one in whole.trials)
+    ended = stopped(words, in_tmp, "SIGTERM", 25, 14, "--pruner", "hyperband", "-o", "train.eval_every=2")
+    assert ended.code == 143, ended.err
+    result = tune(out="study")
+    assert of(result) == of(whole) and [one.number for one in result.trials] != list(range(14))
 
 
 @pytest.mark.slow
