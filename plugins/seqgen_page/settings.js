@@ -87,6 +87,7 @@ class Settings {
       longest = number("longest") ?? Infinity;
     if (texts.read === "char") this.symbolsOf("contains"); // a row that has an unknown character is never found
     if (prefix.length > facts.maxLength) throw new Error(`a row has at most ${facts.maxLength} symbols`);
+    if (settings.topP === 0) throw new Error("top p is above 0: leave it empty for all symbols");
     if (shortest > longest) throw new Error("the shortest length is above the longest");
     const plain = !contains && !shortest && longest === Infinity;
     const keep = (one) => {

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import seqgen
 from seqgen_serve.errors import ApiError, as_api_error
@@ -156,8 +157,8 @@ class Api:
         """Return the body of a request.
 
         Raises:
-            ApiError: 413 if it is too large, 408 if it is too slow, 415 if it is not sent as JSON. A page of another
-                site cannot send that without asking, which is never granted.
+            ApiError: 413 if it is too large, 408 if it is too slow, 499 if it does not end, 415 if it is not sent as
+                JSON. A page of another site cannot send that without asking, which is never granted.
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
@@ -169,6 +170,8 @@ class Api:
                     body += chunk
                     if len(body) > most:
                         raise ApiError(413, f"the body is larger than {most:,} bytes")
+        except ClientDisconnect:
+            raise ApiError(499, "the client has gone away") from None
         except TimeoutError:
             raise ApiError(408, f"the body did not arrive within {self._limits.body_s:g} seconds") from None
         return bytes(body)

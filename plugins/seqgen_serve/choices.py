@@ -11,7 +11,9 @@ from seqgen_serve.job import Job, Prompt
 
 
 def finished(text: str, start: int, stops: Sequence[str], cut: bool) -> tuple[str, str | None]:
-    """Return a row up to the first of some stops, and the reason of its end.
+    """Return a row up to the stop that is complete first, and the reason of its end.
+
+    Of stops that hold one another it does not matter how far the row was sampled when they were looked for.
 
     Args:
         text: the row.
@@ -19,9 +21,9 @@ def finished(text: str, start: int, stops: Sequence[str], cut: bool) -> tuple[st
         stops: the texts before which it ends.
         cut: whether it lacks an end of its own.
     """
-    found = [at for stop in stops if (at := text.find(stop, start)) >= 0]
+    found = [(at + len(stop), at) for stop in stops if (at := text.find(stop, start)) >= 0]
     if found:
-        return text[: min(found)], "stop"
+        return text[: min(found)[1]], "stop"
     return text, "length" if cut else "stop"
 
 

@@ -107,16 +107,17 @@ class Server:
         import uvicorn
 
         from seqgen_serve.app import Api
+        from seqgen_serve.deadlines import protocol_of
         from seqgen_serve.graceful_server import STOP_S, GracefulServer
-        from seqgen_serve.header_deadline import protocol_of
 
         metrics = Metrics(commands.warn)
         self._worker = Worker(limits, metrics)
         app: Any = Access(Api(served, self._worker, limits, metrics).app(), keys, local, metrics, hosts)
         self._server = GracefulServer(
             uvicorn.Config(
-                app, http=protocol_of(limits.body_s), ws="none", lifespan="off", log_config=None, access_log=False,
-                server_header=False, proxy_headers=False, limit_concurrency=limits.connections,
+                app, http=protocol_of(limits.body_s, limits.timeout_s), ws="none", lifespan="off",
+                log_config=None, access_log=False, server_header=False, proxy_headers=False,
+                limit_concurrency=limits.connections,
                 h11_max_incomplete_event_size=16_384, timeout_graceful_shutdown=STOP_S,
             ),
             self._worker.refuse_all,

@@ -18,7 +18,7 @@ from serving import Client, serving, wait_for
 import seqgen
 from browser import Browser, find_chromium
 from conftest import WORDS
-from seqgen_serve.choices import count_sampled
+from seqgen_serve.choices import count_sampled, finished
 from seqgen_serve.job import Prompt
 from seqgen_serve.server import listen
 from seqgen_serve.stream import Stream
@@ -150,8 +150,8 @@ def test_a_stop_ends_rows(client, tiny_run, stop):
     wanted = []
     for row in tiny_run.sample(20, prefix="an", seed=4):
         text, reason = row.text[2:], "length" if row.cut else "stop"
-        found = [text.index(one) for one in stops if one in text]
-        wanted.append((text[: min(found)], "stop") if found else (text, reason))
+        found = [(text.index(one) + len(one), text.index(one)) for one in stops if one in text]
+        wanted.append((text[: min(found)[1]], "stop") if found else (text, reason))
     answer = client.post(stop=stop, logprobs=0, **body)["choices"]
     assert [(choice["text"], choice["finish_reason"]) for choice in answer] == wanted
     assert ["".join(choice["logprobs"]["tokens"]) for choice in answer] == [text for text, _ in wanted]
@@ -160,6 +160,16 @@ def test_a_stop_ends_rows(client, tiny_run, stop):
         for choice in chunk["choices"]:
             streamed[choice["index"]] += choice["text"]
     assert streamed == [text for text, _ in wanted]
+
+
+def test_of_stops_within_one_another_the_one_that_is_complete_first_counts():
+    """So an answer does not depend on how far a row was sampled before the stops were looked for."""
+    text, stops = "CiIqae", ["Iqa", "q"]
+    whole = finished(text, 0, stops, cut=False)
+    for end in range(len(text) + 1):
+        found = finished(text[:end], 0, stops, cut=True)
+        assert found == (whole if found[1] == "stop" else (text[:end], "length"))
+    assert whole == ("CiI", "stop") and finished("abc", 0, ["bc", "c"], cut=False) == ("a", "stop")
 
 
 def growing(text, stop=()):

@@ -11,7 +11,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import serving
+from serving import serving, wait_for
 
 pytest.importorskip("fastapi", reason="no FastAPI (extra: serve)")
 
@@ -119,3 +119,37 @@ def test_headers_that_do_not_end_lose_their_place(tiny_run, sent):
                 connection.request("GET", "/health")
                 assert json.loads(connection.getresponse().read()) == {"status": "ok"}
                 time.sleep(1)
+
+
+def test_a_client_that_hangs_up_within_its_body_is_no_failure(tiny_run, capfd):
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with serving(tiny_run) as client:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", client.port), timeout=10) as raw:
+                raw.sendall(head + b'Content-Length: 100\r\n\r\n{"n": 1')
+        assert client.texts(n=2)
+        wait_for(lambda: 'status="499"' in client.call("GET", "/metrics")[2].decode())
+        assert 'status="500"' not in client.call("GET", "/metrics")[2].decode()
+    said = capfd.readouterr()
+    assert "Traceback" not in said.err and "failed" not in said.err
+
+
+@pytest.mark.full
+def test_a_client_that_does_not_read_its_answer_loses_its_place(tiny_run):
+    """The answer is larger than what the system keeps for a client."""
+    body = json.dumps({"n": 4000, "logprobs": 20, "max_tokens": 20, "seed": 1}).encode()
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+    with serving(tiny_run, rows=4000, tokens=10**7, timeout_s=9.0) as client:
+        status, _, whole = client.call("POST", "/v1/completions", body)
+        assert status == 200 and len(whole) > 8_000_000
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.connect(("127.0.0.1", client.port))
+            raw.sendall(head + str(len(body)).encode() + b"\r\n\r\n" + body)
+            time.sleep(20)
+            raw.settimeout(30)
+            n_read = 0
+            with contextlib.suppress(ConnectionError):
+                while data := raw.recv(1 << 16):
+                    n_read += len(data)
+        assert n_read < 0.9 * len(whole)

@@ -1,4 +1,7 @@
-"""A deadline for the headers of a request; uvicorn has none, so a client that never ends them would keep its place."""
+"""Deadlines for the headers of a request and for an answer to be read.
+
+uvicorn has none, so a client that never ends its headers, or never reads its answer, would keep its place.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,18 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from seqgen_serve.errors import ApiError
 
 
-def protocol_of(headers_s: float) -> type[asyncio.Protocol]:
-    """Return the class of a connection that answers 408 and closes when headers take too long.
+def protocol_of(headers_s: float, reading_s: float) -> type[asyncio.Protocol]:
+    """Return the class of a connection that ends when headers, or a client that reads its answer, take too long.
 
     Args:
         headers_s: seconds from the beginning of the connection, or of a further request, to the end of its headers.
+            Then the answer is 408.
+        reading_s: seconds in which a client has to make room for more of its answer.
     """
 
     class Connection(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
+        _stuck: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
             super().connection_made(transport)
@@ -31,7 +37,21 @@ def protocol_of(headers_s: float) -> type[asyncio.Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._forget()
+            self._flow_again()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._stuck = self.loop.call_later(reading_s, self.transport.abort)  # to close would wait for the client
+
+        def resume_writing(self) -> None:
+            self._flow_again()
+            super().resume_writing()
+
+        def _flow_again(self) -> None:
+            if self._stuck is not None:
+                self._stuck.cancel()
+                self._stuck = None
 
         def _watch(self) -> None:
             """Start the clock where headers are awaited, unless it runs; stop it where they are there."""
