@@ -256,7 +256,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if near := nearest_names(name, names):
         return near
-    return "; known: " + ", ".join(names) if 0 < len(names) <= 12 else ""
+    shown = (one if one == one.strip() != "" else repr(one) for one in names)
+    return "; known: " + ", ".join(shown) if 0 < len(names) <= 12 else ""
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:

@@ -147,3 +147,21 @@ def test_a_digest_of_code_covers_the_modules_beside_it(in_tmp, monkeypatch):
     _digest.cache_clear()  # a process keeps what it has imported
     assert before and code_digest(part) != before
     sys.modules.pop("mypart.part")
+
+
+def test_cells_of_a_table_are_stripped_with_their_texts(in_tmp):
+    (in_tmp / "a.csv").write_text("text, kind \n ab , HIGH\nba,HIGH\n" * 1)
+    run = seqgen.train("a.csv", condition="kind", split="none", out="run", options={"strip": True}, **QUICK)
+    assert run.vocabulary.conditions == ("kind=HIGH",) and texts_of(run) == ["ab", "ba"]
+    loose = seqgen.train("a.csv", condition="kind", split="none", out="loose", **QUICK)
+    with pytest.raises(seqgen.UsageError, match="no kind 'LOW'; known: ' HIGH', HIGH"):
+        loose.sample(1, given={"kind": "LOW"})
+
+
+def test_a_run_with_conditions_says_that_it_is_blended_with_repeats(in_tmp, cli):
+    rows = "".join(f"{word}-{word}-{word},{'ab'[n % 2]}\n" for n, word in enumerate(WORDS * 6))
+    (in_tmp / "a.csv").write_text("text,kind\n" + rows)
+    small = ("--hidden", 8, "--steps", 60, "--repeats", "on", "--split", "60/40/0", "--out", "run")
+    said = cli("train", "--corpus", "a.csv", "--condition", "kind", *small)
+    assert "not blended with counts, which know no conditions" in said.err
+    assert "blended with what a record repeats: " in said.err

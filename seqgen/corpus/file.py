@@ -247,7 +247,9 @@ def load_file(
         Errors,
         Field(description="invalid bytes: refuse the file, replace them by U+FFFD, or skip their lines"),
     ] = "strict",
-    strip: Annotated[bool, Field(description="strip white space around each text")] = False,
+    strip: Annotated[
+        bool, Field(description="strip white space around each text, and around cells of a table")
+    ] = False,
     normalize: Annotated[Normal, Field(description="Unicode normalization form of the texts")] = "none",
     separator: Annotated[
         str | None,

@@ -101,7 +101,9 @@ class Table(FileSource):
         return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.text_fields)]
 
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
-        columns, given = self.columns, {key: value for key, value in row.items() if value is not None and value != ""}
+        columns, strips = self.columns, self.file.strip
+        row = {key: value.strip() if strips and isinstance(value, str) else value for key, value in row.items()}
+        given = {key: value for key, value in row.items() if value is not None and value != ""}
         label = given.get(columns.label) if columns.label is not None else None
         if columns.text_fields:
             fields = {name: given[name] for name in columns.text_fields if name in given}

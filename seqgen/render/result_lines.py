@@ -53,17 +53,18 @@ def _blend_lines(
     settings: RunSettings, state: Mapping[str, Any], best: Sequence[Mapping[str, Any]], model: Any
 ) -> list[str]:
     """Return lines on what the network is mixed with, and why; none if that was not asked."""
+    lines = list[str]()
     if settings.conditions and settings.train.blend == "none" and settings.n_parameters:
-        return ["not blended with counts, which know no conditions; --blend ngram blends them all the same"]
+        lines += ["not blended with counts, which know no conditions; --blend ngram blends them all the same"]
     if not best or "valid_network_bits_per_char" not in best[-1]:
-        return []
+        return lines
     alone, whole = (best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char"))
     mixed, train = _mixed_with(state, model), settings.train
     if not mixed:
         asked = ["counts"] if train.blend not in (None, "none") else []
         asked += ["what a record repeats"] if "valid_without_repeats_bits_per_char" in best[-1] else []
         they = "they do" if len(asked) > 1 or asked == ["counts"] else "that does"
-        return [f"not blended with {' or '.join(asked)}: at this step {they} not lower the held-out loss"]
+        return [*lines, f"not blended with {' or '.join(asked)}: at this step {they} not lower the held-out loss"]
     if len(mixed) == 1:
         line = f"blended with {mixed[0]}: {alone:.3f} bits/char without it, {whole:.3f} with it"
     else:
@@ -72,8 +73,9 @@ def _blend_lines(
         line += f"{whole:.3f} with both"
     counted = best[-1].get("valid_counts_bits_per_char", math.inf)
     if state.get("gate") is None or counted >= whole or train.exponents != "sharp":
-        return [line]
+        return [*lines, line]
     return [
+        *lines,
         line,
         f"the counts alone have {counted:.3f}, less than both: train longer, or set -o exponents=fitted, with which "
         "fewer samples keep the syntax",

@@ -116,3 +116,19 @@ def test_what_is_no_molecule_stays_as_it_is(text, seed):
     written = rewrite(text, Random(seed))
     assert written == rewrite(text, Random(seed))
     assert written == text or load().validate(text).ok
+
+
+@pytest.mark.parametrize(
+    ("text", "aromatic"),
+    [
+        ("OC1=CC=CC=C1Br", False), ("C1=CN(C)C=C1[Si](C)(C)CCl", False), ("Oc1ccccc1Br", True),
+        ("C1=CC=CC=C1c1cccs1", True),
+        ("[nH]1cccc1", True), ("CC[13c]1ccc[se]1", True),
+    ],
+)  # fmt: skip
+def test_a_molecule_in_the_form_of_kekule_stays_in_it(text, aromatic):
+    """Its alphabet has no aromatic atoms, and a record with unknown symbols would not be augmented."""
+    random = Random(0)
+    written = {rewrite(text, random) for _ in range(30)}
+    assert len(written) > 3 and {"c" in one or "n" in one for one in written} == {aromatic}
+    assert {load().validate(one).canonical for one in written} == {load().validate(text).canonical}
