@@ -194,6 +194,16 @@ def test_too_few_rows_are_written_and_reported(cli, tiny_run, tmp_path, small):
     assert (tmp_path / "one.txt").read_bytes() == (tmp_path / "many.txt").read_bytes()
 
 
+@pytest.mark.parametrize("effort", [60, 150, 5000])
+def test_effort_counts_rows_that_satisfy_the_constraint_with_workers_too(cli, tiny_run, tmp_path, small, effort):
+    arguments = ("-n", 100, "--unique", "--length", "3-4", "--contains", "a", "--effort", effort)
+    one = cli("sample", tiny_run.path, "--out", tmp_path / "one.txt", *arguments)
+    many = cli("sample", tiny_run.path, "--out", tmp_path / "many.txt", *arguments, "--workers", 1)
+    assert one.code == many.code == (8 if effort == 60 else 0 if effort == 5000 else one.code)
+    assert one.code == 0 or f"among {effort:,} examined" in many.err
+    assert (tmp_path / "one.txt").read_bytes() == (tmp_path / "many.txt").read_bytes()
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(cli, tiny_run, tmp_path):
     folder = tmp_path / "rows.txt.shards"
     folder.mkdir()

@@ -44,6 +44,7 @@ def iter_rows(
     warn: Callable[[str], None],
     on_tried: Callable[[int], None] | None = None,
     check: Callable[[], None] | None = None,
+    on_examined: Callable[[Sample], Sample] | None = None,
 ) -> Iterator[Sample]:
     """Yield rows one after another; see :meth:`seqgen.Run.iter_samples` for errors.
 
@@ -54,9 +55,10 @@ def iter_rows(
         warn: called with one line for each warning.
         on_tried: called with the number of rows sampled so far, where some may be rejected.
         check: called before each symbol is sampled; may raise.
+        on_examined: called with each row of a range that filters examine, and returns it.
     """
     n = as_whole(n, 0, "number of rows")
-    with contextlib.closing(_iter_rows(run, n, config, warn, on_tried, check)) as rows:
+    with contextlib.closing(_iter_rows(run, n, config, warn, on_tried, check, on_examined)) as rows:
         yield from in_turns(run.settings.engine.threads, rows)
 
 
@@ -67,6 +69,7 @@ def _iter_rows(
     warn: Callable[[str], None],
     on_tried: Callable[[int], None] | None,
     check: Callable[[], None] | None,
+    on_examined: Callable[[Sample], Sample] | None,
 ) -> Generator[Sample, None, None]:
     from seqgen.sampling import Sampler, beam_rows, filter_rows, passing_rows
 
@@ -85,7 +88,8 @@ def _iter_rows(
             row_filter = replace(row_filter, satisfies=sampler.satisfies)
         rows = sampler.rows() if config.exact else constrained_rows(run, sampler, 0, config, warn)
         if config.rows:
-            yield from passing_rows(rows, row_filter)
+            seen = rows if on_examined is None else map(on_examined, rows)
+            yield from passing_rows(seen, row_filter)
         else:
             yield from filter_rows(rows, n, row_filter, config.effort)
     elif config.rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import re
 import time
@@ -163,8 +164,10 @@ class _Rows:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """Yield (header, text) of each row."""
-        limit = self._job.n
+        limit, left = self._job.n, math.inf if self._job.effort is None else self._job.effort
         for span in self._job.spans() if limit != 0 else ():
+            if left <= 0:
+                return
             shard = self._shard(span)
             self.n_tried += span[1] - span[0]
             for line in shard["warnings"]:
@@ -172,6 +175,8 @@ class _Rows:
                     self._said.add(line)
                     say(line)
             for number, text in enumerate(shard["texts"]):
+                if shard["places"][number] >= left:
+                    break
                 if shard["forms"] is not None:
                     if shard["forms"][number] in self._seen:
                         continue
@@ -181,6 +186,7 @@ class _Rows:
                 if self.n_kept == limit:
                     self.n_tried = shard["numbers"][number] + 1 - self._job.rows[0]
                     return
+            left -= shard["examined"]
 
     def _shard(self, span: tuple[int, int]) -> dict[str, Any]:
         while (shard := self._kept.read(span)) is None:
@@ -204,8 +210,9 @@ class _Rows:
             share = self.n_kept / self.n_tried
             say(f"kept {self.n_kept:,} of {self.n_tried:,} sampled rows ({share:.1%})")
         if self._job.n is not None and self.n_kept < self._job.n:
+            examined = self.n_tried if self._job.effort is None else self._job.effort
             raise TooFewRows(
-                f"cannot find {self._job.n:,} rows: only {self.n_kept:,} among {self.n_tried:,} examined; ask for "
+                f"cannot find {self._job.n:,} rows: only {self.n_kept:,} among {examined:,} examined; ask for "
                 "fewer rows, drop a filter, or raise the effort"
             )
 

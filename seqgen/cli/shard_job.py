@@ -21,6 +21,7 @@ from seqgen.executors import Task
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
+    from seqgen.sampling import Sample
 
 _MOST, _LEAST, _PARTS = 50_000, 1024, 64  # candidates of a shard, and shards of a few rows
 _TRIED = 8  # candidates of a shard for each row under a constraint: a shard begins with its automaton and its trial
@@ -39,6 +40,8 @@ class Job:
         out: the file.
         nul: whether texts end with NUL.
         constrained: whether many candidates may be rejected for each row.
+        effort: limit on the rows that filters examine, where the candidates that satisfy a constraint are fewer; None:
+            there is none but ``rows``.
     """
 
     run: Run
@@ -48,6 +51,7 @@ class Job:
     out: Path
     nul: bool = False
     constrained: bool = False
+    effort: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -85,6 +89,7 @@ class Job:
             "settings": settings,
             "n": self.n,
             "rows": list(self.rows),
+            "effort": self.effort,
             "form": form_of(self.out),
             "nul": self.nul,
         }
@@ -131,6 +136,8 @@ def job_of(run: Run, settings: Mapping[str, Any], n: int, out: Path, *, nul: boo
     constrained = config.exact or any(getattr(config, name) for name in names)
     is_free = not (config.filters or constrained)
     effort = max(_EFFORT * n, _MIN_EFFORT) if config.effort is None else config.effort
+    if config.filters and constrained and not config.exact:
+        return Job(run, settings, n, (0, None), out, nul, constrained, effort)
     end = n if is_free else effort if config.filters or config.exact else None
     return Job(run, settings, n, (0, end), out, nul, constrained)
 
@@ -148,13 +155,24 @@ def _opened(run: str, checkpoint: int) -> Run:
 def sample_shard(
     *, run: str, checkpoint: int, settings: Mapping[str, Any], form: str, nul: bool, in_worker: bool
 ) -> dict[str, Any]:
-    """Return the rows of a shard that pass: number, text in the file, and canonical form for ``unique`` of each."""
-    from seqgen.compute import within_share
+    """Return the rows of a shard that pass, and how many its filters examined.
 
-    opened = _opened(run, checkpoint)
-    warnings: list[str] = []
+    Of each row: its number, its text in the file, its canonical form for ``unique``, and its place among those that
+    were examined.
+    """
+    from seqgen.api.sample import iter_rows
+    from seqgen.compute import within_share
+    from seqgen.config import SampleConfig
+
+    opened, config = _opened(run, checkpoint), SampleConfig.validated(settings)
+    warnings, place_of = list[str](), dict[int, int]()
+
+    def examine(row: Sample) -> Sample:
+        place_of[row.number] = len(place_of)
+        return row
+
     with within_share() if in_worker else contextlib.nullcontext():
-        rows = list(opened.iter_samples(warn=warnings.append, **settings))
+        rows = list(iter_rows(opened, 0, config, warnings.append, on_examined=examine))
     header, texts = "", []
     if form == "text":
         end = "\0" if nul else "\n\n" if opened.settings.corpus.multiline else "\n"
@@ -165,6 +183,8 @@ def sample_shard(
     forms = [opened.canonical(row.text) for row in rows] if settings.get("unique") else None
     return {
         "numbers": [row.number for row in rows],
+        "places": [place_of.get(row.number, 0) for row in rows],
+        "examined": len(place_of),
         "texts": texts,
         "forms": forms,
         "header": header,
