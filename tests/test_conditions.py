@@ -180,6 +180,7 @@ def test_a_measured_quantity_is_refused_as_a_condition(tmp_path, n, taken):
         ([f"{k},{k}" for k in range(60)], "60 different numbers"),
         ([*(f"{k}.5" for k in range(55)), "n.d.", ">2.1", "< 0,1"], "57 different numbers"),
         ([f"-{k}e-3 %" for k in range(51)], "51 different numbers"),
+        ([f"{k} nM" for k in range(30)] + [f"{k} mg/mL" for k in range(30)], "60 different numbers"),
         ([f"CHEMBL{k}" for k in range(100)], "100 values for 100 records, so hardly two records share one"),
     ],
 )

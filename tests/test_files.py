@@ -11,6 +11,7 @@ import pytest
 
 from seqgen import files
 from seqgen.errors import DiskError, RunLocked
+from seqgen.files import safe_path
 
 
 @pytest.fixture
@@ -64,7 +65,10 @@ def test_a_taken_folder_is_not_overwritten(tmp_path):
     assert (tmp_path / "x" / "a").read_bytes() == b"1"
 
 
-def test_a_folder_is_replaced_at_every_point_or_not_at_all(tmp_path, failing):
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_folder_is_replaced_at_every_point_or_not_at_all(tmp_path, failing, monkeypatch, swaps):
+    if not swaps:
+        monkeypatch.setattr(safe_path.Directory, "exchange", lambda self, one, other: False)
     old, new = {"a": b"1", "b": b"2"}, {"a": b"3", "c": b"4"}
     count = failing(0)
     files.write_folder_atomic(tmp_path / "whole", old)

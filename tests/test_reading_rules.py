@@ -40,6 +40,31 @@ def test_held_out_files_of_a_registered_corpus_are_read_by_its_domain(in_tmp):
     assert texts_of(seqgen.load("run"), "test") == ["CCCO", "CCCN"]
 
 
+def test_held_out_files_of_one_long_text_are_read_as_they_are(in_tmp):
+    (in_tmp / "more.smi").write_text("CCO\nCCN\n" * 20)
+    run = seqgen.train("smiles", layout="stream", valid="more.smi", out="run", **QUICK)
+    assert run.settings.corpus.parts["valid"] == len("CCO\nCCN\n" * 20)
+
+
+@pytest.mark.parametrize("rows", [['{"smi": "CCO"}', '{"smi": "CCN", "note": "x"}'], ['{"smi": "CCO"}'] * 2])
+def test_the_only_field_of_the_first_object_is_the_text(in_tmp, rows):
+    (in_tmp / "a.jsonl").write_text("\n".join(rows))
+    run = seqgen.train("a.jsonl", split="none", out="run", **QUICK)
+    assert [record.text[:2] for record in run.corpus] == ["CC", "CC"]
+
+
+def test_a_warm_start_on_a_file_of_the_same_kind_keeps_the_options_of_its_reader(in_tmp):
+    game = '[White "Ada"]\n\n1. e4 e5 2. Nf3 Nc6 1-0\n\n' * 9
+    (in_tmp / "games").mkdir()
+    for name in ("games/a.pgn", "b.pgn"):
+        (in_tmp / name).write_text(game)
+    given = {**QUICK, "split": "none"}
+    seqgen.train("games", options={"reader.numbers": False}, out="first", **given)
+    del given["hidden"], given["blend"]
+    run = seqgen.train("b.pgn", start="first", out="second", **given)
+    assert next(iter(run.corpus)).text == "e4 e5 Nf3 Nc6 1-0"
+
+
 def test_held_out_files_are_found_from_any_folder(in_tmp, monkeypatch):
     folder = in_tmp / "w[1]"
     folder.mkdir()
@@ -131,7 +156,7 @@ def test_values_of_json_are_written_as_json(in_tmp):
     (in_tmp / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = seqgen.train("a.jsonl", label_field="b", split="none", out="run", options={"fields": "a,b,d"}, **QUICK)
     record = next(iter(run.corpus))
-    assert record.text == 'a=x\nb=true\nd={"k": 1}' and record.label == "true"
+    assert record.text == 'a=x\nb=True\nd={"k": 1}' and record.label == "True"
 
 
 def test_a_digest_of_code_covers_the_modules_beside_it(in_tmp, monkeypatch):

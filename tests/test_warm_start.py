@@ -355,6 +355,7 @@ def test_another_file_is_read_as_the_first_was(in_tmp):
         ("smiles,kind", "canonical_smiles,kind", "canonical_smiles", "kind"),
         ("SMILES,kind", "kind,smiles", "smiles", "kind"),
         ("smiles,kind", "smiles,sort", "smiles", None),
+        ("my.smiles,kind", "kind,my.smiles", "my.smiles", "kind"),
     ],
 )
 def test_the_columns_of_another_file_are_found_anew(in_tmp, before, now, text, label):
@@ -362,11 +363,20 @@ def test_the_columns_of_another_file_are_found_anew(in_tmp, before, now, text, l
     for name, head in (("first.csv", before), ("second.csv", now)):
         row = ",".join("a" if column in ("kind", "sort") else "CCO" for column in head.split(","))
         (in_tmp / name).write_text("\n".join([head, *[row] * 20]))
-    seqgen.train("first.csv", label_field="kind", out="first", **SMALL)
+    given = {"text_field": "my.smiles", "domain": "smiles"} if "." in before else {}
+    seqgen.train("first.csv", label_field="kind", out="first", **given, **SMALL)
     run = seqgen.train("second.csv", start="first", out="second", steps=1)
     options = run.settings.corpus.options
     assert (options["text_field"], options["label_field"]) == (text, label)
     assert {record.text for record in run.corpus} == {"CCO"} and run.domain.endswith("smiles")
+
+
+def test_a_label_that_the_first_object_lacks_stays_the_label(in_tmp):
+    rows = ['{"text": "anna"}', *['{"text": "bert", "sex": "m"}', '{"text": "cara", "sex": "f"}'] * 9]
+    (in_tmp / "a.jsonl").write_text("\n".join(rows))
+    seqgen.train("a.jsonl", label_field="sex", condition="label", out="first", **SMALL)
+    run = seqgen.train("a.jsonl", start="first", out="second", steps=1)
+    assert run.settings.corpus.options["label_field"] == "sex" and {one.label for one in run.corpus} == {None, "m", "f"}
 
 
 def test_texts_that_were_built_of_fields_are_built_of_them_again(in_tmp):

@@ -185,10 +185,34 @@ def test_recurrent_dropout_of_a_gru_masks_the_argument_of_its_map(plugins):
     assert close(y, over_time(cell, x, step, cell.initial_state(B))[0]) and cell.recurrent.mask_BI is None
 
 
-@pytest.mark.parametrize("name", ["indrnn", "mingru", "indylstm"])
-def test_recurrent_dropout_needs_a_map_of_the_output(plugins, name):
-    with pytest.raises(BadOption, match="recurrent_dropout needs a cell that maps its whole output by a Recurrent"):
-        RecurrentDropout(make(plugins, name), 0.1)
+@pytest.mark.parametrize("name", ["indrnn", "mingru", "indygru"])
+def test_recurrent_dropout_needs_a_map_of_what_is_carried(plugins, name):
+    """A run with it can still be sampled from."""
+    cell, x = make(plugins, name).double(), inputs()
+    dropped = RecurrentDropout(cell, 0.1).eval()
+    assert close(dropped(x, dropped.initial_state(B))[0], cell.eval()(x, cell.initial_state(B))[0])
+    with pytest.raises(BadOption, match="recurrent_dropout needs a cell that maps what it carries by a Recurrent"):
+        dropped.train()(x, dropped.initial_state(B))
+
+
+@pytest.mark.parametrize(
+    "name", ["lstm", "mogrifier", "mulstm", "glstm", "convlstm", "tflstm", "indylstm", "vanilla", "lnlstm", "nas"]
+)
+def test_an_output_that_is_not_carried_is_masked_where_the_step_reads_it(plugins, name):
+    cell, x = make(plugins, name, 8, 8), inputs(features=8)
+    dropped = RecurrentDropout(cell, 0.5).double().train()
+    torch.manual_seed(0)
+    noise = dropped.noise(dropped.project(x))
+    mask = noise[:, 0, -8:]
+
+    def step(p, state):
+        leaves = list(state) if isinstance(state, tuple) else [state]
+        masked = [leaves[0] * mask, *leaves[1:]]
+        return cell.step(p, tuple(masked) if isinstance(state, tuple) else masked[0])
+
+    torch.manual_seed(0)
+    y, _ = dropped(x, dropped.initial_state(B))
+    assert close(y, over_time(cell, x, step, cell.initial_state(B))[0])
 
 
 def test_masks_of_recurrent_dropout(plugins):

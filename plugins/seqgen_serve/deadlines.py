@@ -20,7 +20,7 @@ def protocol_of(headers_s: float, reading_s: float) -> type[asyncio.Protocol]:
     Args:
         headers_s: seconds from the beginning of the connection, or of a further request, to the end of its headers.
             Then the answer is 408.
-        reading_s: seconds in which a client has to make room for more of its answer.
+        reading_s: seconds in which a client has to read something of its answer.
     """
 
     class Connection(H11Protocol):
@@ -42,7 +42,18 @@ def protocol_of(headers_s: float, reading_s: float) -> type[asyncio.Protocol]:
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self._stuck = self.loop.call_later(reading_s, self.transport.abort)  # to close would wait for the client
+            self._await_reading()
+
+        def _await_reading(self) -> None:
+            left = self.transport.get_write_buffer_size()
+            self._stuck = self.loop.call_later(reading_s, self._look_at_buffer, left)
+
+        def _look_at_buffer(self, before: int) -> None:
+            self._stuck = None
+            if self.transport.get_write_buffer_size() < before:
+                self._await_reading()
+            else:
+                self.transport.abort()  # to close would wait for the client
 
         def resume_writing(self) -> None:
             self._flow_again()

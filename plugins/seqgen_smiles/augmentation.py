@@ -9,7 +9,7 @@ from random import Random
 from seqgen_smiles.molecules import need_rdkit, read
 from seqgen_smiles.translation import to_selfies
 
-_AROMATIC = re.compile(r"(?:Cl|Br|\[[0-9]*[A-Z][^]]*\]|[^a-z\[])*(?:\[[0-9]*[a-z]|[bcnops])")
+_AROMATIC = re.compile(r"(?:Cl|Br|\[[0-9]*[^a-z0-9\]][^]]*\]|[^a-z\[])*(?:\[[0-9]*[a-z]|[bcnops])")
 """A text up to its first aromatic atom; Cl, Br and atoms in brackets have small letters of their own."""
 
 

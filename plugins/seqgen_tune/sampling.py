@@ -13,6 +13,8 @@ import optuna
 import seqgen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
@@ -72,13 +74,16 @@ class _Hyperband(optuna.pruners.HyperbandPruner):
 
     whole: optuna.Study
 
+    _numbers: Sequence[int] = ()
+
     def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
-        trials = self.whole.get_trials(deepcopy=False)
-        if any(one.user_attrs.get(AGAIN) == trial.number for one in trials):
-            return -1  # in none
+        if trial.number >= len(self._numbers):  # what repeats what is known when a trial is made
+            trials = self.whole.get_trials(deepcopy=False)
+            repeated = {one.user_attrs.get(AGAIN) for one in trials}
+            self._numbers = [-1 if one.number in repeated else _number(one, trials) for one in trials]
         counted = copy.copy(trial)
-        counted.number = _number(trial, trials)
-        return super()._get_bracket_id(study, counted)
+        counted.number = self._numbers[trial.number]
+        return -1 if counted.number < 0 else super()._get_bracket_id(study, counted)  # -1: in none
 
 
 def _number(trial: FrozenTrial, trials: list[FrozenTrial]) -> int:

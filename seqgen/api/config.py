@@ -299,7 +299,7 @@ def _find_parts(
     fields = corpus.option_names()
     assigned = {name: value for part, name, value in assignments if part == "corpus" or (not part and name in fields)}
     layers = [implied, toml.get("corpus", {}), assigned, config.part("corpus")]
-    given = corpus_options(*layers, implied if config.corpus is not None else {})
+    given = corpus_options(corpus, *layers, implied if config.corpus is not None else {})
     if corpus.qualified == FILE and given.get("path"):
         corpus.options({"path": given["path"]})  # refuses what is no path
         before = {} if start is None else start.columns(corpus, given)

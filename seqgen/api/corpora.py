@@ -38,6 +38,7 @@ from seqgen.corpus import (
     load_file,
     name_of,
     suffix_of,
+    whole_path,
 )
 from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError, nearest_names
 from seqgen.files import cache_folder, spool
@@ -180,18 +181,19 @@ def _installed(reader: Entry, options: Mapping[str, Any]) -> InstalledReader:
     return InstalledReader(*said, options, lambda: reader.build(options), lambda: code_digest(reader.load()))
 
 
-def corpus_options(*layers: Mapping[str, Any]) -> dict[str, Any]:
+def corpus_options(corpus: Entry, *layers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a corpus in layers, of which later ones win, those of its reader by name.
 
-    A path is made absolute, so that the run can be read from any folder.
+    Paths of files are made absolute, so that the run can be read from any folder.
     """
     given, of_reader = dict[str, Any](), dict[str, Any]()
     for layer in layers:
         given |= layer
         of_reader |= layer.get("reader_options") or {}
-    path = given.get("path")
-    if isinstance(path, str) and path and not is_address(path):
-        given["path"] = absolute(path)
+    if corpus.qualified == FILE and isinstance(path := given.get("path"), str):
+        given["path"] = whole_path(path)
+    elif corpus.qualified == FILE and isinstance(path, list | tuple):
+        given["path"] = [whole_path(one) if isinstance(one, str) else one for one in path]
     return given | ({"reader_options": of_reader} if of_reader else {})
 
 
@@ -246,9 +248,12 @@ def open_corpus(
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
         raise PluginError(f"{entry.full_label}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
-        each = [same if path is None or same or plugins is None else _suiting(entry, path, plugins) for path in held]
-        pairs = zip(held, each, strict=True)
-        source = PresplitSource(source, *(_held_out(path, read_as, layout, readers) for path, read_as in pairs))
+        parts = list[Iterable[Record] | None]()
+        for path in held:
+            by_domain = path is not None and plugins is not None and entry.qualified != FILE and layout == "lines"
+            read_as = _suiting(entry, path, plugins) if by_domain else same  # type: ignore[arg-type]  # neither is None
+            parts.append(_held_out(path, read_as, layout, readers))
+        source = PresplitSource(source, *parts)
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
     opening = {
@@ -327,7 +332,7 @@ def read_file_as(
     if spec.trailing_names and isinstance(source, Table | TextFile | TrailingNames):
         known |= {"trailing_names": True, "headings": list(spec.columns)}
     if isinstance(source, Table):
-        known |= {name: value for name, value in before.items() if value and str(value).split(".")[0] in fields}
+        known |= {name: value for name, value in before.items() if value in fields}
     if isinstance(source, Table) and not (said.get("fields") or before.get("fields") or "text_field" in said | known):
         label = said.get("label_field", known.get("label_field"))
         columns = _claimed(spec, [name for name in fields if name != label])

@@ -6,7 +6,6 @@ import datetime
 import math
 import platform
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import seqgen
@@ -16,7 +15,7 @@ from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.layer_cells import cell_settings
 from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RunSettings
 from seqgen.compute import give_back_memory
-from seqgen.corpus import absolute, is_address
+from seqgen.corpus import whole_path
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
 from seqgen.plugins import Plugins, origin_of
@@ -46,13 +45,6 @@ _TRIES = 64  # widths in a row that a model may refuse, as attention heads that 
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
 
 
-def _whole(path: str | Path | None) -> str | None:
-    """Return an absolute path, by which held-out records are found from any folder; an address stays what it is."""
-    if path is None or is_address(str(path)):
-        return None if path is None else str(path)
-    return absolute(str(path))
-
-
 def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> RunSettings:
     """Return what run.json will hold; ``n_parameters`` and ``engine`` are filled in when the model is built."""
 
@@ -64,8 +56,8 @@ def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus
     corpus = CorpusSettings(
         name=resolved.corpus.qualified,
         options=resolved.options["corpus"],
-        valid=_whole(config.valid),
-        test=_whole(config.test),
+        valid=None if config.valid is None else whole_path(str(config.valid)),
+        test=None if config.test is None else whole_path(str(config.test)),
         title=resolved.title,
         licence=spec.licence,
         layout=resolved.layout,

@@ -310,8 +310,10 @@ def _real(path: Any) -> list[str]:
 
 
 def _suffixes(path: str | Sequence[str]) -> set[str]:
-    """Return the suffixes of one path or of several."""
-    return {suffix_of(str(one)) for one in ([path] if isinstance(path, str) else path)}
+    """Return the suffixes of the files of one path or of several; of the paths, where these are gone."""
+    with contextlib.suppress(SeqgenError):
+        return {suffix_of(name_of(place)) for place in find_places(path)}
+    return {suffix_of(one) for one in ([path] if isinstance(path, str) else path)}
 
 
 def _form_of(path: str | Sequence[str]) -> str | None:

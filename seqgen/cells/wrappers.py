@@ -14,6 +14,8 @@ from seqgen.errors import BadOption
 from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state
 
+_HUGE, _LARGE = 1e4, 100.0  # of an output, when a cell is asked whether it carries it
+
 
 class Around(Cell):
     """A layer with a norm or a skip connection around it; its state is that of the layer.
@@ -136,42 +138,50 @@ class Zoneout(StepWrapper):
 class RecurrentDropout(StepWrapper):
     """A step cell with dropout of the output that the next step multiplies, with one mask for all steps of a batch.
 
-    Only the arguments of the ``Recurrent`` maps are masked. What a step carries of the old output past them, as a
-    GRU does, is not: it would be scaled again at every step.
+    Where a step carries the old output past its ``Recurrent`` maps, as a GRU does, the mask is on the arguments of the
+    maps alone: what is carried would be scaled again at every step.
 
     Source: arXiv:1512.05287, section 4 ("variational").
 
     Args:
-        cell: the step cell; its output must be part of its state, and the argument of a ``Recurrent`` map.
+        cell: the step cell; its output must be part of its state.
         share: of the features that are dropped while training.
 
     Raises:
-        BadOption: the cell is not written as steps, its output is no part of its state, or no map has it as argument.
+        BadOption: the cell is not written as steps, or its output is no part of its state; while training, it carries
+            its output and maps none of it.
     """
 
     def __init__(self, cell: Cell, share: float) -> None:
         super().__init__(cell, "recurrent_dropout")
         self.share = share
-        name, recurrent = type(cell).__name__, [one for one in cell.modules() if isinstance(one, Recurrent)]
-        if not any(_find_output(self.cell)):
+        self._is_output = _find_output(self.cell)
+        if not any(self._is_output):
+            name = type(cell).__name__
             raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {name}")
-        self._maps = [one for one in recurrent if one.weight.shape[1] == self.output_size]
-        if not self._maps:
-            raise BadOption(f"recurrent_dropout needs a cell that maps its whole output by a Recurrent, unlike {name}")
+        self._carries = _carries_output(self.cell, self._is_output)
+        maps = [one for one in cell.modules() if isinstance(one, Recurrent)]
+        self._maps = [one for one in maps if one.weight.shape[1] == self.output_size] if self._carries else []
 
     def noise(self, p_BTP: Tensor) -> Tensor:
         """Append the mask to each step; not to the state, which a long text carries from batch to batch."""
         p_BTP = super().noise(p_BTP)
         if not self.training:
             return p_BTP
+        if self._carries and not self._maps:
+            name = type(self.cell).__name__
+            raise BadOption(f"recurrent_dropout needs a cell that maps what it carries by a Recurrent, unlike {name}")
         mask_BH = dropout_mask(p_BTP.new_empty(p_BTP.shape[0], self.output_size), self.share)
         return torch.cat((p_BTP, mask_BH[:, None].expand(-1, p_BTP.shape[1], -1)), 2)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run the step with the mask applied to the arguments of its maps."""
+        """Run the step with the mask applied to the output before, or to the arguments of its maps."""
         if not self.training:
             return self.cell.step(p_BP, state)
         p_BP, mask_BH = p_BP.split([p_BP.shape[1] - self.output_size, self.output_size], 1)  # type: ignore[no-untyped-call]
+        if not self._carries:
+            is_output = iter(self._is_output)
+            return self.cell.step(p_BP, map_state(lambda leaf: leaf * mask_BH if next(is_output) else leaf, state))
         for one in self._maps:
             one.mask_BI = mask_BH
         try:
@@ -189,6 +199,24 @@ def _find_output(cell: StepCell) -> list[bool]:
         y_BH, after = cell.step(cell.noise(project_zeros(cell))[:, 0], cell.initial_state(1))
     cell.train(training)
     return [leaf is y_BH for leaf in list_leaves(after)]
+
+
+def _carries_output(cell: StepCell, is_output: list[bool]) -> bool:
+    """Return whether a huge output before makes a large one after it where no map sees it."""
+    maps = [one for one in cell.modules() if isinstance(one, Recurrent)]
+    training, flags = cell.training, iter(is_output)
+    cell.eval()
+    with torch.no_grad():
+        for one in maps:
+            one.mask_BI = torch.zeros((), device=one.weight.device, dtype=one.weight.dtype)
+        try:
+            state = map_state(lambda leaf: torch.full_like(leaf, _HUGE) if next(flags) else leaf, cell.initial_state(1))
+            y_BH, _ = cell.step(cell.noise(project_zeros(cell))[:, 0], state)
+        finally:
+            for one in maps:
+                one.mask_BI = None
+    cell.train(training)
+    return bool(y_BH.abs().max() > _LARGE)
 
 
 def project_zeros(cell: StepCell) -> Tensor:

@@ -32,6 +32,7 @@ from seqgen.corpus.places import (
     stamps_of,
     suffix_of,
     title_of,
+    whole_path,
 )
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
@@ -87,4 +88,5 @@ __all__ = [
     "survey",
     "title_of",
     "verify_digest",
+    "whole_path",
 ]  # fmt: skip

@@ -168,6 +168,11 @@ def absolute(path: str) -> str:
     return str(found) if is_plain else str(Path(glob.escape(str(found)), *parts[first:]))
 
 
+def whole_path(path: str) -> str:
+    """Return the absolute form of a path or pattern; an address stays what it is, and so does ""."""
+    return path if is_address(path) or not path else absolute(path)
+
+
 def title_of(path: str | Sequence[str]) -> str:
     """Return a name for a corpus read from a path: a file's without its suffixes, a pattern's folder."""
     if not isinstance(path, str):

@@ -20,7 +20,9 @@ _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _PROGRESS_EVERY = 4096
 _MAX_VALUES, _MAX_NUMBERS = 1000, 50  # values of a condition; a symbol per number would lose their order
 _MOSTLY = 0.8  # share of the values that are numbers, or of the records that have a value of their own
-_NUMBER = re.compile(r"[<>≤≥~≈]?=?\s*[-+−]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?\s*%?", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[<>≤≥~≈]?=?\s*[-+−]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?(\s*[%°]\s*[CF]?|\s+[^\s\d]{1,8})?", re.IGNORECASE
+)
 _MAX_COUNTED = 100_000  # values, beyond which there are too many to count
 _MAX_KEPT = 1 << 18  # hashes of texts
 _MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is kept in memory

@@ -70,7 +70,6 @@ class Table(FileSource):
         name, counts = None, Counter[str]()
         for number, row in self.rows(counts):
             if name is None:
-                self._check(row)
                 name = self._text_field(row)
             if not self.columns.text_fields and name not in row:
                 raise CorpusError(f"{self._where(number)}: has no field {name!r}")
@@ -85,12 +84,12 @@ class Table(FileSource):
         self.file.store_counts(counts)
 
     def field_names(self) -> list[str]:
-        """Return the field names of the first row; [] if there is no row.
+        """Return the field names of the first row, of objects those of the first thousand; [] if there is no row.
 
         Raises:
             UsageError, CorpusError: as while iterating.
         """
-        return next((list(row) for _, row in self.rows(Counter())), [])
+        return next((list(self._first_fields(row)) for _, row in self.rows(Counter())), [])
 
     def rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Yield the rows, each with its line, and add to ``counts``."""
@@ -101,8 +100,9 @@ class Table(FileSource):
         return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.text_fields)]
 
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
-        columns, strips = self.columns, self.file.strip
-        row = {key: value.strip() if strips and isinstance(value, str) else value for key, value in row.items()}
+        columns = self.columns
+        if self.file.strip:
+            row = {key: value.strip() if isinstance(value, str) else value for key, value in row.items()}
         given = {key: value for key, value in row.items() if value is not None and value != ""}
         label = given.get(columns.label) if columns.label is not None else None
         if columns.text_fields:
@@ -111,14 +111,36 @@ class Table(FileSource):
         else:
             text = self.file.cleaned(_as_text(given.get(name, "")))
             fields = {key: value for key, value in given.items() if key not in (name, columns.label)}
-        return Record(text, self.file.label if label is None else _as_text(label), fields, self.file.split)
+        return Record(text, self.file.label if label is None else str(label), fields, self.file.split)
 
     def _text_field(self, row: Mapping[str, Any]) -> str:
-        if self.columns.text is not None:
-            return self.columns.text
-        names = row if any(name in row for name in _USUAL) else self._first_fields(row)
-        rest = [name for name in names if name != self.columns.label]
-        return rest[0] if len(rest) == 1 else next((name for name in _USUAL if name in names), "")
+        """Return the field that is the text; refuse names that are missing.
+
+        It is the one that is chosen, one with a usual name, or else the only one of the first row. Of objects, which
+        may lack some fields, the first thousand are looked at.
+
+        Raises:
+            UsageError: a field is missing, or none is clearly the text.
+        """
+        wanted = [self.columns.text, self.columns.label, *self.columns.text_fields]
+        known = all(name is None or name in row for name in wanted)
+        is_chosen = self.columns.text is not None or bool(self.columns.text_fields)
+        usual = is_chosen or any(name in row for name in _USUAL)
+        names = row if known and usual else self._first_fields(row)
+        for name in wanted:
+            if name is not None and name not in names:
+                near = did_you_mean(name, names) or f"; it has {_listed(names)}"
+                raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near}")
+        if is_chosen:
+            return self.columns.text or ""
+        rest = [name for name in row if name != self.columns.label]
+        found = next((name for name in _USUAL if name in names and name != self.columns.label), "")
+        if not found and len(rest) != 1:
+            raise UsageError(
+                f"cannot tell which field of {str(self.file.path)!r} is the text; pass --text-field NAME, or "
+                f"-o text_field=NAME; it has {_listed(names)}"
+            )
+        return found or rest[0]
 
     def _first_fields(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of the first row; of objects, which may lack some, of the first thousand together."""
@@ -127,20 +149,6 @@ class Table(FileSource):
             for _, other in itertools.islice(self.rows(Counter()), _CHECKED):
                 fields |= other
         return fields
-
-    def _check(self, row: Mapping[str, Any]) -> None:
-        """Refuse field names that are missing from the first row; of objects, from the first thousand."""
-        wanted = [self.columns.text, self.columns.label, *self.columns.text_fields]
-        names = row if all(name is None or name in row for name in wanted) else self._first_fields(row)
-        for name in wanted:
-            if name is not None and name not in names:
-                near = did_you_mean(name, names) or f"; it has {_listed(names)}"
-                raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near}")
-        if not self.columns.text_fields and not self._text_field(row):
-            raise UsageError(
-                f"cannot tell which field of {str(self.file.path)!r} is the text; pass --text-field NAME, or "
-                f"-o text_field=NAME; it has {_listed(row)}"
-            )
 
     def _json_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         is_array = self.file.head().lstrip().startswith("[")
@@ -256,4 +264,9 @@ def _separator(first: str) -> str:
 
 def fields_to_text(fields: Mapping[str, Any]) -> str:
     """Return fields as a text of lines "name=value"; line ends in a value become spaces."""
-    return "\n".join(f"{name}={' '.join(_as_text(value).splitlines())}" for name, value in fields.items())
+
+    def as_line(value: Any) -> str:
+        text = _as_text(value) if isinstance(value, dict | list) else str(value)
+        return " ".join(text.splitlines())
+
+    return "\n".join(f"{name}={as_line(value)}" for name, value in fields.items())

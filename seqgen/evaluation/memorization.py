@@ -82,18 +82,12 @@ def count_different(parts: Mapping[str, Encoded]) -> tuple[int, int]:
     Args:
         parts: the encoded records of "train", "valid" and "test".
     """
-    hashes = {name: np.unique(_hashes(parts[name])) for name in ("train", "valid", "test")}
+    hashes = {name: np.unique(text_hashes(parts[name])) for name in ("train", "valid", "test")}
     held_out = np.setdiff1d(np.concatenate((hashes["valid"], hashes["test"])), hashes["train"])
     return len(hashes["train"]), len(held_out)
 
 
-def in_training(parts: Mapping[str, Encoded], name: str) -> npt.NDArray[np.bool_]:
-    """Return whether a training record has the text of each record of a part, (N,)."""
-    found_N: npt.NDArray[np.bool_] = np.isin(_hashes(parts[name]), _hashes(parts["train"]))
-    return found_N
-
-
-def _hashes(encoded: Encoded) -> npt.NDArray[np.int64]:
+def text_hashes(encoded: Encoded) -> npt.NDArray[np.int64]:
     """Return a hash of the text of each record, (N,)."""
     return np.fromiter(map(hash, _texts(encoded)), dtype=np.int64, count=len(encoded))
 

@@ -162,9 +162,11 @@ def build_folder(
             fill(new)
             with new.opened() as filled:
                 filled.sync()
-            with making_way(directory, target.name) if replaces else contextlib.nullcontext():
-                directory.replace(name, target.name)
-            directory.sync()
+            directory.refuse_link(target.name)
+            if not (replaces and directory.exchange(name, target.name)):
+                with making_way(directory, target.name) if replaces else contextlib.nullcontext():
+                    directory.replace(name, target.name)
+            directory.sync()  # before what was there is removed, which has the temporary name now
 
 
 @contextlib.contextmanager

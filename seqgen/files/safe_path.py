@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
+import functools
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from seqgen.errors import LinkRefused
 
@@ -18,6 +21,7 @@ BY_DESCRIPTOR = {os.open, os.mkdir, os.rename, os.rmdir, os.stat, os.unlink} <= 
 """Whether the system can use names relative to an open folder; Windows cannot."""
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_EXCHANGE = 2  # RENAME_EXCHANGE
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a pipe without a writer must not block; it is refused later
 _FLAGS = {
     "rb": os.O_RDONLY | _NONBLOCK,
@@ -110,6 +114,14 @@ class Directory:
         """Rename an entry atomically; an existing file is replaced, a link is not followed."""
         os.replace(self.at(old), self.at(new), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
 
+    def exchange(self, one: str, other: str) -> bool:
+        """Swap two entries atomically; return False where this cannot be done, as on systems other than Linux."""
+        swap = _renameat2()
+        if swap is None or self.descriptor is None:
+            return False
+        names = os.fsencode(one), os.fsencode(other)
+        return bool(swap(self.descriptor, names[0], self.descriptor, names[1], _EXCHANGE) == 0)
+
     def remove(self, name: str) -> None:
         """Remove a file, a link, or a folder with its content; a missing one is ignored.
 
@@ -129,6 +141,15 @@ class Directory:
         """Make renames and new names in the folder durable; a no-op on Windows."""
         if self.descriptor is not None:
             os.fsync(self.descriptor)
+
+
+@functools.cache
+def _renameat2() -> Any:
+    """Return the function of the C library that swaps names, which Python has not; None where there is none."""
+    try:
+        return ctypes.CDLL(None).renameat2 if sys.platform == "linux" else None
+    except (OSError, AttributeError):
+        return None
 
 
 @dataclass(frozen=True)

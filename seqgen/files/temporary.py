@@ -134,6 +134,8 @@ def making_way(directory: Directory, name: str) -> Iterator[None]:
             raise
         for hidden in renamed:
             with contextlib.suppress(OSError):
+                directory.sync()  # first, so that a power loss leaves the old or the new
+            with contextlib.suppress(OSError):
                 directory.remove(hidden)
 
 

@@ -180,19 +180,24 @@ def _count_symbols(pattern: str) -> int:
 
 
 def _check_verbose(pattern: str) -> None:
-    """Refuse a pattern in verbose mode, which is not parsed here, with an anchor or a parenthesis too many.
+    """Refuse a pattern in verbose mode, which is not measured here, with an anchor or a parenthesis too many.
 
     Raises:
         ValueError: it has one.
     """
     if _ANCHOR.search(pattern):
         raise ValueError(_ANCHORED)
-    with warnings.catch_warnings(action="ignore"):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            if "unbalanced parenthesis" in error.msg:  # it would close the group around the whole pattern
-                raise ValueError(error.msg) from None
+    depth = at = 0
+    while at < len(pattern):
+        if pattern[at] == "[":
+            at = _class_end(pattern, at)
+            continue
+        if pattern[at] == "#":  # a comment
+            at = pattern.find("\n", at) % (len(pattern) + 1)
+        depth += {"(": 1, ")": -1}.get(pattern[at : at + 1], 0)
+        if depth < 0:
+            raise ValueError("unbalanced parenthesis")  # it would close the group around the whole pattern
+        at += 2 if pattern[at : at + 1] == "\\" else 1
 
 
 def _class_end(pattern: str, at: int) -> int:

@@ -18,6 +18,7 @@ from conftest import finish, run_seqgen
 from resuming import SMALL, Stopper, digests
 from seqgen.checkpoint import RunFolder, Snapshot, read_verified
 from seqgen.errors import DiskError, Interrupted
+from seqgen.files import safe_path
 from watched import Disk, Operation
 
 REFUSALS = {errno.ENOSPC: "No space left", errno.EDQUOT: "quota exceeded", errno.EIO: "Input/output error"}
@@ -80,8 +81,13 @@ def test_a_save_that_is_refused_anywhere_leaves_what_there_was(number, in_memory
 
 
 @pytest.mark.promise("R4")
-def test_the_only_checkpoint_is_kept_until_the_one_that_replaces_it_is_there(in_memory, record_property):
+@pytest.mark.parametrize("swaps", [True, False])
+def test_the_only_checkpoint_is_kept_until_the_one_that_replaces_it_is_there(
+    in_memory, monkeypatch, record_property, swaps
+):
     """A run that was stopped in an evaluation saves its step again; each file operation of that is refused."""
+    if not swaps:
+        monkeypatch.setattr(safe_path.Directory, "exchange", lambda self, one, other: False)
     run = RunFolder.create(in_memory / "run", {"run.json": b"{}", "tokenizer.json": b"{}"})
     run.save(snapshot(100))
     shutil.copytree(run.path, in_memory / "copy")
@@ -90,9 +96,9 @@ def test_the_only_checkpoint_is_kept_until_the_one_that_replaces_it_is_there(in_
         run.save(evaluated)
     assert run.load(100).state["best_step"] == 100
     points = [n for n, operation in enumerate(disk.done) if operation.kind in NEEDS_ROOM]
-    _, published = (n for n in points if disk.done[n].kind == "replace")
+    published = [n for n in points if disk.done[n].kind == "replace"][1:]
     for at in points:
-        for for_good in (False, at != published):  # with the first one aside, a second refusal cannot be met
+        for for_good in (False, at not in published):  # with the first one aside, a second refusal cannot be met
             shutil.rmtree(run.path)
             shutil.copytree(in_memory / "copy", run.path)
             with contextlib.suppress(DiskError), Disk(run.path, refusing(at, errno.ENOSPC, for_good=for_good)):

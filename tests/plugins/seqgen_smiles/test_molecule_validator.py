@@ -123,6 +123,7 @@ def test_what_is_no_molecule_stays_as_it_is(text, seed):
     [
         ("OC1=CC=CC=C1Br", False), ("C1=CN(C)C=C1[Si](C)(C)CCl", False), ("Oc1ccccc1Br", True),
         ("C1=CC=CC=C1c1cccs1", True),
+        ("[*:1]c1ccccc1", True), ("[#6]C1=CC=CC=C1", False),
         ("[nH]1cccc1", True), ("CC[13c]1ccc[se]1", True),
     ],
 )  # fmt: skip
