@@ -22,68 +22,70 @@ def protocol_of(headers_s: float, reading_s: float) -> type[asyncio.Protocol]:
             Then the answer is 408.
         reading_s: seconds in which a client has to read something of its answer.
     """
+    return type("Connection", (_Connection,), {"headers_s": headers_s, "reading_s": reading_s})
 
-    class Connection(H11Protocol):
-        _deadline: asyncio.TimerHandle | None = None
-        _stuck: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
-            super().connection_made(transport)
-            self._watch()
+class _Connection(H11Protocol):
+    headers_s: float
+    reading_s: float
+    _deadline: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._watch()
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
+        super().connection_made(transport)
+        self._watch()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._forget()
-            self._flow_again()
-            super().connection_lost(exc)
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
 
-        def pause_writing(self) -> None:
-            super().pause_writing()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        self._flow_again()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reading()
+
+    def _await_reading(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._stuck = self.loop.call_later(self.reading_s, self._look_at_buffer, left)
+
+    def _look_at_buffer(self, before: int) -> None:
+        self._stuck = None
+        if self.transport.get_write_buffer_size() < before:
             self._await_reading()
+        else:
+            self.transport.abort()  # to close would wait for the client
 
-        def _await_reading(self) -> None:
-            left = self.transport.get_write_buffer_size()
-            self._stuck = self.loop.call_later(reading_s, self._look_at_buffer, left)
+    def resume_writing(self) -> None:
+        self._flow_again()
+        super().resume_writing()
 
-        def _look_at_buffer(self, before: int) -> None:
+    def _flow_again(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
             self._stuck = None
-            if self.transport.get_write_buffer_size() < before:
-                self._await_reading()
-            else:
-                self.transport.abort()  # to close would wait for the client
 
-        def resume_writing(self) -> None:
-            self._flow_again()
-            super().resume_writing()
+    def _watch(self) -> None:
+        """Start the clock where headers are awaited, unless it runs; stop it where they are there."""
+        if self.conn.their_state is not h11.IDLE:
+            self._forget()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.headers_s, self._end)
 
-        def _flow_again(self) -> None:
-            if self._stuck is not None:
-                self._stuck.cancel()
-                self._stuck = None
-
-        def _watch(self) -> None:
-            """Start the clock where headers are awaited, unless it runs; stop it where they are there."""
-            if self.conn.their_state is not h11.IDLE:
-                self._forget()
-            elif self._deadline is None:
-                self._deadline = self.loop.call_later(headers_s, self._end)
-
-        def _forget(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
-
-        def _end(self) -> None:
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
             self._deadline = None
-            if self.transport.is_closing():
-                return
-            error = ApiError(408, f"the headers did not arrive within {headers_s:g} seconds")
-            body = json.dumps(error.to_json()).encode()
-            head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-            self.transport.write(b"HTTP/1.1 408 Request Timeout\r\n" + head.encode() + body)
-            self.transport.close()
 
-    return Connection
+    def _end(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        error = ApiError(408, f"the headers did not arrive within {self.headers_s:g} seconds")
+        body = json.dumps(error.to_json()).encode()
+        head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        self.transport.write(b"HTTP/1.1 408 Request Timeout\r\n" + head.encode() + body)
+        self.transport.close()
