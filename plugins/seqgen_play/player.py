@@ -85,8 +85,12 @@ class Player:
         temperature = self.temperature if temperature is None else temperature
         seed = self.seed if seed is None else seed
         label = self.label if label == "" else label
-        self.run.sample(0, temperature=temperature, seed=seed, label=label, given=self.given)
-        self.temperature, self.seed, self.label = float(temperature), int(seed), label
+        try:
+            whole = int(seed)
+        except ValueError:
+            raise seqgen.BadOption(f"no seed {seed!r}: write a whole number, such as :seed 3") from None
+        self.run.sample(0, temperature=temperature, seed=whole, label=label, given=self.given)
+        self.temperature, self.seed, self.label = float(temperature), whole, label
 
     def look(self, prefix: str) -> Look:
         """Return the score of a prefix, the likeliest next symbols, and completions.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -206,7 +207,7 @@ class Checkpoints:
             return CheckpointError(
                 f"{problem}: process {holder.pid} on {holder.host} trains it; wait for its first evaluation"
             )
-        return CheckpointError(f"{problem}; run: seqgen resume {self.path}")
+        return CheckpointError(f"{problem}; run: seqgen resume {shlex.quote(str(self.path))}")
 
     def load_chosen(self, checkpoint: str | int, warn: Callable[[str], None]) -> Snapshot:
         """Load the checkpoint "best", "latest" or of a step; see the methods of each.

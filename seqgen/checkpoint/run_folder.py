@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import re
+import shlex
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,9 +89,8 @@ class RunFolder(Checkpoints):
         if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
             return
         by = f", trained by {holder}" if (holder := last_holder(self.files)) else ""
-        raise _Taken(
-            f"cannot create run folder {str(path)!r}: it exists{by}; pass another --out, or run: seqgen resume {path}"
-        )
+        way = f", or run: seqgen resume {shlex.quote(str(path))}" if _is_run(path) else ""
+        raise _Taken(f"cannot create run folder {str(path)!r}: it exists{by}; pass another --out{way}")
 
     @classmethod
     def create_numbered(cls, base: Path, stem: str, files: Mapping[str, bytes]) -> RunFolder:
@@ -188,9 +188,13 @@ def list_runs(base: Path, *, beside: bool = False) -> list[RunFolder]:
             data = run.read_json(RUN)
         except CheckpointError:
             data = None
-        return (str(data.get("created", "")) if isinstance(data, dict) else "", run.name)
+        found = data.get("created") if isinstance(data, dict) else None
+        return (found if isinstance(found, str) else "", run.name)
 
-    paths = [path for path in base.iterdir() if path.name[0] != "."] if base.is_dir() else []
+    try:
+        paths = [path for path in base.iterdir() if path.name[0] != "."] if base.is_dir() else []
+    except OSError as error:
+        raise UsageError(f"cannot read the folder of runs {str(base)!r}: {error.strerror or error}") from None
     paths += [path for path in _folders(base.parent) if (path / METRICS).is_file()] if beside else []
     return sorted((RunFolder(path) for path in paths if _is_run(path)), key=created, reverse=True)
 
@@ -239,7 +243,8 @@ def find_run(name: str | PathLike[str] | None, base: Path, *, unfinished: bool =
 def name_for_commands(run: RunFolder) -> str:
     """Return what commands find a run by: its name, if it is in ``RUNS`` and no other run has the name, or its path."""
     listed = run.path.resolve().parent == RUNS.resolve() and not _is_run(Path(run.name))
-    return run.name if listed else str(run.path)
+    name = run.name if listed and run.name[0] != "-" else str(run.path)
+    return f"./{name}" if name.startswith("-") else name
 
 
 def _state(run: RunFolder) -> dict[str, Any] | None:

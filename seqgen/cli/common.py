@@ -20,7 +20,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from seqgen.cli.escaping import EscapingHook
-from seqgen.errors import BadOption, Interrupted
+from seqgen.errors import Interrupted, PluginError
 from seqgen.render import visible_json, visible_line, visible_lines
 from seqgen.signals import Signalled
 
@@ -139,7 +139,13 @@ def show_json(value: Any) -> None:
             return [plain(item) for item in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n", as_json=True)
+    write_json(plain(value), indent=2)
+
+
+def write_json(value: Any, *, indent: int | None = None) -> None:
+    """Write JSON to stdout; characters that its encoding may lack are escaped as JSON escapes them."""
+    escapes = (session.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    write(json.dumps(value, indent=indent, ensure_ascii=escapes, default=str) + "\n", as_json=True)
 
 
 def write(text: str, *, as_json: bool = False) -> None:
@@ -152,45 +158,6 @@ def write(text: str, *, as_json: bool = False) -> None:
     if session.stdout.isatty():
         text = visible_json(text) if as_json else visible_lines(text)
     session.stdout.write(text)
-
-
-def parse_fields(assignments: Iterable[str]) -> dict[str, str]:
-    """Return the values of ``--given FIELD=VALUE`` options by field.
-
-    Raises:
-        BadOption: one is not of that form.
-    """
-    fields = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not name:
-            raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
-        fields[name] = value
-    return fields
-
-
-def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
-    """Return the values of ``-o PART.NAME=VALUE`` options by ``"part.name"``, or ``"name"`` where no part is given.
-
-    Raises:
-        BadOption: one is not of that form.
-    """
-    from seqgen.config import parse_assignments
-
-    return {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(assignments)}
-
-
-def split_executor(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the options of ``-o executor.NAME=VALUE`` by name, and the other assignments.
-
-    Raises:
-        BadOption: one of them is not of that form.
-    """
-    from seqgen.config import parse_assignments
-
-    given = list(assignments)
-    apart = [one for one in given if one.startswith("executor.")]
-    return {name: value for _, name, value in parse_assignments(apart)}, [one for one in given if one not in apart]
 
 
 _PANEL = "Everywhere"
@@ -256,8 +223,12 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False, flags: Fla
         except SystemExit as error:  # a plugin's command may end so; elsewhere it is an error, and no end
             if not prints:
                 raise
+            if isinstance(error.__context__, BrokenPipeError):  # rich's end of a command whose reader is gone
+                raise ReaderGone from None
             raise typer.Exit(error.code if isinstance(error.code, int) else int(error.code is not None)) from None
-        except BrokenPipeError:  # the parser would turn it into an exit code of its own
+        except BrokenPipeError as error:  # the parser would turn it into an exit code of its own
+            if not prints and (line := session.describe_failure(error)):
+                raise PluginError(line) from error
             raise ReaderGone from None
         except Signalled as error:  # after which the parser would put an empty line
             raise Interrupted(error.number, str(error)) from None
@@ -303,7 +274,8 @@ def complete_options(context: typer.Context, incomplete: str) -> list[str]:
     part, dot, _ = incomplete.partition(".")
     name = context.params.get(part) or {"model": "recurrent"}.get(part, "")
     try:
-        names = option_names(part, str(name)) if dot and name else option_names("train")
+        of_train = not dot or part == "train"
+        names = option_names("train") if of_train else option_names(part, str(name)) if name else []
     except SeqgenError:  # no such part
         return []
     known = [f"{part}.{one}=" if dot else f"{one}=" for one in names]

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Flags, configured, parse_fields, session, split_executor
+from seqgen.cli.assignments import parse_fields, split_executor
+from seqgen.cli.common import Flags, configured, session
 
 _FILES: dict[str, Any] = {
     "avoid_file": Annotated[

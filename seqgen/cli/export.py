@@ -7,17 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import (
-    Json,
-    complete_names,
-    complete_runs,
-    everywhere,
-    parse_options,
-    say,
-    session,
-    show_json,
-    warn,
-)
+from seqgen.cli.assignments import parse_options
+from seqgen.cli.common import Json, complete_names, complete_runs, everywhere, say, session, show_json, warn
 from seqgen.errors import BadOption, UsageError
 
 
@@ -51,6 +42,11 @@ def export(
     import seqgen
     from seqgen.render import counted
 
+    for argument, value in (("NAME", name), ("RUN", run), ("OUT", str(out))):
+        if value.startswith("--"):
+            raise BadOption(
+                f"the argument {argument} is missing before {value}; for a file of that name write ./{value}"
+            )
     if not force and out.is_file():
         raise UsageError(f"cannot export to {str(out)!r}: it exists; name another file, or pass --force to replace it")
     options = {key.rpartition(".")[2]: value for key, value in parse_options(option or ()).items()}

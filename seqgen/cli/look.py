@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -56,7 +57,7 @@ def _kind(text: str) -> str:
     from seqgen.checkpoint import RUNS, find_run, name_for_commands
 
     with contextlib.suppress(SeqgenError):
-        own = f"it is a run: seqgen show run {name_for_commands(find_run(text, RUNS))}"
+        own = f"it is a run: seqgen show run {shlex.quote(name_for_commands(find_run(text, RUNS)))}"
     raise UnknownName("kind", text, KINDS.values(), own)
 
 
@@ -189,7 +190,10 @@ def show_one(
     try:
         profile = _profile(found, implied) if single == "corpus" and not _lacking(options, implied) else None
     except MissingExtra:
-        show(spec_view(facts, table))
+        if as_json:
+            show_json(facts | {"options": options})
+        else:
+            show(spec_view(facts, table))
         raise
     if as_json:
         show_json(facts | {"options": options} | (profile or {}))

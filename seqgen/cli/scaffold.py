@@ -17,6 +17,7 @@ from seqgen.hookspecs import PLUGIN_API
 from seqgen.plugins import Plugins, installed
 from seqgen.specs import KINDS as SPECS
 
+_OWN = "seqgen-lm"  # the distribution of this program
 TITLES = {
     "cell": "a cell",
     "corpus": "a corpus",
@@ -100,6 +101,10 @@ def _package(name: str, kind: str, plugins: Plugins | None) -> str:
     for entry in registered:
         if entry.spec.name == name:
             raise BadOption(f"the name {name!r} is taken: {entry.full_label}; choose another")
+    if name == _OWN:
+        raise BadOption(f"the name {name!r} is that of the package this program comes in: choose another")
+    if package.startswith("test_"):
+        raise BadOption(f"the name {name!r} is that of a test module: choose another, without test in front")
     if package in {candidate.package for candidate in installed()}:
         raise BadOption(f"the name {name!r} is that of an installed plugin: choose another")
     if package in sys.stdlib_module_names or _is_module(package):

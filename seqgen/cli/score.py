@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import json
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import complete_runs, everywhere, parse_fields, say, session, show, warn, write
+from seqgen.cli.assignments import parse_fields
+from seqgen.cli.common import complete_runs, everywhere, say, session, show, warn, write, write_json
 from seqgen.cli.runs import load_run
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def score(
     if not texts and sys.stdin.isatty():
         raise UsageError("nothing to score: give texts, or pipe one a line into this command")
     if texts and run is None and _is_run(texts[0]):
-        raise UsageError(f"{texts[0]!r} is a run: write seqgen score --run {texts[0]} TEXT")
+        raise UsageError(f"{texts[0]!r} is a run: write seqgen score --run {shlex.quote(texts[0])} TEXT")
     if texts and len(texts) == 1 and _is_file(texts[0]):
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
     loaded = load_run(run, checkpoint)
@@ -86,7 +86,7 @@ def score(
         percentile = None if scale is None else scale.percentile(scored.bits_per_char)
         parts, costs = symbols(loaded, scored.text), scored.nats_per_symbol
         if as_json:
-            write(json.dumps(_as_object(scored, percentile, parts), ensure_ascii=False) + "\n", as_json=True)
+            write_json(_as_object(scored, percentile, parts))
         elif session.stdout.isatty():
             among = 0 if scale is None else len(scale.bits_N)
             show(heat_map(parts, costs, scored.nats, scored.bits_per_char, percentile, among))

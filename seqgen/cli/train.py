@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import RunName, complete_names, configured, everywhere, parse_options, say, session, warn
+from seqgen.cli.assignments import parse_options
+from seqgen.cli.common import RunName, complete_names, configured, everywhere, say, session, warn
 
 if TYPE_CHECKING:
     from seqgen.cli.display import TrainDisplay
@@ -92,7 +94,7 @@ def resume(
             **_shown_by(display),
         )
     if not display.started:
-        longer = f"seqgen train --from {finished.path} --steps N"
+        longer = f"seqgen train --from {shlex.quote(str(finished.path))} --steps N"
         say(f"{finished.path} is complete; to train its weights further, in a new run: {longer}")
     display.summary(finished)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _MAX_TABLE = 1 << 22  # factors in a table
 _MAX_IDS = 1 << 17  # ids of the training records that are discounted
+_MAX_CELLS = 1 << 22  # records that are discounted times the ids of the longest
 _LEAST_FACTOR = 0.02  # a training record stays possible
 _LEAST_SHARE = 0.001  # of samples; below it nothing is discounted
 
@@ -46,7 +47,10 @@ def likely_records(part: Encoded, n_ids: int) -> Encoded:
     first_N = np.flatnonzero(is_first(part))
     first_N = first_N[np.argsort(part.lengths_N[first_N], kind="stable")]
     most = min(_MAX_IDS, _MAX_TABLE // n_ids)
-    chosen_N = np.sort(first_N[: int(np.searchsorted(np.cumsum(part.lengths_N[first_N]), most, side="right"))])
+    lengths_N = part.lengths_N[first_N].astype(np.int64)
+    n_chosen = int(np.searchsorted(np.cumsum(lengths_N), most, side="right"))
+    n_fitting = int(np.searchsorted(lengths_N * np.arange(1, len(lengths_N) + 1), _MAX_CELLS, side="right"))
+    chosen_N = np.sort(first_N[: min(n_chosen, n_fitting)])
     chosen = part.copy(chosen_N)
     return records_of_ids(np.asarray(chosen.flat), chosen.lengths_N)
 

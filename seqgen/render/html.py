@@ -16,7 +16,7 @@ from seqgen.render.curve import loss_curve
 from seqgen.render.heat import STOP, shade_of, shown
 from seqgen.render.listing import Listing
 from seqgen.render.picture import record
-from seqgen.render.text import visible, visible_line
+from seqgen.render.text import visible, visible_line, visible_lines
 
 _MIME = {".svg": "svg+xml", ".png": "png"}
 _MAX_SAMPLES = 5
@@ -91,7 +91,7 @@ def run_html(lines: Sequence[str], metrics: Sequence[Mapping[str, Any]], samples
     if metrics:
         parts.append(loss_curve(metrics, "loss of the run over its steps"))
     if live:
-        parts.append(f'<div style="font-family: monospace; white-space: pre">{escape(visible(live))}</div>')
+        parts.append(f'<div style="font-family: monospace; white-space: pre">{escape(visible_lines(live))}</div>')
     if samples:
         shown_samples = " · ".join(map(visible_line, samples[:_MAX_SAMPLES]))
         parts.append(f'<div style="opacity: 0.8">{escape(shown_samples)}</div>')

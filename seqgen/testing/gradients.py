@@ -36,7 +36,7 @@ def gradients_reach(subject: Subject) -> None:
 def gradients_exact(subject: Subject) -> str:
     """Check that gradients of input, state and parameters match finite differences in float64."""
     if not trained_parameters(layer_of(subject)):
-        return "no parameter is trained_parameters by a gradient"
+        return "no parameter is trained by a gradient"
     # A difference may straddle a kink, such as that of relu: then other numbers are tried.
     problems = [""]
     for seed in range(_SEEDS):

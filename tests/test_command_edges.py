@@ -1,0 +1,130 @@
+"""Edges of commands: pipes that break elsewhere, names that look like flags, folders that cannot be read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import seqgen
+import seqgen.cli.common
+from seqgen.batches import Encoded
+from seqgen.counting import discount
+
+PIPE = """
+import seqgen
+import seqgen.cli.common
+
+class Piped(seqgen.StepCell):
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+
+    def step(self, p, h):
+        raise BrokenPipeError(32, "Broken pipe")
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="piped", summary="s", load=Piped))
+"""
+
+
+@pytest.fixture
+def spaced(tiny_run, tmp_path):
+    """A copy of the tiny run whose name needs quotes."""
+    return shutil.copytree(tiny_run.path, tmp_path / "my run")
+
+
+def test_a_pipe_that_breaks_in_a_plugin_is_no_reader_that_went_away(cli, words, in_tmp):
+    (in_tmp / "piped.py").write_text(PIPE)
+    result = cli("train", "--corpus", words, "--plugin", "piped.py", "--cell", "piped", "--steps", 1)
+    sys.modules.pop("piped", None)
+    assert result.code == 5 and "piped" in result.err and not (in_tmp / "runs").exists()
+
+
+@pytest.mark.parametrize("more", [("--workers", 2), ("--on", "nonsense"), ("-o", "executor.foo=1")])
+def test_rows_of_a_beam_cannot_be_divided(cli, tiny_run, tmp_path, more):
+    out = tmp_path / "rows.txt"
+    result = cli("sample", tiny_run.path, "--decode", "beam", "-n", 3, "--out", out, *more)
+    assert result.code == 2 and "cannot be cut into shards" in result.err and not out.exists()
+
+
+def test_one_long_record_costs_the_discount_little_memory():
+    lengths = np.array([5] * 800 + [20_000])
+    flat = np.arange(lengths.sum()) % 50 + 10
+    records = Encoded(flat, np.cumsum(lengths) - lengths, lengths, lengths)
+    assert len(discount.likely_records(records, 60).lengths_N) < 801
+    shorter = Encoded(flat[:4000], (np.cumsum(lengths) - lengths)[:800], lengths[:800], lengths[:800])
+    assert len(discount.likely_records(shorter, 60).lengths_N) == int(discount.is_first(shorter).sum())
+
+
+def test_names_of_plugins_that_would_replace_something(cli, in_tmp):
+    for name, says in (("seqgen-lm", "the package this program comes in"), ("test-cell", "that of a test module")):
+        result = cli("plugins", "new", name)
+        assert result.code == 2 and says in result.err and not (in_tmp / name).exists()
+
+
+def test_a_flag_is_not_the_file_of_an_export(cli, tiny_run, in_tmp):
+    result = cli("export", "hub", tiny_run.path, "--public")
+    assert result.code == 2 and "the argument OUT is missing before --public" in result.err
+    assert not list(in_tmp.iterdir())
+
+
+def test_json_is_json_in_any_encoding(tmp_path):
+    (tmp_path / "names.txt").write_text("Zoë\nBéla\n", encoding="utf-8")
+    command = [sys.executable, "-m", "seqgen", "show", "corpus", str(tmp_path / "names.txt"), "--json"]
+    for encoding in ("ascii", "utf-8"):
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=True
+        )
+        assert "Zoë" in json.dumps(json.loads(done.stdout.decode(encoding)), ensure_ascii=False)
+
+
+def test_suggested_commands_are_quoted(cli, spaced, words, in_tmp):
+    taken = cli("train", "--corpus", words, "--out", spaced)
+    assert f"seqgen resume '{spaced}'" in taken.err
+    (in_tmp / "plain").mkdir()
+    (in_tmp / "plain" / "file").touch()
+    other = cli("train", "--corpus", words, "--out", in_tmp / "plain")
+    assert other.code == 2 and other.err.rstrip().endswith("it exists; pass another --out")
+    assert f"seqgen train --from '{spaced}' --steps N" in cli("resume", spaced).err
+    assert f"seqgen score --run '{spaced}' TEXT" in cli("score", spaced).err
+
+
+def test_a_run_whose_name_begins_with_a_dash_can_be_named(tiny_run, in_tmp):
+    from seqgen.checkpoint import RunFolder, name_for_commands
+
+    for place in ("runs/-dash", "-dash"):
+        shutil.copytree(tiny_run.path, in_tmp / place)
+    assert name_for_commands(RunFolder((in_tmp / "runs" / "-dash").relative_to(in_tmp))) == "runs/-dash"
+    assert name_for_commands(RunFolder((in_tmp / "-dash").relative_to(in_tmp))) == "./-dash"
+
+
+def test_a_folder_of_runs_that_cannot_be_read_is_named(cli, in_tmp, monkeypatch):
+    (in_tmp / "runs").mkdir()
+    from pathlib import Path
+
+    plain = Path.iterdir
+
+    def refuse(self):
+        if self.name == "runs":
+            raise PermissionError(13, "Permission denied")
+        return plain(self)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    result = cli("runs")
+    assert result.code == 2 and "cannot read the folder of runs 'runs': Permission denied" in result.err
+
+
+def test_options_of_a_part_that_is_not_chosen_are_not_those_of_training(cli):
+    assert seqgen.cli.common.complete_options(_Context({}), "tokenizer.") == []
+    assert "train.seed=" in seqgen.cli.common.complete_options(_Context({}), "train.se")
+
+
+class _Context:
+    def __init__(self, params):
+        self.params = params
