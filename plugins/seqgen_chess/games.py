@@ -60,7 +60,7 @@ class PgnReader:
                 continue
             for token in movetext.tokens(line):
                 is_tag = token.re is _TAG
-                if is_tag and game.moves:  # without a result before the tags of the next
+                if is_tag and (game.moves or token[1] in game.tags):  # without a result before the tags of the next
                     yield from self._record(game)
                     game = _Game()
                 if is_tag:

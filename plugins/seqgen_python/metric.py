@@ -83,8 +83,8 @@ def _names(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         for field in ("id", "attr", "arg", "name"):
             name = getattr(node, field, None)
-            if isinstance(name, str) and not keyword.iskeyword(name):
-                yield name
+            if isinstance(name, str):  # an imported one may have dots
+                yield from (part for part in name.split(".") if not keyword.iskeyword(part))
 
 
 def _long_lines(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from seqgen_smiles.molecules import parse
+from seqgen_smiles.molecules import LONGEST, parse
 from seqgen_smiles.tokenizers import SmilesTokenizer
 from seqgen_smiles.translation import MAY_BE_SELFIES, is_selfies_symbol
 
@@ -17,6 +17,8 @@ def explain_invalid(text: str) -> str:
     """Return why an invalid text cannot be parsed; "it cannot be parsed" if nothing more specific is known."""
     if not text:
         return "empty"
+    if len(text) > LONGEST:
+        return f"it has {len(text):,} characters, more than {LONGEST:,}"
     if parse(text, sanitize=False) is not None:
         return _chemistry(text)
     return _grammar(text) or ("it has no atoms" if MAY_BE_SELFIES.fullmatch(text) else "it cannot be parsed")

@@ -49,6 +49,10 @@ def need_rdkit(what: str) -> None:
         raise seqgen.MissingExtra("chem", what) from None
 
 
+LONGEST = 10_000
+"""Characters of a text, and atoms of a molecule, beyond which none is read: RDKit's writer would overflow the stack."""
+
+
 def parse(smiles: str, *, sanitize: bool = True) -> Mol | None:
     """Return the molecule of a SMILES string, or None; RDKit's log is silenced.
 
@@ -58,7 +62,7 @@ def parse(smiles: str, *, sanitize: bool = True) -> Mol | None:
     """
     from rdkit import Chem, rdBase
 
-    if not smiles or _NOT_SMILES.search(smiles):  # RDKit would drop text after a space as a name
+    if not smiles or len(smiles) > LONGEST or _NOT_SMILES.search(smiles):  # text after a space would be a name
         return None
     with rdBase.BlockLogs():
         try:
@@ -91,7 +95,8 @@ def canonical(reading: Reading) -> str:
 
     smiles: str = Chem.MolToSmiles(reading.molecule)
     if not reading.is_selfies:
-        return smiles
+        ambiguous = MAY_BE_SELFIES.fullmatch(smiles) and read(smiles).is_selfies
+        return Chem.MolToSmiles(reading.molecule, allBondsExplicit=True) if ambiguous else smiles
     written = to_selfies(smiles)
     again = read(written) if written else None
     round_trips = again is not None and again.is_selfies and Chem.MolToSmiles(again.molecule) == smiles

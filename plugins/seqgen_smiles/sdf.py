@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 import seqgen
-from seqgen_smiles.molecules import need_rdkit
+from seqgen_smiles.molecules import LONGEST, need_rdkit
 
 SKIPPED = "molecules that RDKit refuses skipped"
 END = "$$$$"
@@ -95,7 +95,8 @@ class SdfReader:
         with rdBase.BlockLogs():
             try:
                 molecule = Chem.MolFromMolBlock("\n".join(block[:end]) + "\n")
-                text = "" if molecule is None else Chem.MolToSmiles(molecule, canonical=self._canonical)
+                if molecule is not None and molecule.GetNumAtoms() <= LONGEST:
+                    text = Chem.MolToSmiles(molecule, canonical=self._canonical)
             except Exception:  # RDKit's exceptions have no common type
                 text = ""
         if text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, BinaryIO
 
 from pydantic import Field
@@ -67,16 +67,8 @@ class ParquetReader:
 
     def _rows(self, batch: Any) -> list[dict[str, Any]]:
         """Return the rows of a record batch."""
-        batch = self._cast(batch, self._in_microseconds)
-        try:
-            return batch.to_pylist()  # type: ignore[no-any-return]
-        except (OverflowError, ValueError):  # a date or time is beyond those of Python
-            return self._cast(batch, self._as_text).to_pylist()  # type: ignore[no-any-return]
-
-    def _cast(self, batch: Any, new_type: Callable[[Any], Any]) -> Any:
-        types = [new_type(column.type) for column in batch.columns]
-        columns = [column.cast(wanted, safe=False) for column, wanted in zip(batch.columns, types, strict=True)]
-        return batch.from_arrays(columns, names=batch.schema.names) if types != batch.schema.types else batch
+        values = [_values(column.cast(self._in_microseconds(column.type), safe=False)) for column in batch.columns]
+        return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*values, strict=True)]
 
     def _in_microseconds(self, kind: Any) -> Any:
         """Return a type with microseconds for nanoseconds, in lists and structures too."""
@@ -87,16 +79,32 @@ class ParquetReader:
             return arrow.duration("us")
         if types.is_time64(kind):
             return arrow.time64("us")
-        if types.is_list(kind):
-            return arrow.list_(kind.value_field.with_type(self._in_microseconds(kind.value_type)))
+        if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+            inner = kind.value_field.with_type(self._in_microseconds(kind.value_type))
+            size = kind.list_size if types.is_fixed_size_list(kind) else -1
+            return arrow.large_list(inner) if types.is_large_list(kind) else arrow.list_(inner, size)
         if types.is_map(kind):
             return arrow.map_(kind.key_type, self._in_microseconds(kind.item_type))
         if types.is_struct(kind):
             return arrow.struct([field.with_type(self._in_microseconds(field.type)) for field in kind])
         return kind
 
-    def _as_text(self, kind: Any) -> Any:
-        return self._arrow.string() if self._arrow.types.is_temporal(kind) else kind
+
+def _values(column: Any) -> list[Any]:
+    """Return the values of a column; a date or time beyond those of Python becomes text, and no other value."""
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except (OverflowError, ValueError):
+        return [_value(one) for one in column]
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        if hasattr(scalar, "keys"):
+            return {name: _value(scalar[name]) for name in scalar}
+        return [_value(one) for one in scalar.values] if hasattr(scalar, "values") else str(scalar.cast("string"))
 
 
 def _decoded(row: dict[str, Any]) -> dict[str, Any]:

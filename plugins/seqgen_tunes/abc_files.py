@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 _FIELD = re.compile(r"([A-Za-z]):(?![|:\]])(.*)")
 
+_COMMENT = re.compile(r"(?<!\\)%")
+_OF_FILE = "ABCDFGHILMNORSZ"  # fields that may stand before the first tune
 _QUOTED = re.compile(r'"[^"]*"')
 _CHANGES = re.compile(r"(?:\[[MLK]:[^\]]*\])+")
 
@@ -29,22 +31,28 @@ class SourceTune:
 
 
 def source_tunes(lines: Iterable[str]) -> Iterator[SourceTune]:
-    """Yield the tunes of a file in order; a tune starts with X: and ends before an empty line or the next X:."""
+    """Yield the tunes of a file in order; a tune starts with X: and ends before an empty line or the next X:.
+
+    Fields at the beginning of the file, up to an empty line, are those of every tune that has none of its own.
+    """
     tune: SourceTune | None = None
-    continued = False
+    continued, of_file, is_head = False, dict[str, str](), True
     for line in lines:
         line = line.strip()
         if line.startswith("X:") or not line:
             if tune and (line or tune.lines):
                 yield tune
                 tune = None
+            is_head = is_head and not line and not of_file
             if line:
-                tune, continued = SourceTune({"X": line[2:].strip()}), False
+                tune, continued = SourceTune(of_file | {"X": line[2:].strip()}), False
             continue
-        line = line.split("%", 1)[0].rstrip()
-        if tune is None or not line:
-            continue
+        line = _COMMENT.split(line, maxsplit=1)[0].rstrip().replace("\\%", "%")
         match = _FIELD.fullmatch(line)
+        if is_head and tune is None and match and match[1] in _OF_FILE:
+            of_file[match[1]] = match[2].strip()
+        if tune is None or not line or line.startswith("+:"):  # more of a field that is not kept
+            continue
         if match and match[1] not in "abcdefgxyz":
             _add_field(tune, match[1], match[2].strip())
         elif "K" in tune.fields:

@@ -21,7 +21,7 @@ ENDING = r"[1-9](?:[,-][1-9])*"
 _KINDS = {
     # "T:|" or "A:|" at the start of a line of music is a note or decoration and a bar line, not a field
     "field": r"^[A-Zmrsw]:(?![|:\]])[^\n]*\n?",
-    "inline": r"\[[A-Zmr]:(?![|:\]])[^\]\n]*\]",
+    "inline": r"\[[A-Zmr]:(?![|:\]])[^\[\]\n]*\]",
     "quoted": r'"[^"\n]*"',
     "grace": r"\{[^{}\n]*\}",
     "chord": rf"\[(?:(?:{MARK})*{NOTE}-?)+\]{LENGTH}",

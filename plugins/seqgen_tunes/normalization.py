@@ -32,7 +32,7 @@ def _without_false_ties(found: list[Part]) -> list[Part]:
     kept = []
     for index, (kind, text) in enumerate(found):
         if kind == "tie":
-            after = next((other for other in found[index + 1 :] if other[0] not in _SKIPPED), ("", ""))
+            after = next((found[at] for at in range(index + 1, len(found)) if found[at][0] not in _SKIPPED), ("", ""))
             if not index or not _tied(_positions(*found[index - 1]), _positions(*after)):
                 continue
         kept.append((kind, text))

@@ -241,7 +241,8 @@ def _listed(names: Iterable[str]) -> str:
 
 def _as_text(value: Any) -> str:
     """Return a value as text; an object, an array or a truth value of JSON as JSON."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else str(value)
+    is_json = isinstance(value, dict | list | bool)
+    return json.dumps(value, ensure_ascii=False, default=str) if is_json else str(value)
 
 
 def _is_deep(value: Any) -> bool:

@@ -101,3 +101,8 @@ def test_a_file_is_recognized_and_refused_with_its_line(cli, in_tmp):
     Path("bad.pgn").write_bytes(EXAMPLE + b'\n[White "C"]\n\n1. e4 oops\n')
     refused = cli("train", "--corpus", "bad.pgn", *tiny)
     assert refused.code == 3 and "bad.pgn', line 15: 'oops' is no move" in refused.err
+
+
+def test_tags_of_a_game_without_moves_do_not_reach_the_next():
+    (record,), counts = read('[White "A"]\n[Black "X"]\n\n[White "B"]\n\n1. e4 *\n')
+    assert record.fields == {"White": "B"} and sum(counts.values()) == 1

@@ -133,3 +133,14 @@ def test_a_molecule_in_the_form_of_kekule_stays_in_it(text, aromatic):
     written = {rewrite(text, random) for _ in range(30)}
     assert len(written) > 3 and {"c" in one or "n" in one for one in written} == {aromatic}
     assert {load().validate(one).canonical for one in written} == {load().validate(text).canonical}
+
+
+def test_a_molecule_beyond_reason_is_refused_before_it_ends_the_process():
+    verdict = load().validate("C" * 22_000)
+    assert not verdict.ok and verdict.reason == "it has 22,000 characters, more than 10,000"
+
+
+@pytest.mark.parametrize(("text", "other"), [("[C]-[O]", "[C][O]"), ("[O]-[O]", "[O][O]")])
+def test_a_molecule_and_one_in_selfies_have_different_forms(text, other):
+    mine, theirs = load().validate(text).canonical, load().validate(other).canonical
+    assert mine != theirs and load().validate(mine).canonical == mine and load().validate(theirs).canonical == theirs

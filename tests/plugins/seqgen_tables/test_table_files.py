@@ -12,6 +12,7 @@ import seqgen
 
 pytest.importorskip("seqgen_tables")
 from seqgen_tables import excel
+from seqgen_tables.parquet import ParquetReader
 
 TINY = ("--cell", "vanilla", "--hidden", 4, "--steps", 5, "--split", "none", "-o", "samples=1")
 
@@ -159,4 +160,33 @@ def test_times_smaller_or_later_than_those_of_python_are_read():
     assert read([[1001], None], arrow.list_(arrow.timestamp("ns"))) == [[from_epoch], None]
     assert read([{"a": 1001}], arrow.struct([("a", arrow.timestamp("ns"))])) == [{"a": from_epoch}]
     assert read([[("a", 1001)]], arrow.map_(arrow.string(), arrow.timestamp("ns"))) == [[("a", from_epoch)]]
-    assert read([3_000_000, 0], arrow.date32()) == ["10183-09-21", "1970-01-01"]
+    assert read([3_000_000, 0], arrow.date32()) == ["10183-09-21", datetime.date(1970, 1, 1)]
+
+
+def test_dates_beyond_python_change_no_others(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    far, epoch = 6_000_000, 0
+    table = pa.table({
+        "text": ["a", "b"],
+        "day": pa.array([far, epoch], pa.date32()),
+        "days": pa.array([[far], [epoch, far]], pa.list_(pa.date32())),
+        "both": pa.array([{"x": far}, {"x": epoch}], pa.struct([("x", pa.date32())])),
+        "times": pa.array([[1], [2]], pa.large_list(pa.timestamp("ns"))),
+        "pair": pa.array([[1, 2], [3, 4]], pa.list_(pa.timestamp("ns"), 2)),
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "a.parquet")
+    with (tmp_path / "a.parquet").open("rb") as file:
+        first, second = ParquetReader().read(file)
+    assert first["day"] == "18397-06-11" and second["day"].isoformat() == "1970-01-01"
+    assert first["days"] == ["18397-06-11"] and second["days"][1] == "18397-06-11"
+    assert first["both"] == {"x": "18397-06-11"} and second["both"]["x"].year == 1970
+    assert len(first["pair"]) == 2 and first["times"][0].year == 1970
+
+
+def test_a_list_of_dates_may_be_the_text(in_tmp):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table({"text": pa.array([[0], [1]], pa.list_(pa.date32()))}), in_tmp / "a.parquet")
+    run = seqgen.train("a.parquet", steps=1, hidden=4, blend="none", split="none", out="run", warn=lambda line: None)
+    assert [record.text for record in run.corpus] == ['["1970-01-01"]', '["1970-01-02"]']

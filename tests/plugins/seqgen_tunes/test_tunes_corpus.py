@@ -141,3 +141,13 @@ def test_the_corpus():
     assert all(record.text == record.text.strip() and len(record.text) <= 1500 for record in records)
     assert not any(character in record.text for record in records for character in '"!~.%\\`\t')
     assert not any(problem for record in records[::7] if (problem := read_tune(record.text).problems))
+
+
+def test_fields_at_the_beginning_of_a_file_are_those_of_every_tune():
+    book = "%abc-2.1\nL:1/4\nC:Trad \\% one % a comment\n\nX:1\nM:none\nK:C\nCDEF|\n\n"
+    book += "X:2\nM:2/4\nL:1/8\nK:G\nw:words\n+:more\nGABc|\n"
+    first, second = source_tunes(book.splitlines())
+    assert first.fields["L"] == "1/4" and first.fields["C"] == second.fields["C"] == "Trad % one"
+    assert second.fields["L"] == "1/8" and second.lines == ["GABc|"]
+    (alone,) = source_tunes("X:1\nT:one\nM:2/4\nK:C\nCDEF|".splitlines())
+    assert set(alone.fields) == {"X", "T", "M", "K"}
