@@ -37,7 +37,7 @@ def test_molecules_are_found_in_a_file(in_tmp, name):
     assert run.settings.corpus.domain == "seqgen_smiles:smiles"
     assert run.settings.tokenizer.name == "seqgen_smiles:smiles"
     assert set(run.vocabulary.tokenizer.symbols) == set("CON()=c1")
-    assert seqgen.load("run").evaluate(n=2)["novel"] >= 0  # reads the file again
+    assert seqgen.load("run").evaluate(n=2)["valid"] >= 0  # reads the file again
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def failing_at(number):
     return differentiate
 
 
-@pytest.mark.parametrize("number", range(102, 106))
+@pytest.mark.parametrize("number", [103, *(pytest.param(n, marks=pytest.mark.full) for n in (102, 104, 105))])
 def test_a_text_goes_on_from_before_a_step_of_which_a_piece_failed(text, tmp_path, monkeypatch, number):
     """Each piece carries a state from window to window."""
     given = {**SETTINGS, "layout": "stream", "options": {**OPTIONS, "pieces": 4, "window": 16}}

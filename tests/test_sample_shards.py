@@ -194,7 +194,7 @@ def test_too_few_rows_are_written_and_reported(cli, tiny_run, tmp_path, small):
     assert (tmp_path / "one.txt").read_bytes() == (tmp_path / "many.txt").read_bytes()
 
 
-@pytest.mark.parametrize("effort", [60, 150, 5000])
+@pytest.mark.parametrize("effort", [60, *(pytest.param(n, marks=pytest.mark.full) for n in (150, 5000))])
 def test_effort_counts_rows_that_satisfy_the_constraint_with_workers_too(cli, tiny_run, tmp_path, small, effort):
     arguments = ("-n", 100, "--unique", "--length", "3-4", "--contains", "a", "--effort", effort)
     one = cli("sample", tiny_run.path, "--out", tmp_path / "one.txt", *arguments)

@@ -47,13 +47,13 @@ def test_a_limit_that_an_evaluation_reaches_ends_the_run_with_it(tmp_path, monke
     plain, seen = Shares.samples, Seen()
 
     def slow(self, *given):
-        time.sleep(1)
+        time.sleep(0.4)
         return plain(self, *given)
 
     monkeypatch.setattr(Shares, "samples", slow)
     text = written(tmp_path / "text.txt", 20_000, lines=True)
     options = {"eval_every": 3, "samples": 2, "patience": 0}
-    run = seqgen.train(text, time=1.5, hidden=8, blend="none", out=tmp_path / "run", listener=seen, options=options)
+    run = seqgen.train(text, time=0.6, hidden=8, blend="none", out=tmp_path / "run", listener=seen, options=options)
     steps = [event.metrics["step"] for event in seen.events if isinstance(event, training.Report)]
     assert run.folder.latest_state()["ended"] == "time" and steps
     assert all(step % 3 == 0 for step in steps), steps

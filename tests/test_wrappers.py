@@ -157,7 +157,7 @@ CARRYING = ("gru", "ugrnn", "janet", "mgu", "minimalrnn", "rhn", "fastgrnn", "cf
 
 
 @pytest.mark.parametrize("name", CARRYING)
-@pytest.mark.parametrize("share", [0.1, 0.5])
+@pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.full), 0.5])
 def test_what_a_step_carries_past_its_maps_is_not_scaled_again_and_again(plugins, name, share):
     """As it was, a GRU of 300 steps overflowed."""
     torch.manual_seed(0)
