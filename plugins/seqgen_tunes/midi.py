@@ -48,6 +48,8 @@ def _conductor_events(tune: Tune, start: int, lead: int) -> Iterator[Event]:
     import mido
 
     metre = None
+    if not tune.bars or tune.bars[0].metre.ticks is None:  # else the tempo of the tune before went on
+        yield start, 2, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(BEATS_PER_MINUTE))
     for bar in tune.bars:
         if bar.metre != metre and bar.metre.ticks is not None:
             metre, at = bar.metre, start + (lead + to_midi(bar.at) if bar.at else 0)

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -248,12 +249,9 @@ def open_corpus(
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
         raise PluginError(f"{entry.full_label}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
-        parts = list[Iterable[Record] | None]()
-        for path in held:
-            by_domain = path is not None and plugins is not None and entry.qualified != FILE and layout == "lines"
-            read_as = _suiting(entry, path, plugins) if by_domain else same  # type: ignore[arg-type]  # neither is None
-            parts.append(_held_out(path, read_as, layout, readers))
-        source = PresplitSource(source, *parts)
+        by_domain = plugins if entry.qualified != FILE and layout == "lines" else None
+        options_of = partial(_suiting, entry, by_domain) if by_domain else lambda path: same
+        source = PresplitSource(source, *(_held_out(path, options_of, layout, readers) for path in held))
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
     opening = {
@@ -278,18 +276,19 @@ def _kinds(options: Mapping[str, Any], readers: Readers) -> FileKinds:
 
 
 def _held_out(
-    path: str | Path | None, read_as: Mapping[str, Any], layout: str, readers: Readers
+    path: str | None, options_of: Callable[[str], Mapping[str, Any]], layout: str, readers: Readers
 ) -> Iterable[Record] | None:
-    """Open a file of held-out records with the options of the corpus; plain text has no fields."""
+    """Open a file of held-out records with its options; plain text has no fields."""
     if path is None:
         return None
-    plain = not _kinds({**read_as, "layout": layout}, readers).has_table(str(path))
+    read_as = options_of(path)
+    plain = not _kinds({**read_as, "layout": layout}, readers).has_table(path)
     left_out = ("path", "layout", *(OF_FIELDS if plain else ()))
     read_as = {name: value for name, value in read_as.items() if name not in left_out}
-    return load_file(readers, path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
+    return load_file(readers, path=path, layout=layout, **read_as)  # type: ignore[arg-type]
 
 
-def _suiting(corpus: Entry, path: str, plugins: Plugins) -> dict[str, Any]:
+def _suiting(corpus: Entry, plugins: Plugins, path: str) -> dict[str, Any]:
     """Return the options by which a file of held-out records is read beside a registered corpus: by its domain."""
     assert isinstance(corpus.spec, CorpusSpec)
     domain = get_referenced(corpus, "domain", corpus.spec.domain or "text", plugins)

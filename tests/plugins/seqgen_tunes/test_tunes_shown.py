@@ -150,6 +150,12 @@ def test_midi_has_metre_tempo_and_key():
     ]  # fmt: skip
 
 
+def test_a_tune_in_free_metre_has_a_tempo_of_its_own():
+    slow, free = "M:3/1\nL:1/4\nK:C\nC12|", "M:none\nL:1/4\nK:C\nCDEF|"
+    tempos = [message.tempo for message in midi([slow, free]).tracks[0] if message.type == "set_tempo"]
+    assert len(tempos) == 2 and tempos[0] != tempos[1] == 600_000
+
+
 def test_midi_of_what_is_not_valid():
     file = midi(["", BROKEN, JIG])
     assert [track.name for track in file.tracks] == ["tunes", "1 (not valid)", "2: 6/8 G (not valid)", "3: 6/8 G"]
