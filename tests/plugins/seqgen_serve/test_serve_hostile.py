@@ -118,7 +118,7 @@ def test_headers_that_do_not_end_lose_their_place(tiny_run, sent):
             for _ in range(2):
                 connection.request("GET", "/health")
                 assert json.loads(connection.getresponse().read()) == {"status": "ok"}
-                time.sleep(1)
+                time.sleep(0.7)
 
 
 def test_a_client_that_hangs_up_within_its_body_is_no_failure(tiny_run, capfd):
