@@ -19,13 +19,6 @@ OPTIONS = {"eval_every": 20, "samples": 0, "blend": "none", "repeats": "none"}
 
 
 @pytest.fixture
-def words(tmp_path):
-    path = tmp_path / "words.txt"
-    path.write_text("\n".join(WORDS * 3))
-    return path
-
-
-@pytest.fixture
 def text(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text(" ".join(random.Random(0).choices(WORDS, k=800)))
