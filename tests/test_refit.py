@@ -198,6 +198,12 @@ def test_the_refit_of_another_run_is_not_taken(words, in_tmp, cli):
     assert cli("resume", f"runs/{name}").code == 0
 
 
+def test_a_run_that_starts_from_one_with_a_refit_has_the_whole_time(words, tmp_path):
+    train(words, tmp_path / "run", steps=None, time="2s", refit=True)
+    plan = seqgen.plan(words, start=tmp_path / "run", warn=lambda line: None)
+    assert plan.settings.train.time_s == pytest.approx(2) and not plan.settings.train.refit
+
+
 def test_a_time_limit_holds_for_both(words):
     plan = seqgen.plan(words, refit=True, time="21s", warn=lambda line: None)
     parts = plan.settings.corpus.parts

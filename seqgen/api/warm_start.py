@@ -184,7 +184,11 @@ class WarmStart:
             left_out |= {"blend", "repeats"}
         if asked.get("train", {}).get("blend") == "none":
             left_out.add("repeats")
-        return self.settings.train.model_dump(exclude=left_out)
+        train, parts = self.settings.train, self.settings.corpus.parts
+        given = train.model_dump(exclude=left_out)
+        if train.refit and train.time_s is not None:  # the limit of both runs, of which this one got a share
+            given["time_s"] = round(train.time_s * (2 + parts["valid"] / parts["train"]), 6)
+        return given
 
     def _need(self, paths: str | Sequence[str], what: str, option: str) -> None:
         for path in [paths] if isinstance(paths, str) else paths:
