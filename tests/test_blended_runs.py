@@ -719,6 +719,7 @@ def test_a_gate_of_many_held_out_symbols_is_fitted_to_some(request, monkeypatch,
     assert np.isfinite(cross_fit(sample).weights_G2F).all()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("fixture", ["blended", "read"])
 def test_an_evaluation_that_was_cut_off_changes_no_later_one(request, fixture):
     run = request.getfixturevalue(fixture)

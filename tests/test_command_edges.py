@@ -74,6 +74,7 @@ def test_a_flag_is_not_the_file_of_an_export(cli, tiny_run, in_tmp):
     assert not list(in_tmp.iterdir())
 
 
+@pytest.mark.full
 def test_json_is_json_in_any_encoding(tmp_path):
     (tmp_path / "names.txt").write_text("Zoë\nBéla\n", encoding="utf-8")
     command = [sys.executable, "-m", "seqgen", "show", "corpus", str(tmp_path / "names.txt"), "--json"]

@@ -224,6 +224,7 @@ def test_a_processor_of_a_plugin_sees_unmasked_logits(letters):
 # -- other symbols, and limits
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("entries", [100, 300, 1 << 22])
 @pytest.mark.parametrize("stored", [1, 1 << 24])
 @pytest.mark.parametrize("least", [1, 3])

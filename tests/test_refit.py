@@ -198,6 +198,7 @@ def test_the_refit_of_another_run_is_not_taken(words, in_tmp, cli):
     assert cli("resume", f"runs/{name}").code == 0
 
 
+@pytest.mark.full
 def test_a_run_that_starts_from_one_with_a_refit_has_the_whole_time(words, tmp_path):
     train(words, tmp_path / "run", steps=None, time="2s", refit=True)
     plan = seqgen.plan(words, start=tmp_path / "run", warn=lambda line: None)

@@ -43,6 +43,7 @@ def test_notebooks_show_them_at_the_end(words, tmp_path, monkeypatch):
     assert "vanilla" in seqgen.load(run.path)._repr_html_()  # one that has none yet
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("content", "said"), [("Anna, Ben, Carl", True), pytest.param("Anna\nBen", False, marks=pytest.mark.full)]
 )

@@ -160,6 +160,7 @@ def test_a_resumed_run_continues_with_its_state(tmp_path, cell, engine):
     check_that_a_resumed_run_continues(path, {}, cell=cell, engine=engine)
 
 
+@pytest.mark.full
 def test_a_resumed_run_with_masks_over_time_continues_with_its_state(tmp_path):
     """What is drawn while training is no part of the state."""
     path = tmp_path / "book.txt"

@@ -100,6 +100,7 @@ def test_what_is_no_request_ends_its_connection_only(tiny_run, line):
         assert client.get("/health") == {"status": "ok"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "sent", [b"", pytest.param(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n", marks=pytest.mark.full)]
 )
