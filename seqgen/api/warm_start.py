@@ -35,17 +35,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 12  # new symbols
 _COLUMNS, _OF_READER = ("text_field", "label_field"), ("reader", "reader_options")
-_OF_FORM = (
-    "form",
-    "text_field",
-    "label_field",
-    "fields",
-    "separator",
-    "trailing_names",
-    "headings",
-    "reader",
-    "reader_options",
-)  # options of a file of some form
+_OF_FORM = ("form", *_COLUMNS, "fields", "separator", "trailing_names", "headings", *_OF_READER)  # a file of some form
 
 
 @dataclass(frozen=True)
