@@ -278,10 +278,8 @@ def _refit_settings(
         raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")
     train, window = settings.train, settings.train.window if settings.corpus.layout == "stream" else None
     mixture, more = Mixture.read(best), (parts["train"] + parts["valid"]) / parts["train"]
-    steps = max(1, round(step * more))
-    whole = max(
-        steps, round(_whole_steps(train, count_batches(parts["train"], train.batch_size, window), latest) * more)
-    )
+    steps, per_epoch = max(1, round(step * more)), count_batches(parts["train"], train.batch_size, window)
+    whole = max(steps, round(_whole_steps(train, per_epoch, latest) * more))
     changed = {
         "steps": whole, "epochs": None, "time_s": None, "best_by": "loss", "refit": False,
         "blend": "none" if mixture.gate is None else train.blend,
