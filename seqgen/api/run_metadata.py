@@ -13,7 +13,7 @@ from seqgen.api.config import ResolvedConfig
 from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.layer_cells import cell_settings
-from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RunSettings
+from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RunSettings, lengths_with_refit
 from seqgen.compute import give_back_memory
 from seqgen.corpus import whole_path
 from seqgen.errors import BadOption
@@ -230,7 +230,7 @@ def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings,
             raise BadOption(f"--refit needs validation records that choose how long to train, and {problem}: {remedy}")
     if train.time_s is None:
         return train
-    return train.model_copy(update={"time_s": train.time_s / (2 + n_valid / n_train)})
+    return train.model_copy(update={"time_s": train.time_s / lengths_with_refit(n_train, n_valid)})
 
 
 def describe_tokenizer(settings: RunSettings, vocabulary: Vocabulary) -> dict[str, Any]:

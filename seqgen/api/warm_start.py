@@ -17,7 +17,15 @@ from seqgen.api.encoded_corpus import ignore
 from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
 from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
-from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
+from seqgen.checkpoint import (
+    PartSettings,
+    RunFolder,
+    RunSettings,
+    Snapshot,
+    WarmStartSettings,
+    find_run,
+    lengths_with_refit,
+)
 from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, suffix_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
 from seqgen.optional_methods import learns
@@ -177,7 +185,7 @@ class WarmStart:
         train, parts = self.settings.train, self.settings.corpus.parts
         given = train.model_dump(exclude=left_out)
         if train.refit and train.time_s is not None:  # the limit of both runs, of which this one got a share
-            given["time_s"] = round(train.time_s * (2 + parts["valid"] / parts["train"]), 6)
+            given["time_s"] = round(train.time_s * lengths_with_refit(parts["train"], parts["valid"]), 6)
         return given
 
     def _need(self, paths: str | Sequence[str], what: str, option: str) -> None:

@@ -18,6 +18,7 @@ from seqgen.checkpoint.settings import (
     RefitSettings,
     RunSettings,
     WarmStartSettings,
+    lengths_with_refit,
 )
 from seqgen.checkpoint.settings_diff import check_same, find_differences, flatten
 from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unpack
@@ -25,6 +26,6 @@ from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unp
 __all__ = [
     "FORMAT_VERSION", "NGRAM", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RefitSettings",
     "RunFolder", "RunSettings", "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs",
-    "find_differences", "find_run", "flatten", "list_runs", "name_for_commands", "pack", "read_verified", "refit_path",
-    "unpack",
+    "find_differences", "find_run", "flatten", "lengths_with_refit", "list_runs", "name_for_commands", "pack",
+    "read_verified", "refit_path", "unpack",
 ]  # fmt: skip

@@ -102,6 +102,11 @@ class RefitSettings(Options):
     repeats: list[float] | None = Field(None, description="weights of its gate of what a record repeats, if it has one")
 
 
+def lengths_with_refit(n_train: int, n_valid: int) -> float:
+    """Return how many times as long as a run it and its refit take: as many passes, over all these records."""
+    return 2 + n_valid / n_train
+
+
 class RunSettings(Options):
     """The content of run.json."""
 
