@@ -353,6 +353,15 @@ def test_held_out_files_that_are_trained_on_are_told(words, tmp_path):
         seqgen.train(words, valid=words, options={"train.split": "80/10/10"}, **options)
 
 
+def test_held_out_files_win_over_a_split_of_toml(words, tmp_path):
+    (tmp_path / "c.toml").write_text('[train]\nsplit = "50/25/25"\n')
+    (tmp_path / "held.txt").write_text("xaver\nxenia\n")
+    options = {"cell": "vanilla", "hidden": 4, "steps": 1, "config": tmp_path / "c.toml", "warn": lambda line: None}
+    apart = seqgen.train(words, valid=tmp_path / "held.txt", out=tmp_path / "r", **options)
+    assert apart.settings.corpus.parts["valid"] == 2 and not apart.settings.corpus.parts["test"]
+    assert seqgen.train(words, out=tmp_path / "s", **options).settings.corpus.parts["test"]
+
+
 def test_flags_win_over_options_and_toml(words, tmp_path):
     (tmp_path / "other.txt").write_text("anna\n")
     (tmp_path / "run.toml").write_text(f"[corpus]\npath = '{tmp_path / 'other.txt'}'\nlayout = 'stream'\n")

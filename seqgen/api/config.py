@@ -179,8 +179,8 @@ def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
     """Return a configuration with the conditions and augmentation of [train] and the domain of [corpus], or its own.
 
     Args:
-        config: what the user gives; flags win over TOML.
-        toml: the tables; ``condition``, ``augment`` and ``domain`` are taken out of them.
+        config: what the user gives; flags win over TOML, and so do held-out files over a ``split``.
+        toml: the tables; ``condition``, ``augment`` and ``domain`` are taken out of them, and ``split`` if it loses.
 
     Raises:
         BadOption: ``condition`` is neither a text nor a list of texts, ``augment`` or ``domain`` is no text, or the
@@ -188,6 +188,8 @@ def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
     """
     table, domain = toml.get("train", {}), toml.get("corpus", {}).pop("domain", None)
     condition, augment = table.pop("condition", []), table.pop("augment", None)
+    if config.valid or config.test:
+        table.pop("split", None)
     if domain is not None and not (isinstance(domain, str) and domain):
         raise BadOption(f'cannot use domain {domain!r} of [corpus]: write the name of one, domain = "NAME"')
     fields = condition.split(",") if isinstance(condition, str) else condition
@@ -324,9 +326,7 @@ def _find_parts(
     if model.spec.uses_cell:
         near = model if cell_name is None else None  # another plugin's cell of that name is not the default
         parts |= find_cells(_CELL if cell_name is None else cell_name, registry, hint, near)
-    augmentation = config.augment or names.get("augmentation")
-    if augmentation is None and start is not None:
-        augmentation = start.augmentation_of(domain)
+    augmentation = config.augment or names.get("augmentation") or (start.augmentation_of(domain) if start else None)
     if augmentation:
         parts["augmentation"] = registry.get("augmentation", augmentation, hint)
     return parts, given, {"corpus": reading}
