@@ -39,7 +39,7 @@ PROMISES = {
     "R9": "Runs of older versions keep loading",
     "R10": "A loss that is not finite is refused before the step, and never saved",
     "R11": "The same seed gives the same bytes on one machine",
-    "R12": "The training part shares no text with a held-out part",
+    "R12": "A split puts no text into both the training part and a held-out part",
     "R13": "Nothing in a run folder is executed",
     "R14": "Files name registered parts, never modules",
     "R15": "A run folder cannot exhaust memory or time",

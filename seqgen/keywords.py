@@ -54,14 +54,14 @@ class TrainKeywords(TypedDict, total=False):
     """Criterion of the best step: lowest held-out loss, or the last step that copies few records; default: copies
     for fewer than 200 records."""
     blend: Literal["auto", "ngram", "none"] | None
-    """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss (beyond four
-    million symbols only a part is counted); default: auto; none below 200 records or with conditions."""
+    """Blend with n-gram counts: always (ngram), never (none), or if it lowers the held-out loss (auto); default:
+    auto; none below 200 records or with conditions; beyond four million symbols auto counts only a part."""
     exponents: Literal["fitted", "sharp"] | None
     """Exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 for the network, and
     only those of the counts are fitted, which keeps a syntax; default: fitted; for texts with a syntax sharp."""
     repeats: Literal["auto", "on", "none"] | None
-    """Predict what a record repeats of itself: on, none, or auto: where that lowers the held-out loss; default:
-    auto; with --blend none, none."""
+    """Predict repetition within a record (a cache model): on, none, or if that lowers the held-out loss (auto);
+    default: auto; with --blend none, none."""
     refit: bool | None
     """Then train a second run, on training and validation records, for as many passes as were best."""
     pieces: int | None
@@ -185,8 +185,8 @@ class DecodeKeywords(TypedDict, total=False):
 class SampleKeywords(DecodeKeywords, total=False):
     """Keywords of :class:`seqgen.config.SampleConfig`."""
 
-    decode: Literal["draw", "beam", "gumbel"] | None
-    """draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement."""
+    decode: Literal["sample", "beam", "gumbel"] | None
+    """Sample; beam: beam search as wide as -n; gumbel: sample without replacement."""
     fast: bool | None
     """Guide rows by a constraint, or a grammar with --valid, which changes their distribution."""
     unique: bool | None

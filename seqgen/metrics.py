@@ -96,21 +96,24 @@ METRICS: Mapping[str, MetricInfo] = {
         "samples that equal one; by chance: if training records were as probable as held-out ones",
     ),
     "copies_p": MetricInfo(
-        _MEMORIZATION, "copies, p-value of samples", "p",
+        _MEMORIZATION, "copies of training records, p-value", "p",
         "probability of at least so many training records by chance (binomial test)",
     ),
     "copies_ratio": MetricInfo(
-        _MEMORIZATION, "training records, times chance", "ratio",
+        _MEMORIZATION, "rate of training records, times chance", "ratio",
         "different training records in as many samples as there are records, by the model's probabilities",
     ),
     "copies_ratio_p": MetricInfo(
-        _MEMORIZATION, "training records, p-value (decides)", "p",
+        _MEMORIZATION, "its p-value, which decides the verdict", "p",
         "probability of so many if training records are 1.25 times as probable (permutation test)",
     ),
     "nearest_mean": MetricInfo(
         _MEMORIZATION, "edits to nearest record, mean", "share", f"relative to the longer text's length; {_NOT_COPIES}"
     ),
-    "nearest_median": MetricInfo(_MEMORIZATION, "edits to nearest record, median", "share", "the same"),
+    "nearest_median": MetricInfo(
+        _MEMORIZATION, "edits to nearest record, median", "share",
+        f"relative to the longer text's length; {_NOT_COPIES}",
+    ),
     "nearest_difference": MetricInfo(
         _MEMORIZATION, "edits, samples minus held-out", "share", "below 0: nearer than by chance"
     ),
@@ -118,7 +121,10 @@ METRICS: Mapping[str, MetricInfo] = {
         _MEMORIZATION, "shared substring, mean", "chars",
         f"longest substring shared with a training record; {_NOT_COPIES}",
     ),
-    "shared_max_chars": MetricInfo(_MEMORIZATION, "shared substring, maximum", "chars", "the same"),
+    "shared_max_chars": MetricInfo(
+        _MEMORIZATION, "shared substring, maximum", "chars",
+        f"longest substring shared with a training record; {_NOT_COPIES}",
+    ),
     "shared_difference_chars": MetricInfo(
         _MEMORIZATION, "shared substring, samples minus held-out", "chars", "above 0: longer than by chance"
     ),

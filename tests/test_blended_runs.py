@@ -984,7 +984,7 @@ def test_evaluations_and_reports_take_a_blend(blended, cli):
 
 
 def test_runs_and_their_settings_say_whether_they_are_blended(plain, blended, tmp_path, cli):
-    for run, said in ((blended, "counts"), (plain, None)):
+    for run, said in ((blended, "ngram"), (plain, None)):
         assert json.loads(cli("show", "run", run.path, "--json").out)["blend"] == said
     assert "blended with" in cli("show", "run", blended.path).out
     assert "blended with" not in cli("show", "run", plain.path).out

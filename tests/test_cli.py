@@ -164,7 +164,7 @@ def mistakes(words, run, tmp_path):
         "bad flag value": (("train", "--hidden", "many"), 2, "--hidden: input should be a valid integer, not 'many'"),
         "no whole number": (("train", "--corpus", words, "--steps", "1.5"), 2, "valid integer, not '1.5'"),
         "too few": (("top", run, "-n", "0"), 2, "greater than or equal to 1, not '0'"),
-        "no such choice": (("sample", run, "--decode", "best"), 2, "'draw', 'beam' or 'gumbel', not 'best'"),
+        "no such choice": (("sample", run, "--decode", "best"), 2, "'sample', 'beam' or 'gumbel', not 'best'"),
         "no value": (("sample", run, "-n"), 2, "Option '-n' requires an argument; --help lists"),
         "nothing to compare": (("bench",), 2, "Missing option '--corpus'; seqgen bench --help lists"),
         "a run": (("show", run), 2, "it is a run: seqgen show run "),
@@ -275,7 +275,7 @@ def test_list_show_plugins_runs(cli, words, in_tmp):
     assert "seed=0 split=0.9/0.05/0.05" in lines["train"] and lines["parameters"].strip() == f"{row['parameters']:,}"
     assert row["model"] == "recurrent" and " model " not in cli("runs").out
     refused = cli("show", "run", "words-vanilla-002")
-    assert refused.code == 2 and "are words-vanilla-001" in refused.err
+    assert refused.code == 2 and "the newest is words-vanilla-001" in refused.err
     assert json.loads(cli("checkpoint", "verify", "--json").out)[0]["state"] == "ok"
     cli("train", "--corpus", words, "--model", "ngram", "--out", "runs/counted")
     assert " model " in cli("runs").out

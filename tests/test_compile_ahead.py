@@ -77,7 +77,7 @@ def test_what_is_compiled_is_what_a_later_run_needs(words, tmp_path, compiler):
     made = libraries()
     assert len(made) == 2  # forward and backward, of both layers
     compiled = seqgen.train(words, **settings, engine="compiled", options={"samples": 0}, out=tmp_path / "compiled")
-    assert compiled.settings.engine.how == "GRUCell by its recorded step, compiled in chunks of 8"
+    assert compiled.settings.engine.how == "GRUCell by its traced step, compiled in chunks of 8"
     assert libraries() == made
 
 

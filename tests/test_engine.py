@@ -129,7 +129,7 @@ def test_our_own_step_cells_are_traced(entry, options):
     cell = build(entry, options)
     results(cell, "scan", batch(torch.float64))
     assert traced_step(cell).problem == ""
-    assert describe_engine(nn.ModuleList([cell])).endswith(" by its recorded step")
+    assert describe_engine(nn.ModuleList([cell])).endswith(" by its traced step")
     calls = []
     plain = cell.step
     cell.step = lambda p, state: calls.append(0) or plain(p, state)
@@ -209,7 +209,7 @@ def test_compiled_chunks_agree(plugins, compiler, monkeypatch, name, dtype):
     cell = build(plugins.registry.get("cell", name), {}, dtype)
     model = nn.ModuleList([cell])
     results(cell, "compiled", batch(dtype, T=16))
-    assert can_compile(model) and describe_engine(model).endswith(" by its recorded step")
+    assert can_compile(model) and describe_engine(model).endswith(" by its traced step")
     compile_steps(model)
     assert describe_engine(model).endswith("compiled in chunks of 8")
     for T in (16, 8, 19, 1, 7, 9):
@@ -228,4 +228,4 @@ def test_setting_the_engine_back_to_scan_uses_no_compiled_chunk(plugins, compile
     compile_steps(nn.ModuleList([cell]))
     again = results(cell, "scan", x)
     assert all(torch.equal(again[name], tensor) for name, tensor in plain.items())
-    assert describe_engine(nn.ModuleList([cell])).endswith(" by its recorded step")
+    assert describe_engine(nn.ModuleList([cell])).endswith(" by its traced step")

@@ -87,8 +87,8 @@ def test_run_json_says_how(words, tmp_path):
             assert engine_of(run)["name"] == ("fused" if engine == "auto" else engine)
             hows[cell, engine] = engine_of(run)["how"]
     assert hows["lstm", "auto"] == hows["lstm", "fused"] == "LSTMCell by its own form for whole sequences"
-    assert hows["lstm", "scan"] == "LSTMCell by its recorded step"
-    assert hows["gru", "auto"] == hows["gru", "scan"] == "GRUCell by its recorded step"
+    assert hows["lstm", "scan"] == "LSTMCell by its traced step"
+    assert hows["gru", "auto"] == hows["gru", "scan"] == "GRUCell by its traced step"
     assert hows["gru", "eager"] == "GRUCell step by step under autograd"
     assert {hows["transformer", engine] for engine in ("auto", "scan", "eager")} == {""}
 
@@ -158,7 +158,7 @@ def test_a_resumed_run_is_the_straight_one_in_compiled_chunks(words, tmp_path, e
         options={"eval_every": 8, "samples": 1}, warn=said.append,
     )  # fmt: skip
     assert engine_of(run)["name"] == "compiled"
-    assert engine_of(run)["how"] == "UGRNNCell by its recorded step, compiled in chunks of 8"
+    assert engine_of(run)["how"] == "UGRNNCell by its traced step, compiled in chunks of 8"
     assert said and all(line.startswith("compiling the steps: ") for line in said)
 
 

@@ -111,7 +111,7 @@ def test_another_validation_loss_than_that_of_the_log_is_explained(tmp_path, wor
     logged = next(row for row in blended.metrics if row["step"] == blended.state["step"])["valid_bits_per_char"]
     result = cli("evaluate", blended.path, "-n", 20)
     assert f"note: the training log says {logged:.3f} bits per character" in result.out
-    assert "each record with a blend that was fitted to the others" in result.out
+    assert "a blend fitted to the other records scored each record" in result.out
     partial = seqgen.train(
         words, cell="vanilla", hidden=8, steps=20, blend="none", split="60/40/0", out=tmp_path / "partial",
         options={"eval_records": 3, "best_by": "loss"},

@@ -38,7 +38,7 @@ def event_a_step(monkeypatch):
 
 
 def train_on(words, device):
-    """Return a command that trains 12 steps by the recorded step, which has the same bits in every run."""
+    """Return a command that trains 12 steps by the traced step, which has the same bits in every run."""
     train = ["train", "--corpus", words, "--cell", "gru", "--steps", 12, "--engine", "scan", "--device", device]
     return [*train, "--quiet"]
 

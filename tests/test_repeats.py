@@ -424,4 +424,4 @@ def test_the_most_probable_rows_are_those_of_all(tiny):
 
 def test_the_log_and_the_run_are_shown(run, cli):
     shown = json.loads(cli("show", "run", run.path, "--json").out)
-    assert shown["blend"] in ("counts and repeats", "repeats")
+    assert shown["blend"] in ("ngram and repeats", "repeats")

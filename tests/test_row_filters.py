@@ -57,9 +57,7 @@ def test_no_record_is_as_far_from_others_as_that(tiny_run):
 
 
 def test_the_effort_is_a_limit(tiny_run):
-    with pytest.raises(
-        TooFewRows, match=r"cannot find 50 matching rows: only \d+ among 50 examined; .* raise the effort"
-    ):
+    with pytest.raises(TooFewRows, match=r"cannot find 50 matching rows: only \d+ among 50 sampled; .* raise --effort"):
         tiny_run.sample(50, contains="abc", exact=True, effort=50)
     with pytest.raises(TooFewRows, match="distant, different"):
         tiny_run.sample(3, min_edit=2, unique=True, temperature=0, effort=40)
@@ -176,7 +174,7 @@ def test_the_options_of_the_command(cli, tiny_run):
     assert kept.err.startswith("kept 5 of ") and "sampled rows" in kept.err
     assert all(set(line) <= set("abcdefghijklm") for line in kept.out.splitlines())
     few = cli("sample", run, "-n", 5, "--regex", "[a-m]{3}", "--exact", "--effort", 3)
-    assert few.code == 8 and "cannot find 5 matching rows: only" in few.err and "among 3 examined" in few.err
+    assert few.code == 8 and "cannot find 5 matching rows: only" in few.err and "among 3 sampled" in few.err
     never = cli("sample", run, "--contains", "ab", "--avoid", "b")
     assert never.code == 2 and "--contains 'ab' and --avoid 'b' exclude each other" in never.err
     assert never.err.count("\n") == 1

@@ -190,7 +190,7 @@ def test_too_few_rows_are_written_and_reported(cli, tiny_run, tmp_path, small):
     arguments = ("-n", 500, "--unique", "-t", 0, "--effort", 300)
     one = cli("sample", tiny_run.path, "--out", tmp_path / "one.txt", *arguments)
     many = cli("sample", tiny_run.path, "--out", tmp_path / "many.txt", *arguments, "--workers", 1)
-    assert one.code == many.code == 8 and "only 1 among 300 examined" in many.err
+    assert one.code == many.code == 8 and "only 1 among 300 sampled" in many.err
     assert (tmp_path / "one.txt").read_bytes() == (tmp_path / "many.txt").read_bytes()
 
 
@@ -200,7 +200,7 @@ def test_effort_counts_rows_that_satisfy_the_constraint_with_workers_too(cli, ti
     one = cli("sample", tiny_run.path, "--out", tmp_path / "one.txt", *arguments)
     many = cli("sample", tiny_run.path, "--out", tmp_path / "many.txt", *arguments, "--workers", 1)
     assert one.code == many.code == (8 if effort == 60 else 0 if effort == 5000 else one.code)
-    assert one.code == 0 or f"among {effort:,} examined" in many.err
+    assert one.code == 0 or f"among {effort:,} sampled" in many.err
     assert (tmp_path / "one.txt").read_bytes() == (tmp_path / "many.txt").read_bytes()
 
 

@@ -27,7 +27,7 @@ def held_out(run, part="test"):
 
 
 def test_a_percentile_is_the_share_of_less_probable_records(tiny_run):
-    scale = tiny_run.scale()
+    scale = tiny_run.reference_scores()
     records = [score.bits_per_char for score in tiny_run.score(held_out(tiny_run))]
     assert scale.part == "test" and scale.bits_N == pytest.approx(sorted(records), rel=1e-5)
     for score in tiny_run.score(["anna", "otto", "xxx", "karlanna", ""]):
@@ -38,9 +38,11 @@ def test_a_percentile_is_the_share_of_less_probable_records(tiny_run):
 
 def test_without_a_test_part_percentiles_use_validation_records(words, tmp_path):
     run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, split="80/20/0", out=tmp_path / "a")
-    assert run.scale().part == "validation" and len(run.scale().bits_N) == len(held_out(run, "valid"))
+    assert run.reference_scores().part == "validation" and len(run.reference_scores().bits_N) == len(
+        held_out(run, "valid")
+    )
     run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, split="none", out=tmp_path / "b")
-    assert run.scale() is None
+    assert run.reference_scores() is None
 
 
 def test_lines_for_programs(cli, tiny_run):
@@ -50,7 +52,7 @@ def test_lines_for_programs(cli, tiny_run):
     scores = tiny_run.score(["anna", "otto"])
     for (bits, nats, percentile, costs, text), score in zip(rows, scores, strict=True):
         assert (bits, nats, text) == (f"{score.bits_per_char:.3f}", f"{score.nats:.3f}", score.text)
-        assert float(percentile) == pytest.approx(tiny_run.scale().percentile(score.bits_per_char), abs=0.05)
+        assert float(percentile) == pytest.approx(tiny_run.reference_scores().percentile(score.bits_per_char), abs=0.05)
         named = [part.rpartition(":") for part in costs.split(" ")]
         assert "".join(name for name, _, _ in named) == score.text + "∎"
         assert [float(cost) for _, _, cost in named] == pytest.approx(score.nats_per_symbol, abs=0.006)
@@ -177,7 +179,7 @@ def test_conditions(cli, tmp_path):
     # The scale is told what the texts are told: here nothing.
     part = [record for record in run.corpus if Splitter(run.settings.train.split).part(record) == "test"]
     direct = sorted(score.bits_per_char for score in run.score([record.text for record in part]))
-    assert run.scale().bits_N == pytest.approx(direct, rel=1e-4)
+    assert run.reference_scores().bits_N == pytest.approx(direct, rel=1e-4)
     direct = sorted(run.score(record.text, given={"label": record.label})[0].bits_per_char for record in part)
     assert run.scale(given={"label": "short"}).bits_N == pytest.approx(direct, rel=1e-4)
     assert cli("score", "anna", "--label", "none", "--run", run.path).code == 2

@@ -155,7 +155,7 @@ def test_rows_of_a_beam_and_without_replacement(tiny_run):
     assert len(set(sampled)) == 50
     assert sampled == [row.text for row in tiny_run.sample(50, decode="gumbel", seed=3)]
     assert sampled != [row.text for row in tiny_run.sample(50, decode="gumbel", seed=4)]
-    with pytest.raises(BadOption, match="'draw', 'beam' or 'gumbel', not 'beem'"):
+    with pytest.raises(BadOption, match="'sample', 'beam' or 'gumbel', not 'beem'"):
         tiny_run.sample(5, decode="beem")
     with pytest.raises(UsageError, match="drop the filters"):
         tiny_run.sample(5, decode="beam", unique=True)

@@ -435,7 +435,7 @@ def test_a_run_with_every_wrapper(words, tmp_path, cell, attention):
     assert (
         len(run.sample(5)) == 5
         and how.startswith("PastAttention" if attention else "Zoneout")
-        and how.endswith(" by its recorded step")
+        and how.endswith(" by its traced step")
     )
     scores = [run.score(["anna"])[0].nats for _ in range(2)]
     assert scores[0] == scores[1], "nothing is random in evaluation"

@@ -51,12 +51,12 @@ def register_domains(register):
 
 @seqgen.hookimpl
 def register_validators(register):
-    register(seqgen.ValidatorSpec(name="date", summary="a day that there was", source="ISO 8601", load=DateValidator))
+    register(seqgen.ValidatorSpec(name="date", summary="an existing date", source="ISO 8601", load=DateValidator))
 
 
 @seqgen.hookimpl
 def register_renderers(register):
-    register(seqgen.RendererSpec(name="date", summary="as it is said", source="English", load=DateRenderer))
+    register(seqgen.RendererSpec(name="date", summary="a date in words", source="English", load=DateRenderer))
 
 
 @seqgen.hookimpl

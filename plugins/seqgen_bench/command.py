@@ -26,11 +26,11 @@ def compare(
         ),
     ],
     part: Annotated[
-        str, typer.Option(metavar="valid|test", help="The held-out part that they are sorted and paired by.")
+        str, typer.Option(metavar="valid|test", help="Held-out part whose loss sorts the runs and pairs their records.")
     ] = "test",
     n: Annotated[int, typer.Option("-n", "--num", help="Samples of each to evaluate; 0: none.", min=0)] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the samples.", min=0)] = 0,
-    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to load.")] = "best",
     as_json: commands.Json = False,
 ) -> None:
     """Put runs side by side: their losses, the distance to the best, and the settings that differ."""
@@ -96,7 +96,8 @@ def bench(
         int | None, typer.Option(help="Size of the embedding of each symbol.", rich_help_panel=_MODEL)
     ] = None,
     dropout: Annotated[
-        float | None, typer.Option(help="Share of features dropped during training.", rich_help_panel=_MODEL)
+        float | None,
+        typer.Option(help="Dropout probability between layers and before the head.", rich_help_panel=_MODEL),
     ] = None,
     lr: Annotated[
         float | None,
@@ -178,7 +179,7 @@ def bench(
         commands.warn(line)
     if not result.runs:
         first = next(iter(result.problems.values()))
-        raise seqgen.UsageError(f"none of the {len(result.problems)} could be trained: {first}")
+        raise seqgen.UsageError(f"cannot train any of {commands.counted(len(result.problems), 'run')}: {first}")
 
 
 def _line(result: BenchResult, cell: str, seed: int, score: RunScore | None) -> str:

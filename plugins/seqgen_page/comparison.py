@@ -126,7 +126,7 @@ def compared(path: Path, program: Any, step: exporting.OneStep, expected: Expect
     bad = any(one is None for one, _ in pairs)
     return (
         math.nan if bad else max(abs(one - other) for one, other in pairs)
-    ), "compared by node, which ran the script of the page"
+    ), "compared with the page's script, run by node"
 
 
 def _of_program(program: Any, step: exporting.OneStep) -> float:

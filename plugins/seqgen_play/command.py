@@ -29,7 +29,7 @@ def play(
         typer.Option("-t", "--temperature", help="Temperature of the completions: below 1 is safer, above 1 bolder."),
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the first completions; each line uses the next one.")] = 0,
-    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to load.")] = "best",
 ) -> None:
     """Type a prefix: see the likeliest next symbols, completions, and its score so far; line by line, to the end.
 

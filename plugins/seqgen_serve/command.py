@@ -42,7 +42,7 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Name by which requests may call it besides localhost, as a proxy passes on; may be repeated.",
+            help="Also accept this Host header, such as a proxy's public name; may be repeated.",
             rich_help_panel=_ACCESS,
         ),
     ] = None,
@@ -52,7 +52,7 @@ def serve(
             "--no-corpus", help="Never open the corpora of the runs; novel is then refused.", rich_help_panel=_ACCESS
         ),
     ] = False,
-    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to load.")] = "best",
     device: Annotated[str, typer.Option(metavar="cpu|cuda|cuda:N|mps", help="Device that computes.")] = "cpu",
     max_rows: Annotated[
         int, typer.Option(help="Rows of a request at most.", min=1, max=100_000, rich_help_panel=_LIMITS)

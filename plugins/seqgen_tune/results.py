@@ -94,7 +94,7 @@ class TuneResult(seqgen.Tabular):
         ended = [one for one in self.trials if one.state != "running"]
         problems = [one for one in ended if one.state in ("failed", "diverged")]
         if problems and len(problems) == len(ended):
-            line = f"none of the {commands.counted(len(ended), 'trial')} could be trained: {problems[0].problem}"
+            line = f"cannot train any of {commands.counted(len(ended), 'trial')}: {problems[0].problem}"
             raise (seqgen.Diverged if any(one.state == "diverged" for one in ended) else seqgen.UsageError)(line)
 
     def to_rows(self) -> list[dict[str, Any]]:

@@ -291,11 +291,15 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> li
     if not isinstance(before, float) or now is None or f"{before:.3f}" == f"{now:.3f}":
         return []
     n_logged = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
-    why = [f"on {n_logged:,} of the {n_valid:,} records"] if run.vocabulary.ends and n_logged < n_valid else []
+    why = (
+        [f"it was measured on {n_logged:,} of the {n_valid:,} records"]
+        if run.vocabulary.ends and n_logged < n_valid
+        else []
+    )
     if run.state.get("gate") is not None or run.state.get("repeats") is not None:
-        why.append("each record with a blend that was fitted to the others; here with one that was fitted to all")
-    shown = f"the training log says {before:.3f} bits per character for the validation part, measured"
-    return [f"{shown} {' and '.join(why)}"] if why else []
+        why.append("there, a blend fitted to the other records scored each record; here, one fitted to all of them")
+    shown = f"the training log says {before:.3f} bits per character for the validation part"
+    return [f"{shown}: {'; '.join(why)}"] if why else []
 
 
 def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:

@@ -220,18 +220,18 @@ class Run(OpenRun, Tabular, Exportable):
         told = conditions(self, label, given or {})
         return score_texts(self, [texts] if isinstance(texts, str) else texts, told, top)
 
-    def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
+    def reference_scores(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
         """Return the scores of at most 10,000 held-out records; None without any, or for one long text.
 
-        ``run.scale().percentile(score.bits_per_char)`` ranks a score; 100: likelier than all records. Records are
-        scored without conditions that are not ``given``.
+        ``run.reference_scores().percentile(score.bits_per_char)`` ranks a score; 100: likelier than all records.
+        Records are scored without conditions that are not ``given``.
 
         Raises:
             UsageError: the run was not trained with such a condition.
         """
-        from seqgen.api.score import conditions, scale
+        from seqgen.api.score import conditions, reference_scores
 
-        return scale(self, conditions(self, None, given or {}))
+        return reference_scores(self, conditions(self, None, given or {}))
 
     def records(self, part: Literal["train", "valid", "test"]) -> Iterator[Record]:
         """Return the records of a part of the corpus, in its order.

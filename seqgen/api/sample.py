@@ -78,7 +78,7 @@ def _iter_rows(
     sampler = sampler.spanning(config.rows or (0, None), on_tried, check)
     if config.fast and (problem := _fast_problem(run, config, sampler)):
         raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
-    if config.decode != "draw":
+    if config.decode != "sample":
         if config.filters or config.exact or config.rows:
             dropped = "--exact" if config.exact else "--rows" if config.rows else "the filters"
             raise UsageError(f"rows by {config.decode} depend on one another, so none can be rejected: drop {dropped}")
@@ -108,7 +108,7 @@ def open_batch(run: OpenRun) -> Iterator[SampleBatch]:
     def make_sampler(settings: Mapping[str, Any]) -> Sampler:
         config = SampleConfig.validated(settings)
         sampler: Sampler = _decoder(Sampler, run, config)
-        others = config.filters or config.exact or config.fast or config.rows or config.decode != "draw"
+        others = config.filters or config.exact or config.fast or config.rows or config.decode != "sample"
         if others or sampler.constraint is not None or config.guidance != 1:
             raise UsageError("rows of a batch have no constraints, filters or guidance: sample them by run.sample")
         return sampler
@@ -197,7 +197,7 @@ def _fast_problem(run: OpenRun, config: SampleConfig, sampler: Sampler) -> str:
         return "it contradicts --exact"
     if sampler.constraint is None:
         return "" if _grammar(run, config) else "there is no constraint"
-    return "" if config.decode == "draw" else f"rows by {config.decode} are always masked"
+    return "" if config.decode == "sample" else f"rows by {config.decode} are always masked"
 
 
 def _grammar(run: OpenRun, config: SampleConfig) -> Grammar | None:
@@ -304,7 +304,7 @@ def _describe_way(way: Way, grammar: Grammar | None) -> str:
         line += "rows are guided by look-ahead and none of them is rejected for it, which changes their distribution; "
         line += _FAST_HINT
     if way.excluded:
-        line += f"; rows beyond the bounds of the grammar, which {way.excluded:.1%} of the records are, do not occur"
+        line += f"; the grammar excludes {way.excluded:.1%} of the records"
     return line
 
 

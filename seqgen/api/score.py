@@ -43,8 +43,8 @@ def score_texts(run: OpenRun, texts: Iterable[str], given: Mapping[str, Any], to
     return Scores(found, functools.partial(symbols, run))
 
 
-def scale(run: OpenRun, given: Mapping[str, Any]) -> ReferenceScores | None:
-    """Return the scores of held-out records; see :meth:`seqgen.Run.scale`."""
+def reference_scores(run: OpenRun, given: Mapping[str, Any]) -> ReferenceScores | None:
+    """Return the scores of held-out records; see :meth:`seqgen.Run.reference_scores`."""
     from seqgen.evaluation import ReferenceScores, penalty, record_losses
 
     if not run.vocabulary.ends:

@@ -65,11 +65,11 @@ def describe_engine(module: nn.Module) -> str:
         elif cell.engine == "eager":
             how = "step by step under autograd"
         elif found.problem:
-            how = f"step by step under autograd, since its step cannot be recorded: {found.problem}"
+            how = f"step by step under autograd, since its step cannot be traced: {found.problem}"
         elif found.compiled and cell.engine == "compiled":
-            how = f"by its recorded step, compiled in chunks of {CHUNK}"
+            how = f"by its traced step, compiled in chunks of {CHUNK}"
         else:
-            how = "by its recorded step"
+            how = "by its traced step"
         lines[f"{_title(cell)} {how}"] = None
     return "; ".join(lines)
 

@@ -271,7 +271,7 @@ def _available_runs(names: list[str], asked: str, base: Path) -> str:
     if not names:
         return f"; there are no runs in {str(base)!r} or beside it: train one with seqgen train"
     more = f" and {len(names) - _MAX_LISTED:,} more (seqgen runs)" if len(names) > _MAX_LISTED else ""
-    clause = f"; the newest are {', '.join(names[:_MAX_LISTED])}{more}"
+    clause = f"; the newest {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MAX_LISTED])}{more}"
     return clause + nearest_names(asked, names)
 
 

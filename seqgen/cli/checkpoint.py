@@ -16,7 +16,7 @@ _LOOKS = 10  # until a checkpoint stays as long as it is read, where a run saves
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's group."""
-    group = typer.Typer(help="Look after checkpoints.", no_args_is_help=True)
+    group = typer.Typer(help="Verify checkpoints.", no_args_is_help=True)
     group.callback()(lambda: None)  # a group even while it has one command
     group.command()(everywhere(verify))
     app.add_typer(group, name="checkpoint")

@@ -171,8 +171,8 @@ _EVERYWHERE: dict[str, tuple[Any, Any]] = {
         typer.Option("--no-plugins", help="Load no plugin, not even seqgen's own.", rich_help_panel=_PANEL),
     ),
     "debug": (bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=_PANEL)),
-    "quiet": (bool, typer.Option("--quiet", "-q", help="Only results and errors.", rich_help_panel=_PANEL)),
-    "verbose": (bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel=_PANEL)),
+    "quiet": (bool, typer.Option("--quiet", "-q", help="Print only results and errors.", rich_help_panel=_PANEL)),
+    "verbose": (bool, typer.Option("--verbose", "-v", help="Print more.", rich_help_panel=_PANEL)),
 }
 
 
@@ -282,14 +282,16 @@ def complete_options(context: typer.Context, incomplete: str) -> list[str]:
     return [one for one in known if one.startswith(incomplete)]
 
 
-RunName = Annotated[
-    str | None,
-    typer.Argument(
-        help="A run folder, or a name under runs/; left out: the newest run with a checkpoint.",
+def run_argument(default: str) -> Any:
+    """Return the argument that names a run."""
+    return typer.Argument(
+        help=f"A run folder, or a name under runs/; default: {default}.",
         autocompletion=complete_runs,
         show_default=False,
-    ),
-]
+    )
+
+
+RunName = Annotated[str | None, run_argument("the newest run with a checkpoint")]
 
 
 # -- flags of a configuration

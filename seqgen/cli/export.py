@@ -23,14 +23,14 @@ def export(
     ctx: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(help="Name of the form (seqgen list exporters).", autocompletion=complete_names("exporter")),
+        typer.Argument(help="Exporter (seqgen list exporters).", autocompletion=complete_names("exporter")),
     ],
     run: Annotated[str, typer.Argument(help="A run folder, or a name under runs/.", autocompletion=complete_runs)],
     out: Annotated[Path, typer.Argument(help="File or folder to write.")],
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to export.")] = "best",
     option: Annotated[
         list[str] | None,
-        typer.Option("-o", "--option", metavar="NAME=VALUE", help="An option of the form; --NAME VALUE is the same."),
+        typer.Option("-o", "--option", metavar="NAME=VALUE", help="Option of the exporter; --NAME VALUE is the same."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: Json = False,

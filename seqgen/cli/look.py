@@ -68,7 +68,7 @@ def list_names(
         typer.Argument(help="corpora, cells, ...; left out: everything.", autocompletion=completing(KINDS.values)),
     ] = None,
     tf: Annotated[
-        bool, typer.Option("--tf", help="Of cells: the classes of TensorFlow 1, and what answers each here.")
+        bool, typer.Option("--tf", help="With cells: list the classes of TensorFlow 1 and their counterparts.")
     ] = False,
     as_json: Json = False,
 ) -> None:

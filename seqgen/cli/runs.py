@@ -157,7 +157,7 @@ def _mixed_with(settings: RunSettings, best: list[dict[str, Any]]) -> str | None
         mixed = best[0]["valid_bits_per_char"]
         blend = best[0].get("valid_without_repeats_bits_per_char", mixed)
         blended, repeating = best[0]["valid_network_bits_per_char"] != blend, blend != mixed
-    return " and ".join(["counts"] * blended + ["repeats"] * repeating) or None
+    return " and ".join(["ngram"] * blended + ["repeats"] * repeating) or None
 
 
 def _state(row: dict[str, Any]) -> str:

@@ -96,7 +96,7 @@ def sample(
         raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")
     loaded = load_run(run, checkpoint)
     is_many = divided or n >= MANY or settings["rows"] is not None
-    if file is not None and (divided or (is_many and settings["decode"] in (None, "draw"))):
+    if file is not None and (divided or (is_many and settings["decode"] in (None, "sample"))):
         job = job_of(loaded, settings, n, file, nul=nul)
         write_shards(job, workers=workers or 1, on=on, options=executor, force=force, plugins=session.plugins)
         return

@@ -212,8 +212,8 @@ class _Rows:
         if self._job.n is not None and self.n_kept < self._job.n:
             examined = self.n_tried if self._job.effort is None else self._job.effort
             raise TooFewRows(
-                f"cannot find {self._job.n:,} rows: only {self.n_kept:,} among {examined:,} examined; ask for "
-                "fewer rows, drop a filter, or raise the effort"
+                f"cannot find {self._job.n:,} rows: only {self.n_kept:,} among {examined:,} sampled; ask for "
+                "fewer rows, drop a filter, or raise --effort"
             )
 
 

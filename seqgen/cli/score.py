@@ -51,7 +51,7 @@ def score(
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave out texts with symbols that the run does not know.")
     ] = False,
-    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to load.")] = "best",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
     nul: Annotated[bool, typer.Option("-0", "--null", help="Texts on stdin end with NUL, not a line end.")] = False,
 ) -> None:
@@ -73,7 +73,7 @@ def score(
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
     loaded = load_run(run, checkpoint)
     told = conditions(loaded, label, parse_fields(given or ()))
-    scale = _scale(loaded, told)
+    references = _references(loaded, told)
     source = _read(b"\0" if nul else b"\n") if piped else iter(texts or ())
     n_shown, n_left_out, first = 0, 0, ""
 
@@ -83,12 +83,12 @@ def score(
 
     scores = iter_scores(loaded, source, told, "line" if piped else "text", leave_out if skip_unknown else None)
     for scored in _naming_skip_unknown(scores) if piped or len(texts or ()) > 1 else scores:
-        percentile = None if scale is None else scale.percentile(scored.bits_per_char)
+        percentile = None if references is None else references.percentile(scored.bits_per_char)
         parts, costs = symbols(loaded, scored.text), scored.nats_per_symbol
         if as_json:
             write_json(_as_object(scored, percentile, parts))
         elif session.stdout.isatty():
-            among = 0 if scale is None else len(scale.bits_N)
+            among = 0 if references is None else len(references.bits_N)
             show(heat_map(parts, costs, scored.nats, scored.bits_per_char, percentile, among))
             n_shown += 1
         else:
@@ -142,23 +142,23 @@ def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[
     }
 
 
-def _scale(run: Run, told: dict[str, str]) -> ReferenceScores | None:
+def _references(run: Run, told: dict[str, str]) -> ReferenceScores | None:
     """Return the scores that percentiles refer to, with one message; None if there are none."""
     from seqgen.errors import CorpusError, UsageError
     from seqgen.render import counted
 
     try:
-        scale = run.scale(given=told)
+        references = run.reference_scores(given=told)
     except (CorpusError, UsageError) as error:  # the corpus is not what it was: texts can be scored all the same
         warn(f"no percentiles: {error}")
         return None
-    if scale is None:
+    if references is None:
         say("no percentiles: this run holds out no records to compare with")
     else:
-        few = f"; fewer than {_FEW} say little" if len(scale.bits_N) < _FEW else ""
-        records = counted(len(scale.bits_N), f"{scale.part} record")
+        few = f"; fewer than {_FEW} say little" if len(references.bits_N) < _FEW else ""
+        records = counted(len(references.bits_N), f"{references.part} record")
         say(f"percentiles among {records}; percentile 100: likelier than all of them{few}")
-    return scale
+    return references
 
 
 def _read(end: bytes) -> Iterator[str]:

@@ -127,7 +127,7 @@ def job_of(run: Run, settings: Mapping[str, Any], n: int, out: Path, *, nul: boo
     from seqgen.config import SampleConfig
 
     config = SampleConfig.validated(settings)
-    if config.decode != "draw":
+    if config.decode != "sample":
         raise UsageError(f"rows by {config.decode} depend on one another, so they cannot be cut into shards")
     settings = {name: value for name, value in settings.items() if name != "rows"}
     if config.rows is not None:

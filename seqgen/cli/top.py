@@ -29,7 +29,7 @@ def top(
     as_json: Json = False,
     settings: dict[str, Any],
 ) -> None:
-    """Find the most probable rows of a run, and prove as many as the effort allows."""
+    """Find the most probable rows of a run, and report how many are proven within --nodes."""
     from seqgen.render import EMPTY_ROW, plain_table
 
     loaded = load_run(run, checkpoint)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.assignments import parse_options
-from seqgen.cli.common import RunName, complete_names, configured, everywhere, say, session, warn
+from seqgen.cli.common import RunName, complete_names, configured, everywhere, run_argument, say, session, warn
 
 if TYPE_CHECKING:
     from seqgen.cli.display import TrainDisplay
@@ -72,7 +72,7 @@ _Options = Annotated[
 
 def resume(
     *,
-    run: RunName = None,
+    run: Annotated[str | None, run_argument("the newest unfinished run")] = None,
     workers: _Workers = None,
     on: _On = None,
     option: _Options = None,

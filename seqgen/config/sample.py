@@ -127,8 +127,8 @@ class DecodeConfig(UserConfig):
 class SampleConfig(DecodeConfig):
     """All settings of ``seqgen sample`` and ``Run.sample``: decoding, constraints, and filters of finished rows."""
 
-    decode: Annotated[Literal["draw", "beam", "gumbel"], Flag()] = Field(
-        "draw", description="draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement"
+    decode: Annotated[Literal["sample", "beam", "gumbel"], Flag()] = Field(
+        "sample", description="sample; beam: beam search as wide as -n; gumbel: sample without replacement"
     )
     fast: Annotated[bool, Flag()] = Field(
         False, description="guide rows by a constraint, or a grammar with --valid, which changes their distribution"

@@ -19,6 +19,11 @@ _CELLS = "str | type | CellSpec | Sequence[str | type | CellSpec]"
 class TrainSettings(Options):
     """The table ``train`` of run.json; a run ends at the first of ``steps``, ``epochs``, ``time_s`` and patience."""
 
+    no_options: ClassVar[Mapping[str, str]] = {
+        "condition": "give --condition NAME",
+        "augment": "give --augment NAME",
+        "domain": "give --domain NAME",
+    }
     seed: Annotated[int, Flag(_MORE)] = Field(
         0, ge=0, lt=2**63, description="seed of all random numbers: the same seed gives the same run"
     )
@@ -76,9 +81,8 @@ class TrainSettings(Options):
     )
     blend: Annotated[Literal["auto", "ngram", "none"] | None, Flag(_MODEL, metavar="auto|ngram|none")] = Field(
         None,
-        description="counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss "
-        "(beyond four million symbols only a part is counted); default: auto; none below 200 records or with "
-        "conditions",
+        description="blend with n-gram counts: always (ngram), never (none), or if it lowers the held-out loss (auto); "
+        "default: auto; none below 200 records or with conditions; beyond four million symbols auto counts only a part",
     )
     exponents: Literal["fitted", "sharp"] | None = Field(
         None,
@@ -88,8 +92,8 @@ class TrainSettings(Options):
     )
     repeats: Annotated[Literal["auto", "on", "none"] | None, Flag(_MODEL, metavar="auto|on|none")] = Field(
         None,
-        description="predict what a record repeats of itself: on, none, or auto: where that lowers the held-out loss; "
-        "default: auto; with --blend none, none",
+        description="predict repetition within a record (a cache model): on, none, or if that lowers the held-out loss "
+        "(auto); default: auto; with --blend none, none",
     )
     refit: Annotated[bool, Flag(_END)] = Field(
         False,

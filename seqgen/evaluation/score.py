@@ -40,9 +40,9 @@ class Score:
 
     Attributes:
         text: the text.
-        nats: its negative log-likelihood, the stop counted if texts end.
-        bits_per_char: the same in bits per character, the stop counted as one.
-        nats_per_symbol: negative log-likelihood of each symbol, the stop last.
+        nats: its negative log-likelihood, the end symbol counted if texts end.
+        bits_per_char: the same in bits per character, the end symbol counted as one.
+        nats_per_symbol: negative log-likelihood of each symbol, the end symbol last.
         top: the most probable symbols at each of these positions, the most probable first, each with ``text``,
             ``nats`` and ``ends``; empty unless asked for.
     """

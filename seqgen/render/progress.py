@@ -91,7 +91,7 @@ _REASONS = {
     "epochs": "the number of epochs is reached",
     "time": "the time limit is reached",
     "patience": "the last evaluations gave no better step",
-    "interrupted": "a signal arrived",
+    "interrupted": "a signal stopped it",
 }
 
 

@@ -74,8 +74,8 @@ def filter_rows(rows: Iterable[Sample], n: int, row_filter: RowFilter, effort: i
         rows_wanted = f"{n:,} {row_filter.name} {'row' if n == 1 else 'rows'}"
         dropped = "--exact" if row_filter.satisfies else "a filter"
         raise TooFewRows(
-            f"cannot find {rows_wanted}: only {n_found:,} among {effort:,} examined; "
-            f"ask for fewer rows, drop {dropped}, or raise the effort"
+            f"cannot find {rows_wanted}: only {n_found:,} among {effort:,} sampled; "
+            f"ask for fewer rows, drop {dropped}, or raise --effort"
         )
 
 

@@ -65,4 +65,4 @@ def test_a_bench_of_a_column_with_held_out_files_and_a_domain(cli, in_tmp):
 
 def test_a_bench_in_which_all_fail_does(cli, words, in_tmp):
     result = cli("bench", "--corpus", words, "--cells", "gru,lstm", "--params", 3, "--steps", 1, "--out", "b")
-    assert result.code == 2 and "none of the 2 could be trained: " in result.err.splitlines()[-1]
+    assert result.code == 2 and "cannot train any of 2 runs: " in result.err.splitlines()[-1]

@@ -301,7 +301,7 @@ def test_gradients_against_finite_differences(form, options):
     x_BTI = torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True)
     inputs = (x_BTI, *cell.parameters())
     assert torch.autograd.gradcheck(lambda x, *_: cell(x, cell.initial_state(2))[0], inputs)
-    assert "by its recorded step" in describe_engine(nn.ModuleList([cell]))
+    assert "by its traced step" in describe_engine(nn.ModuleList([cell]))
 
 
 @pytest.mark.full
