@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqgen.corpus import Record
 from seqgen.errors import UsageError
-from seqgen.files import write_atomic
+from seqgen.files import json_text, write_atomic
 
 
 def write_records(path: str | Path, records: Iterable[str | Record | Mapping[str, Any]]) -> Path:
@@ -42,7 +41,7 @@ def _json_line(number: int, record: str | Record | Mapping[str, Any]) -> bytes:
     row = {"text": record} if isinstance(record, str) else record
     if not isinstance(row, Mapping) or not isinstance(row.get("text"), str):
         raise UsageError(f"record {number} is {record!r:.60}, not a text, a seqgen.Record or a mapping with a 'text'")
-    return (json.dumps(dict(row), ensure_ascii=False, default=_plain) + "\n").encode("utf-8", "surrogatepass")
+    return (json_text(dict(row), default=_plain) + "\n").encode()
 
 
 def _plain(value: Any) -> Any:

@@ -129,3 +129,60 @@ def test_options_of_a_part_that_is_not_chosen_are_not_those_of_training(cli):
 class _Context:
     def __init__(self, params):
         self.params = params
+
+
+def test_a_log_with_added_lines_is_damaged_once_the_run_has_ended(cli, tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run.path, tmp_path / "run")
+    assert cli("checkpoint", "verify", run).code == 0
+    with (run / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 9}\n')
+    verified = cli("checkpoint", "verify", run)
+    assert verified.code == 4 and "12 bytes follow the end of the run" in verified.out
+    assert "12 bytes follow the end of the run" in cli("resume", run).err
+
+
+@pytest.mark.parametrize("verb", ["resume", "refit"])
+def test_an_export_is_called_one(cli, tiny_run, tmp_path, verb):
+    assert cli("export", "hub", tiny_run.path, tmp_path / "hub").code == 0
+    refused = cli(verb, tmp_path / "hub")
+    assert refused.code == 2 and f"cannot {verb}" in refused.err and "it is an export" in refused.err
+
+
+def test_half_a_surrogate_pair_is_escaped_in_json(cli, in_tmp):
+    (in_tmp / "odd.jsonl").write_text('{"text": "a\\ud800b"}\n' * 30)
+    assert cli("train", "--corpus", "odd.jsonl", "--steps", 30, "--hidden", 4, "-o", "lr=0.1", "--out", "r").code == 0
+    assert cli("sample", "r", "-n", 30, "--json", "--out", "s.jsonl").code == 0
+    rows = [json.loads(line) for line in (in_tmp / "s.jsonl").read_bytes().decode("utf-8").splitlines()]
+    assert any("\ud800" in row["text"] for row in rows)
+    assert all(json.loads(line) for line in (in_tmp / "r" / "samples.jsonl").read_bytes().decode("utf-8").splitlines())
+
+
+def test_options_of_a_reader_need_a_file_that_one_reads(cli, words, in_tmp):
+    refused = cli("train", "--corpus", words, "-o", "reader.upper=true", "--steps", 1)
+    assert refused.code == 2 and "cannot use the option 'upper' of a reader" in refused.err
+
+
+def test_rows_are_numbered_exactly(cli, tiny_run):
+    row = json.loads(cli("sample", tiny_run.path, "--rows", "9007199254740993:9007199254740994", "--json").out)
+    assert row["row"] == 9007199254740993
+
+
+def test_true_is_no_number_of_steps(cli, words, in_tmp):
+    (in_tmp / "c.toml").write_text("[train]\nsteps = true\n")
+    refused = cli("train", "--corpus", words, "--config", "c.toml")
+    assert refused.code == 2 and "option 'steps' of train: expected a number, not true" in refused.err
+
+
+def test_a_condition_is_given_once(cli, tiny_run):
+    refused = cli("sample", tiny_run.path, "--given", "cost=1", "--given", "cost=2")
+    assert refused.code == 2 and "'cost' is '1' already" in refused.err
+    with pytest.raises(seqgen.UsageError, match="two labels"):
+        tiny_run.sample(1, label="a", given={"label": "b"})
+
+
+def test_a_link_to_itself_in_a_folder_is_named(cli, words, in_tmp):
+    (in_tmp / "d").mkdir()
+    shutil.copy(words, in_tmp / "d" / "words.txt")
+    (in_tmp / "d" / "loop").symlink_to("loop")
+    refused = cli("show", "corpus", "d")
+    assert refused.code in (2, 3) and "loop" in refused.err and "unexpected" not in refused.err

@@ -293,6 +293,18 @@ def refused(call, *args, **settings):
     return str(caught.value)
 
 
+@pytest.mark.parametrize("split", ["70/20/10", "60/30/10"])
+def test_a_refit_is_known_by_any_split(words, in_tmp, split, cli):
+    small = ["--corpus", words, "--refit", "--cell", "vanilla", "--hidden", 6, "--steps", 3, "--split", split]
+    assert cli("train", *small, "--out", "r").code == 0
+    assert (
+        json.loads((in_tmp / "r" / "run.json").read_text())["train"]["split"]
+        == json.loads((in_tmp / "r-refit" / "run.json").read_text())["train"]["split"]
+    )
+    resumed = cli("resume", "r")
+    assert resumed.code == 0 and "is complete" in resumed.err
+
+
 def test_what_cannot_be_refitted_is_refused(pair, words, tmp_path):
     run, refit = pair
     before = sorted(os.listdir(tmp_path))

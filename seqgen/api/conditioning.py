@@ -63,7 +63,13 @@ class Conditioning:
 
 
 def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[str, str]:
-    """Return the values of conditions, a label among them, as texts."""
+    """Return the values of conditions, a label among them, as texts.
+
+    Raises:
+        UsageError: two labels are given.
+    """
+    if label is not None and given.get("label", label) != label:
+        raise UsageError(f"cannot condition on two labels, {label!r} and {given['label']!r}: give one of them")
     told = given if label is None else {**given, "label": label}
     return {name: str(value) for name, value in told.items()}
 

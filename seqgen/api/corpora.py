@@ -41,7 +41,7 @@ from seqgen.corpus import (
     suffix_of,
     whole_path,
 )
-from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError, nearest_names
+from seqgen.errors import BadOption, NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError, nearest_names
 from seqgen.files import cache_folder, spool
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
@@ -319,6 +319,7 @@ def read_file_as(
 
     Raises:
         UsageError: several domains claim the file.
+        BadOption: there are options of a reader, and none reads it.
     """
     said = locally(said)
     sources = _opened(corpus, said, plugins)
@@ -337,6 +338,10 @@ def read_file_as(
         columns = _claimed(spec, [name for name in fields if name != label])
         known |= {"text_field": columns[0]} if columns else {}
     readers = {one.reader.name if isinstance(one, ReaderRecords | ReaderTable) else None for one in sources}
+    if readers == {None} and (of_reader := said.get("reader_options")):
+        raise BadOption(
+            f"cannot use the option {next(iter(of_reader))!r} of a reader: no reader of a plugin reads the file"
+        )
     if len(readers) == 1 and (name := readers.pop()) is not None:
         known["reader"] = name  # so that the run is read by it, whatever is installed later
     return domain, known

@@ -18,7 +18,16 @@ from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
-from seqgen.checkpoint import RUNS, RefitSettings, RunFolder, RunSettings, WarmStartSettings, find_run, refit_path
+from seqgen.checkpoint import (
+    RUNS,
+    RefitSettings,
+    RunFolder,
+    RunSettings,
+    WarmStartSettings,
+    damaged_logs,
+    find_run,
+    refit_path,
+)
 from seqgen.compute import as_torch_starts
 from seqgen.errors import BadOption, CheckpointError, UsageError
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
@@ -85,6 +94,14 @@ def resume(
     return refit_by(choose, finished.path, plugins, listener, warn, progress)
 
 
+def _export(verb: str, folder: RunFolder) -> UsageError:
+    """Return the error of an export that is to be trained on."""
+    return UsageError(
+        f"cannot {verb} {str(folder.path)!r}: it is an export, without the state of the optimizer; to train on "
+        f"from its weights, run: seqgen train --corpus CORPUS --from {shlex.quote(str(folder.path))}"
+    )
+
+
 def _check_refit(begun: Path, run: Run) -> None:
     """Refuse the refit of another run, which once had the name of this one.
 
@@ -95,7 +112,11 @@ def _check_refit(begun: Path, run: Run) -> None:
     expected = _refit_settings(run.settings, state, latest or state, str(run.path))
 
     def key(settings: RunSettings) -> tuple[Any, Any]:
-        return settings.train, settings.refit and settings.refit.model_copy(update={"run": ""})
+        split = tuple(
+            round(share, 9) for share in settings.train.split
+        )  # its last digits once changed when it was read
+        train = settings.train.model_copy(update={"split": split})
+        return train, settings.refit and settings.refit.model_copy(update={"run": ""})
 
     if key(RunFolder(begun).settings()) != key(expected):
         raise UsageError(
@@ -123,11 +144,10 @@ def _resumed(
         workers = choose(settings.train.pieces, plugins)
         snapshot = folder.load_latest(warn)
         if snapshot is not None and snapshot.train is None:
-            raise UsageError(
-                f"cannot resume {str(folder.path)!r}: it is an export, without the state of the optimizer; to train on "
-                f"from its weights, run: seqgen train --corpus CORPUS --from {shlex.quote(str(folder.path))}"
-            )
+            raise _export("resume", folder)
         if snapshot is not None and snapshot.state.get("ended"):
+            for line in damaged_logs(folder):
+                warn(line)
             return Run(folder, settings, plugins)
         Mixture.read({} if snapshot is None else snapshot.state)  # one that an older version blended cannot go on
         Mixture.read({} if settings.refit is None else settings.refit.model_dump())
@@ -226,7 +246,10 @@ def refit_by(
     from seqgen.training.engine_choice import restore_engine
 
     known = find_run(run, RUNS)
-    state = known.load_best(warn).state
+    best = known.load_best(warn)
+    if best.train is None:
+        raise _export("refit", known)
+    state = best.state
     latest = known.latest_state() or state
     if not latest["ended"]:
         raise BadOption(f"{known.path} has not ended, so that its best step is not known: seqgen resume {known.path}")

@@ -17,7 +17,7 @@ from typing import Any
 
 from seqgen.checkpoint.checkpoints import CHECKPOINTS, Checkpoints
 from seqgen.checkpoint.settings import CorpusSettings, RunSettings
-from seqgen.checkpoint.snapshot import MAX_JSON_BYTES, NGRAM, read_bounded, read_logs, read_verified
+from seqgen.checkpoint.snapshot import MAX_JSON_BYTES, NGRAM, read_bounded, read_logs, read_state, read_verified
 from seqgen.errors import CheckpointError, DiskError, LinkRefused, NoSuchRun, UsageError, nearest_names
 from seqgen.files import (
     JsonLines,
@@ -287,10 +287,13 @@ def check_logs(run: RunFolder, step: int) -> list[str] | None:
     Raises:
         CheckpointError: the manifest is damaged.
     """
-    expected = read_logs(run.safe_checkpoint(step))
+    checkpoint = run.safe_checkpoint(step)
+    expected = read_logs(checkpoint)
     if expected is None:
         return None
-    return [line for name, found in expected.items() if (line := JsonLines(run.files / name).check(found))]
+    is_last = step == run.steps()[-1] and bool(read_state(checkpoint).get("ended"))  # nothing is logged after it
+    logs = {name: JsonLines(run.files / name) for name in expected}
+    return [line for name, log in logs.items() if (line := log.check(expected[name], whole=is_last))]
 
 
 def damaged_logs(run: RunFolder) -> list[str]:

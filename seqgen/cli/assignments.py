@@ -12,14 +12,15 @@ def parse_fields(assignments: Iterable[str]) -> dict[str, str]:
     """Return the values of ``--given FIELD=VALUE`` options by field.
 
     Raises:
-        BadOption: one is not of that form.
+        BadOption: one is not of that form, or a field is given twice.
     """
-    fields = {}
+    fields: dict[str, str] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name:
             raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
-        fields[name] = value
+        if fields.setdefault(name, value) != value:
+            raise BadOption(f"--given {assignment!r}: {name!r} is {fields[name]!r} already; give one value")
     return fields
 
 

@@ -144,8 +144,11 @@ def show_json(value: Any) -> None:
 
 def write_json(value: Any, *, indent: int | None = None) -> None:
     """Write JSON to stdout; characters that its encoding may lack are escaped as JSON escapes them."""
-    escapes = (session.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    write(json.dumps(value, indent=indent, ensure_ascii=escapes, default=str) + "\n", as_json=True)
+    from seqgen.files import json_text
+
+    is_utf8 = (session.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json_text(value, indent=indent, default=str) if is_utf8 else json.dumps(value, indent=indent, default=str)
+    write(text + "\n", as_json=True)
 
 
 def write(text: str, *, as_json: bool = False) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.cli.common import say
 from seqgen.errors import MissingExtra, TooFewRows, UsageError
+from seqgen.files import json_text
 
 if TYPE_CHECKING:
     from seqgen import Sample
@@ -55,7 +56,7 @@ def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
 def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     """Yield rows as JSON, an object a line."""
     for row in rows:
-        yield (json.dumps(_finite(row), ensure_ascii=False, default=str) + "\n").encode("utf-8", "surrogatepass")
+        yield (json_text(_finite(row), default=str) + "\n").encode()
 
 
 def row_texts(form: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, list[str]]:

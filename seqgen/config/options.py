@@ -81,6 +81,9 @@ def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) 
         BadOption: an unknown name or an impossible value, in one line.
     """
     given = dict(values)
+    for name, value in given.items():
+        if isinstance(value, bool) and _is_number(model.model_fields.get(name)):  # pydantic takes true for 1
+            raise BadOption(f"option {name!r} of {part}: expected a number, not {str(value).lower()}")
     try:
         try:
             built = model.model_validate(given)
@@ -92,6 +95,13 @@ def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) 
     except ValidationError as error:
         raise BadOption(_complaint(error, model, part)) from None
     return {name: getattr(built, name) for name in model.model_fields}
+
+
+def _is_number(field: FieldInfo | None) -> bool:
+    """Return whether an option is a number, or None."""
+    annotation = None if field is None else field.annotation
+    kinds = set(typing.get_args(annotation)) or {annotation}
+    return bool(kinds & {int, float}) and kinds <= {int, float, type(None)}
 
 
 def accepts(model: type[BaseModel], name: str, value: Any) -> bool:

@@ -7,6 +7,7 @@ import operator
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -14,6 +15,7 @@ from seqgen.errors import BadOption, UsageError, did_you_mean
 
 _EXECUTOR = "executor."  # begins the names of an executor's options
 _MAX_TOML_BYTES = 1 << 20
+_ROUNDING = 1e-9  # of the sum of shares
 Layer = dict[str, dict[str, Any]]
 """Part to option to value, e.g. ``{"cell": {"activation": "tanh"}}``."""
 
@@ -195,7 +197,7 @@ def parse_range(text: str) -> tuple[int, int]:
     found = []
     for side in text.split(":"):
         match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d\d?)?)([km]?)", side.strip().lower().replace("_", ""))
-        number = 0.5 if match is None else float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2]]
+        number = Decimal("0.5") if match is None else Decimal(match[1]) * {"": 1, "k": 10**3, "m": 10**6}[match[2]]
         found.append(number)
     if len(found) != 2 or any(number != int(number) for number in found):
         raise ValueError(f"{text!r:.60} is not a range of rows; write it like 0:1000000 or 1e6:2e6")
@@ -220,6 +222,8 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
     total = sum(shares)
     if len(shares) != 3 or min(shares) < 0 or not (0 < total < math.inf and shares[0] / total > 0):
         raise BadOption(f"{text!r:.60} is not a split; write it like 90/5/5, or none")
+    if abs(total - 1) < _ROUNDING:  # shares that were divided stay what they are, however often they are read
+        total = 1.0
     return (shares[0] / total, shares[1] / total, shares[2] / total)
 
 

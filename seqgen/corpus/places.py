@@ -84,7 +84,7 @@ def stamp_of(place: Place) -> list[object]:
     found = file.stat() if file.is_file() else None
     state = [found.st_size, found.st_mtime_ns, found.st_ino] if found else [""]
     inside = [place.name] if isinstance(place, ZipMember) else []
-    return [str(file.resolve()), *inside, *state]
+    return [os.path.realpath(file), *inside, *state]
 
 
 def stamps_of(path: object) -> list[object]:
@@ -128,8 +128,8 @@ def find_repeated(paths: Sequence[str]) -> list[Place]:
     return sorted({_identity(place): place for place in found if times[_identity(place)] > 1}.values(), key=_in_order)
 
 
-def _identity(place: Place) -> tuple[Path, str]:
-    return file_of(place).resolve(), place.name if isinstance(place, ZipMember) else ""
+def _identity(place: Place) -> tuple[str, str]:
+    return os.path.realpath(file_of(place)), place.name if isinstance(place, ZipMember) else ""
 
 
 def is_several(path: str | Sequence[str]) -> bool:
@@ -164,7 +164,9 @@ def absolute(path: str) -> str:
     whole = Path(*parts[:first]).absolute()
     found = Path(whole.anchor)
     for part in whole.parts[1:]:
-        found = found.resolve().parent if part == ".." else found / part  # the parent of what a link leads to
+        found = (
+            Path(os.path.realpath(found)).parent if part == ".." else found / part
+        )  # the parent of what a link leads to
     return str(found) if is_plain else str(Path(glob.escape(str(found)), *parts[first:]))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from seqgen.errors import CheckpointError
 from seqgen.files.atomic_write import disk_errors
 from seqgen.files.safe_path import SafePath
+from seqgen.files.stored_json import json_text
 
 _MAX_BYTES = 64 << 20  # of a log that is read: some 300,000 evaluations
 _AT_ONCE = 1 << 20  # bytes read per call
@@ -39,9 +40,7 @@ class JsonLines:
             LinkRefused: the log is a link.
             DiskError: writing failed.
         """
-        self._write(
-            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode("utf-8", "surrogatepass")
-        )
+        self._write("".join(json_text(row) + "\n" for row in rows).encode())
 
     def _write(self, data: bytes) -> None:
         with disk_errors(self.path), self._file.open("ab") as file:
@@ -95,8 +94,12 @@ class JsonLines:
             self._n_damaged = self._n_bytes
         return problem
 
-    def check(self, expected: Mapping[str, Any]) -> str:
+    def check(self, expected: Mapping[str, Any], *, whole: bool = False) -> str:
         """Compare the start of the log with what ``checksum`` returned when it was that long.
+
+        Args:
+            expected: what it returned.
+            whole: whether nothing may follow.
 
         Returns:
             The problem of the log in one line; "" if there is none.
@@ -106,6 +109,8 @@ class JsonLines:
             if status is None:
                 return f"log {str(self.path)!r} is damaged: it is missing" if expected["bytes"] else ""
             problem = self._problem(status.st_size, expected["bytes"], expected)
+            if whole and not problem and (more := status.st_size - expected["bytes"]) > 0:
+                problem = f"log {str(self.path)!r} is damaged: {more:,} bytes follow the end of the run"
         except OSError as error:
             return f"cannot read log {str(self.path)!r}: {error.strerror}"
         if not problem and expected.get("damaged_bytes"):

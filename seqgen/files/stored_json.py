@@ -1,16 +1,24 @@
-"""Stored JSON, parsed strictly, and JSON objects with their own checksum."""
+"""JSON for other programs, stored JSON, parsed strictly, and JSON objects with their own checksum."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from seqgen.files.atomic_write import dump_json
 
 _CHECKSUM = "sha256"
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def json_text(value: Any, *, indent: int | None = None, default: Callable[[Any], Any] | None = None) -> str:
+    """Return JSON for other programs, which UTF-8 can encode: half a surrogate pair in a text is escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=default)
+    return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def load_json(data: bytes) -> Any:
