@@ -104,6 +104,7 @@ def test_run_json_says_how(words, tmp_path):
         ("vanilla", {"time": "2h"}, False),  # too few operations
         ("mogrifier", {"time": "2h"}, False),  # too many
         ("transformer", {"time": "2h"}, False),
+        ("lstm,mgu", {"time": "2h"}, False),  # the first layer would lose its own form
     ],
 )
 def test_the_engine_follows_from_sizes_alone(words, monkeypatch, cell, settings, compiles):
@@ -137,7 +138,7 @@ def test_a_step_that_cannot_be_recorded_trains_and_says_why(words, in_tmp):
         words, **SMALL, cell="branching", steps=20, lr=0.01, plugins=["branching.py"], out="r", warn=said.append
     )
     reason = "it reads the values of a tensor (aten._local_scalar_dense.default)"
-    assert f"cannot be recorded: {reason}" in engine_of(run)["how"]
+    assert f"cannot be traced: {reason}" in engine_of(run)["how"]
     slower = "steps that cannot be traced run one by one under autograd, which is slower"
     assert said == [f"{slower}: Branching: {reason} (step, line 8 of branching.py)"]
     assert len(run.sample(3)) == 3

@@ -17,6 +17,7 @@ from seqgen import BadOption
 from seqgen.cells import Around, PastAttention, RecurrentDropout, Zoneout
 from seqgen.engine.plan_runner import traced_step
 from seqgen.model import RecurrentModel
+from seqgen.testing import check_cell
 
 B, T, I, H = 4, 9, 5, 7
 
@@ -412,6 +413,79 @@ def test_a_highway_mixes_under_autocast(plugins, sizes):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = layer(x, layer.initial_state(B))[0]
     assert torch.allclose(found.float(), expected, atol=0.05)
+
+
+class LowRank(seqgen.StepCell):
+    """h' = h + up(down(h))."""
+
+    def __init__(self, input_size, hidden_size, *, rank=2):
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, hidden_size)
+        self.down, self.up = seqgen.Recurrent(hidden_size, rank), seqgen.Recurrent(rank, hidden_size)
+
+    def project(self, x):
+        return self.input(x)
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+
+    def step(self, p, h):
+        h = h + torch.tanh(p + self.up(self.down(h)))
+        return h, h
+
+
+@pytest.mark.parametrize("rank", [2, H])
+def test_a_map_of_a_map_is_not_masked_again(rank):
+    cell = LowRank(I, H, rank=rank)
+    assert RecurrentDropout(cell, 0.5)._maps == [cell.down]
+
+
+class Turning(seqgen.StepCell):
+    """A complex state that each step turns."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input, self.angles = nn.Linear(input_size, hidden_size), nn.Parameter(torch.randn(hidden_size))
+
+    def project(self, x):
+        return self.input(x)
+
+    def initial_state(self, batch_size):
+        return torch.complex(self.zeros(batch_size), self.zeros(batch_size))
+
+    def step(self, p, z):
+        z = torch.polar(torch.ones_like(self.angles), self.angles) * z + p
+        return z.real, z
+
+
+def test_zoneout_holds_features_of_a_complex_state():
+    torch.manual_seed(0)
+    layer, x = Zoneout(Turning(I, H), 0.5), torch.randn(B, T, I)
+    start = layer.initial_state(B) + 1
+    _, after = layer(x[:, :1], start)
+    held = after == start
+    assert held.any() and not held.all()
+
+
+class Counting(Turning):
+    """A state that is a number of steps."""
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size).long()
+
+    def step(self, p, n):
+        return torch.tanh(p), n + 1
+
+
+def test_zoneout_needs_features():
+    with pytest.raises(seqgen.BadOption, match="real or complex numbers, unlike Counting"):
+        Zoneout(Counting(I, H), 0.5)
+
+
+def test_the_kit_compares_engines_of_a_complex_state():
+    check_cell(
+        seqgen.CellSpec(name="turning", summary="a rotation", source="none", load=Turning, options="seqgen:Options")
+    )
 
 
 # -- a model with every wrapper, trained and stored

@@ -80,7 +80,7 @@ class LSTMCell(seqgen.StepCell):
         return plain and not (on_cpu and torch.is_autocast_enabled("cpu") and not has_bf16_lstm())
 
     def fused(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Compute all steps with torch's fused layer, about twice as fast as single steps."""
+        """Compute all steps with torch's fused layer, on a CPU about as fast as the traced step."""
         before = tuple(leaf_BH[None] for leaf_BH in state)
         weights = layer_weights(self.input, self.recurrent)
         x_TBI = x_BTI.transpose(0, 1)

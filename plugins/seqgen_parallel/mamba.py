@@ -12,7 +12,8 @@ The W have no biases.
 
 Source: arXiv:2312.00752, after the implementation state-spaces/mamba, which has Delta B for the zero-order hold of B.
 N is 4 by default, where paper and implementation have 16 (states=16): a step costs in proportion to it. The norm before
-the block and the residual connection are left to the model (norm=before, skip=residual).
+the block and the residual connection are left to the model (norm=before, skip=residual). Weight decay applies to A_log,
+which the implementation leaves out of it.
 """
 
 from __future__ import annotations

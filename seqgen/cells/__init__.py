@@ -4,6 +4,7 @@ from seqgen.cells.attention import PastAttention
 from seqgen.cells.cell import Cell, Dropout, Engine, Recurrent, Stack, StepCell, drawing_masks
 from seqgen.cells.linear_scan import linear_scan
 from seqgen.cells.step_engine import (
+    any_own_form,
     can_compile,
     choose_padding,
     compile_steps,
@@ -27,6 +28,7 @@ __all__ = [
     "Stack",
     "StepCell",
     "Zoneout",
+    "any_own_form",
     "can_compile",
     "choose_padding",
     "compile_steps",

@@ -28,7 +28,7 @@ def use_engine(module: nn.Module, engine: Engine) -> None:
 
 
 def compile_steps(module: nn.Module) -> None:
-    """Compile the steps for batches of the size that the model, with the engine "compiled", was last trained on.
+    """Compile the steps of the cells that were traced, for the size of batch that was traced last.
 
     Raises:
         Exception: any error of the compiler; the model then still runs uncompiled.
@@ -38,9 +38,17 @@ def compile_steps(module: nn.Module) -> None:
 
 
 def can_compile(module: nn.Module) -> bool:
-    """Return whether any step was traced, so that it can be compiled."""
-    cells = [cell for cell in step_cells(module) if not (cell.uses_fused() or cell.uses_parallel())]
-    return any(not traced_step(cell).problem for cell in cells)
+    """Return whether any step runs over time as it is, and is not known to be one that cannot be traced."""
+    return any(not traced_step(cell).problem for cell in step_cells(module) if not _has_own_form(cell))
+
+
+def any_own_form(module: nn.Module) -> bool:
+    """Return whether any step cell runs by its own form for whole sequences, which is not compiled."""
+    return any(map(_has_own_form, step_cells(module)))
+
+
+def _has_own_form(cell: StepCell) -> bool:
+    return cell.uses_fused() or cell.uses_parallel()
 
 
 def count_operations(module: nn.Module) -> list[int]:
@@ -58,9 +66,8 @@ def describe_engine(module: nn.Module) -> str:
     """Return in a line how each kind of step cell runs over time; empty for a model without any."""
     lines: dict[str, None] = {}
     for cell in step_cells(module):
-        own = cell.uses_fused() or cell.uses_parallel()
         found = traced_step(cell)
-        if own:
+        if _has_own_form(cell):
             how = "by its own form for whole sequences"
         elif cell.engine == "eager":
             how = "step by step under autograd"

@@ -102,7 +102,11 @@ class Zoneout(StepWrapper):
         if self.scaled:
             raise BadOption("zoneout needs a state whose features can be held one by one; here one part scales another")
         self.share = share
-        self.sizes = [leaf.numel() for leaf in list_leaves(cell.initial_state(1)) if leaf.is_floating_point()]
+        self.sizes = [leaf.numel() for leaf in list_leaves(cell.initial_state(1)) if _has_features(leaf)]
+        if not self.sizes:
+            raise BadOption(
+                f"zoneout needs a cell with a state of real or complex numbers, unlike {type(cell).__name__}"
+            )
 
     def noise(self, p_BTP: Tensor) -> Tensor:
         """Append masks for every feature of the state: 1 where it keeps its value."""
@@ -123,7 +127,7 @@ class Zoneout(StepWrapper):
 
         def hold(new: Tensor) -> Tensor:
             old = next(befores)
-            if not new.is_floating_point():
+            if not _has_features(new):
                 return new
             share = next(held).view_as(new) if masks else self.share
             mixed = new + share * (old - new)
@@ -133,6 +137,10 @@ class Zoneout(StepWrapper):
 
         after = map_state(hold, after)
         return output[0], after
+
+
+def _has_features(leaf: Tensor) -> bool:
+    return leaf.is_floating_point() or leaf.is_complex()
 
 
 class RecurrentDropout(StepWrapper):
@@ -159,9 +167,9 @@ class RecurrentDropout(StepWrapper):
         if not any(self._is_output):
             name = type(cell).__name__
             raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {name}")
-        self._carries = _carries_output(self.cell, self._is_output)
-        maps = [one for one in cell.modules() if isinstance(one, Recurrent)]
-        self._maps = [one for one in maps if one.weight.shape[1] == self.output_size] if self._carries else []
+        largest, reading = _try_outputs(self.cell, self._is_output)
+        self._carries = largest > _LARGE
+        self._maps = reading if self._carries else []
 
     def noise(self, p_BTP: Tensor) -> Tensor:
         """Append the mask to each step; not to the state, which a long text carries from batch to batch."""
@@ -201,22 +209,43 @@ def _find_output(cell: StepCell) -> list[bool]:
     return [leaf is y_BH for leaf in list_leaves(after)]
 
 
-def _carries_output(cell: StepCell, is_output: list[bool]) -> bool:
-    """Return whether a huge output before makes a large one after it where no map sees it."""
+def _try_outputs(cell: StepCell, is_output: list[bool]) -> tuple[float, list[Recurrent]]:
+    """Run a step after a huge output, from which no map gets anything.
+
+    Args:
+        cell: the cell.
+        is_output: for each leaf of its state whether it is the output.
+
+    Returns:
+        The largest value of the next output, and the maps that read the old one: what they read depends on it, though
+        no map was between.
+    """
     maps = [one for one in cell.modules() if isinstance(one, Recurrent)]
-    training, flags = cell.training, iter(is_output)
+    training, largest, read = cell.training, 0.0, list[dict[Recurrent, Tensor]]()
+
+    def remember(one: Recurrent, given: tuple[Tensor]) -> None:
+        read[-1].setdefault(one, given[0].clone())
+
+    hooks = [one.register_forward_pre_hook(remember) for one in maps]
     cell.eval()
-    with torch.no_grad():
+    try:
         for one in maps:
             one.mask_BI = torch.zeros((), device=one.weight.device, dtype=one.weight.dtype)
-        try:
-            state = map_state(lambda leaf: torch.full_like(leaf, _HUGE) if next(flags) else leaf, cell.initial_state(1))
-            y_BH, _ = cell.step(cell.noise(project_zeros(cell))[:, 0], state)
-        finally:
-            for one in maps:
-                one.mask_BI = None
-    cell.train(training)
-    return bool(y_BH.abs().max() > _LARGE)
+        for before in (0.0, _HUGE):
+            read.append({})
+            flags = iter(is_output)
+            with torch.no_grad():
+                state = cell.initial_state(1)
+                state = map_state(lambda leaf: torch.full_like(leaf, before) if next(flags) else leaf, state)  # noqa: B023
+                y_BH, _ = cell.step(cell.noise(project_zeros(cell))[:, 0], state)
+            largest = float(y_BH.abs().max())
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for one in maps:
+            one.mask_BI = None
+        cell.train(training)
+    return largest, [one for one in maps if one in read[0] and not torch.equal(read[0][one], read[1][one])]
 
 
 def project_zeros(cell: StepCell) -> Tensor:

@@ -243,6 +243,7 @@ def _verify(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State)
         Untraceable: they differ by more than rounding.
     """
     results: list[list[Tensor | None]] = []
+    counters: list[list[Tensor]] = []  # states that are no floating-point numbers
     n_steps = runner.CHECKED_STEPS  # the same input again: on a single step not all differences show
     p_TBP = torch.cat([p_TBP] * -(-n_steps // len(p_TBP)))[:n_steps]
     for traced in (False, True):
@@ -251,12 +252,15 @@ def _verify(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State)
             before = map_state(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), state)
             y_TBH, after = _scan(plan, runner, p, before) if traced else step_by_step(step, p, before)
             outputs = [leaf for leaf in (y_TBH, *list_leaves(after)) if leaf.is_floating_point()]
+            counters.append([leaf for leaf in list_leaves(after) if not leaf.is_floating_point()])
             derived = [leaf for leaf in outputs if leaf.requires_grad]
             total = sum((leaf * torch.linspace(-1, 1, leaf.numel()).to(leaf).view_as(leaf)).sum() for leaf in derived)
             assert isinstance(total, Tensor)
             parameters = [p, *(c for c in plan.trace.constants.values() if c.requires_grad)]
             wanted = [*parameters, *(leaf for leaf in list_leaves(before) if leaf.requires_grad)]
             results.append([*outputs, *torch.autograd.grad(total, wanted, allow_unused=True)])
+    if not all(map(torch.equal, *counters)):
+        raise Untraceable("its trace gives other numbers")
     pairs = [[p_TBP.new_zeros(()) if value is None else value for value in both] for both in zip(*results, strict=True)]
     # Terms of a sum are rounded, and may nearly cancel; a resumed run must come to the same verdict by other numbers.
     largest = max(float(expected.detach().abs().max()) for expected, _ in pairs)

@@ -108,7 +108,9 @@ class _Tracer(TracingMode):
                     what = "it uses a parameter that is not registered with its module, as in a plain list"
                     raise Untraceable(f"{what}, so that it is neither trained nor saved; use nn.ParameterList")
                 what = "it uses a tensor that is neither input, state, parameter nor buffer"
-                raise Untraceable(f"{what}, such as one made in the step (register_buffer keeps a constant)")
+                raise Untraceable(
+                    f"{what}, such as one made in the step (register_buffer keeps a constant) or changed by slice"
+                )
             return self.names[_key(value)]
         if isinstance(value, list | tuple):
             return type(value)(self.named(item) for item in value)

@@ -49,6 +49,10 @@ def project_and_step(subject: Subject) -> str:
     return ""
 
 
+def _as_real(leaf: Tensor) -> Tensor:
+    return torch.view_as_real(leaf) if leaf.is_complex() else leaf
+
+
 def engines(subject: Subject) -> str:
     """Check that every engine gives the outputs and gradients of the eager one."""
     layer = layer_of(subject)
@@ -78,7 +82,7 @@ def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> Iterator[tuple[st
     noise = torch.Generator().manual_seed(9)
 
     def make_leaf(leaf: Tensor) -> Tensor:
-        if not leaf.is_floating_point():
+        if not (leaf.is_floating_point() or leaf.is_complex()):
             return leaf
         return (leaf + 0.5 * torch.randn(leaf.shape, generator=noise).to(leaf)).detach().requires_grad_()
 
@@ -88,7 +92,7 @@ def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> Iterator[tuple[st
     yield "output", y_BTH.detach()
     ends = leaves_of(end)
     yield from ((f"leaf {index} of the last state", leaf.detach()) for index, leaf in enumerate(ends))
-    parts = [leaf for leaf in (y_BTH, *ends) if leaf.requires_grad]
+    parts = [_as_real(leaf) for leaf in (y_BTH, *ends) if leaf.requires_grad]
     total = torch.stack([(p * torch.linspace(-1, 2, p.numel()).to(p).view_as(p)).sum() for p in parts]).sum()
     wanted = {name: parameter for name, parameter in cell.named_parameters() if parameter.requires_grad}
     tensors = {"the input": x_BTI, **wanted}

@@ -136,6 +136,8 @@ def restore_engine(
 def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_parameters: int, steps_per_epoch: int) -> bool:
     """Return whether compiled steps pay: for a run that is long by its sizes, and steps neither tiny nor huge.
 
+    A layer with a form of its own for whole sequences would lose it, so that a model with one is left as it is.
+
     Args:
         model: whose steps were traced on the batch.
         batch: of the usual size.
@@ -143,10 +145,12 @@ def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_paramete
         n_parameters: parameters of the model.
         steps_per_epoch: batches of an epoch.
     """
-    from seqgen.cells import can_compile, count_operations
+    from seqgen.cells import any_own_form, can_compile, count_operations
 
     counts = count_operations(model)
     if not all(n_operations in _WORTH_COMPILING for n_operations in counts) or not can_compile(model):
+        return False
+    if any_own_form(model):
         return False
     n_rows, n_times = batch.ids_BT.shape
     products = 3 * n_parameters * n_rows * n_times  # one forward, two backward

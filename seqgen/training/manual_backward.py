@@ -200,8 +200,8 @@ def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[
 
 def _is_plain(cell: StepCell) -> bool:
     """Return whether a cell runs over time by ``project`` and ``step``, without a method of its own for sequences."""
-    may_overwrite = type(cell).forward is not StepCell.forward or type(cell).scan is not StepCell.scan
-    return not (may_overwrite or cell.uses_fused() or cell.uses_parallel())
+    overrides = type(cell).forward is not StepCell.forward or type(cell).scan is not StepCell.scan
+    return not (overrides or cell.uses_fused() or cell.uses_parallel())
 
 
 def _scan(
