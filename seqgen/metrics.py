@@ -115,7 +115,8 @@ METRICS: Mapping[str, MetricInfo] = {
         f"relative to the longer text's length; {_NOT_COPIES}",
     ),
     "nearest_difference": MetricInfo(
-        _MEMORIZATION, "edits, samples minus held-out", "share", "below 0: nearer than by chance"
+        _MEMORIZATION, "edits, samples minus held-out", "share",
+        "from held-out records of the same lengths; below 0: nearer than by chance",
     ),
     "shared_mean_chars": MetricInfo(
         _MEMORIZATION, "shared substring, mean", "chars",
@@ -126,7 +127,8 @@ METRICS: Mapping[str, MetricInfo] = {
         f"longest substring shared with a training record; {_NOT_COPIES}",
     ),
     "shared_difference_chars": MetricInfo(
-        _MEMORIZATION, "shared substring, samples minus held-out", "chars", "above 0: longer than by chance"
+        _MEMORIZATION, "shared substring, samples minus held-out", "chars",
+        "from held-out records of the same lengths; above 0: longer than by chance",
     ),
     "examined": MetricInfo(
         _MEMORIZATION, "samples examined", "count", "distinct samples that are not copies, at most 500"

@@ -221,6 +221,23 @@ def test_a_blend_samples_training_records_as_often_as_new_ones(tmp_path):
     assert best["valid_loss_nats"] == pytest.approx(loss / sum(valid_part.lengths_N - 1), rel=0.05)
 
 
+def test_training_records_in_a_file_of_held_out_ones_do_not_choose_the_blend(tmp_path):
+    words = random.Random(0).sample(sorted(map("".join, itertools.product("bdfgk", "aeiou", "lmnr", "aeiou"))), 250)
+    files = {"train": words[:200], "clean": words[200:], "mixed": words[200:] + words[:50], "same": words[:50]}
+    for name, texts in files.items():
+        (tmp_path / f"{name}.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    clean, mixed, same = (
+        seqgen.train(
+            tmp_path / "train.txt", valid=tmp_path / f"{name}.txt", out=tmp_path / name, cell="vanilla", hidden=8,
+            steps=40, blend="ngram", options={"eval_every": 40}, warn=lambda line: None,
+        ).state
+        for name in ("clean", "mixed", "same")
+    )  # fmt: skip
+    assert mixed["kept_share"] == pytest.approx(clean["kept_share"], rel=0.02)
+    assert mixed["gate"] == pytest.approx(clean["gate"], abs=0.02)
+    assert same["kept_share"] is None, "nothing says how probable new records are"
+
+
 def test_auto_leaves_a_network_alone_where_counts_only_hurt(tmp_path, monkeypatch):
     """Whatever a held-out record contains, the counts give it less than a uniform network does."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqgen.evaluation import ratio_interval, share_interval
-from seqgen.evaluation.intervals import binomial_tail, difference_interval
+from seqgen.evaluation.intervals import binomial_tail, difference, length_strata
 
 
 def test_the_interval_of_a_ratio_has_its_coverage():
@@ -41,15 +41,53 @@ def test_intervals_depend_on_the_seed_only_and_handle_degenerate_input():
     assert all(map(math.isnan, ratio_interval(np.empty(0), np.empty(0))))
     assert all(map(math.isnan, ratio_interval(np.array([3.0]), np.array([2.0])))), "one does not tell how they vary"
     assert ratio_interval(np.array([3.0, 3.0]), np.array([2.0, 2.0])) == (1.5, 1.5)
-    assert all(map(math.isnan, difference_interval(values, np.ones(1)) + difference_interval(np.ones(1), values)))
+    one, all_same = np.zeros(1, dtype=int), np.zeros(50, dtype=int)
+    assert all(map(math.isnan, difference(values, np.ones(1), (all_same, one))[1]))
+    assert all(map(math.isnan, difference(np.ones(1), values, (one, all_same))[1]))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 30])
+def test_the_interval_of_a_ratio_of_few_has_its_coverage(n):
+    """Losses of records of random length; the true ratio is 2 nats per character."""
+    random = np.random.default_rng(n)
+    covered = 0
+    for _ in range(1000):
+        chars_N = random.integers(4, 12, n)
+        nats_N = 2.0 * chars_N + random.normal(0, 1, n) * chars_N
+        low, high = ratio_interval(nats_N, chars_N)
+        covered += low <= 2.0 <= high
+    assert 0.93 <= covered / 1000 <= 0.97
 
 
 def test_a_difference_of_means():
     random = np.random.default_rng(2)
     first, second = random.normal(1, 1, 400), random.normal(0, 2, 300)
-    low, high = difference_interval(first, second)
-    assert low < first.mean() - second.mean() < high
+    value, (low, high) = difference(first, second, (np.zeros(400, dtype=int), np.zeros(300, dtype=int)))
+    assert value == pytest.approx(first.mean() - second.mean()) and low < value < high
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(first.var() / 400 + second.var() / 300), rel=0.1)
+
+
+def test_a_difference_at_equal_lengths_has_its_coverage():
+    """What grows with the length is the same in both kinds, of which one is longer."""
+    random, covered, values = np.random.default_rng(3), 0, []
+    for _ in range(100):
+        lengths = random.integers(6, 12, 200), random.integers(3, 12, 300)
+        first, second = (0.5 * length + random.normal(0, 1, len(length)) for length in lengths)
+        value, (low, high) = difference(first, second, length_strata(*lengths, 15))
+        values.append(value)
+        covered += low <= 0 <= high
+    assert covered >= 90 and abs(np.mean(values)) < 0.05
+
+
+def test_strata_of_lengths_have_enough_texts():
+    lengths = np.array([9, 1, 1, 1, 2, 5, 5, 5, 5, 7, 7, 30])
+    first, second = length_strata(np.array([1, 3, 5, 6, 40]), lengths, 3)
+    assert first.tolist() == [0, 1, 1, 1, 2] and np.bincount(second).tolist() == [3, 5, 4]
+    assert not any(map(np.any, length_strata(np.array([1, 9]), lengths, 7)))
+
+
+def test_no_or_all_hits_have_exact_ends():
+    assert all(share_interval(0, n)[0] == 0 and share_interval(n, n)[1] == 1 for n in range(1, 500))
 
 
 def test_intervals_of_proportions_are_wilsons():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import WORDS
+from seqgen.api.evidence import Evidence, _of_few_records
 from seqgen.evaluation import (
     copy_metrics,
     copying,
@@ -255,6 +256,38 @@ def test_similarity_and_its_verdict():
         assert TOO_FEW == memorization_verdict(few, 100, 100) == memorization_verdict(few | {"copies_p": 1.0}, 100, 100)
         assert "nearest_difference" in few
         assert not any(name.endswith(("_low", "_high")) for name in few)
+
+
+def test_longer_samples_are_compared_with_held_out_records_as_long():
+    random = np.random.default_rng(3)
+    made = ["".join(random.choice(list("abcdefgh"), n)) for n in random.integers(3, 15, 900)]
+    training, held_out, rest = made[:400], made[400:600], made[600:]
+    found = similarity_metrics([text for text in rest if len(text) > 8], held_out, training, None)
+    assert found["shared_mean_chars"] > found["shared_mean_chars_chance"] + 0.3
+    assert found["shared_difference_chars_low"] < 0 < found["shared_difference_chars_high"]
+    assert memorization_verdict(found, 100, 200) == NO_EVIDENCE
+
+
+def test_the_longest_substring_by_chance_is_that_of_as_many():
+    held_out, training = ["abc", "abcd", "x", "ab"], ["abcdefgh"]
+    one, all_of_them = (similarity_metrics(["a"] * n, held_out, training, None) for n in (1, 9))
+    assert one["shared_max_chars_chance"] == pytest.approx((3 + 4 + 0 + 2) / 4)
+    assert all_of_them["shared_max_chars_chance"] == 4
+    assert similarity_metrics(["a"] * 2, held_out, training, None)["shared_max_chars_chance"] == pytest.approx(
+        (3 * 4 + 2 * 3 + 1 * 2) / 6
+    )
+
+
+def test_copies_of_few_records_are_noted(tiny_run):
+    often = next(tiny_run.records("train")).text
+    found = Evidence([often] * 60 + ["~"] * 40)
+    found.where, found.different, found.looked_for = {often: "train", "~": "new"}, (500, 60), found.samples
+    figures = copy_metrics(found.where, found.samples, 500, 60)
+    assert _of_few_records(found, figures) == [
+        "1 different training records make the copies, which exceed chance by their interval: too few to tell copying "
+        "from records that are frequent"
+    ]
+    assert _of_few_records(found, figures | {"copies_chance_high": 0.9}) == []
 
 
 @pytest.mark.full

@@ -71,6 +71,8 @@ def evaluate(
     log("baselines, and what the samples share with the training part")
     found = gather(run, data, texts)
     found.notes += left_out
+    if run.vocabulary.ends and not run.lacking and run.validator is None:
+        found.notes.append("left out: valid, since texts of this domain are not validated (--domain names another)")
     if run.lacking and run.vocabulary.ends:
         found.notes.append(f"left out: valid, since {run.lacking}; unique and novel compare texts as they stand")
     result |= baseline_metrics(run, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +176,17 @@ def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
     return distances(found.looked_for, found.held_out, found.training, lengths=run.vocabulary.ends)
 
 
+def _of_few_records(found: Evidence, figures: Mapping[str, float]) -> list[str]:
+    """Return a note where copies exceed chance by their intervals, which the tests of different records do not say."""
+    if figures["copies_low"] <= figures.get("copies_chance_high", 1.0):
+        return []
+    n_records = sum(found.where[text] == "train" for text in set(found.samples))
+    return [
+        f"{n_records:,} different training records make the copies, which exceed chance by their interval: too few to "
+        "tell copying from records that are frequent"
+    ]
+
+
 def memory_figures(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[str, object]:
     """Return metrics of copies of training records among the samples, with the verdict."""
     from seqgen.evaluation import (
@@ -194,6 +205,8 @@ def memory_figures(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[s
     if records:
         figures |= copy_metrics(found.where, found.samples, *found.different)
         figures |= copying_metrics(run.model, data.encoded, run.vocabulary, penalty(run.vocabulary, run.model))
+        if "exact copies" not in memorization_verdict(figures, len(found.looked_for), n_held_out):
+            found.notes += _of_few_records(found, figures)
     fresh = _examined(text for text in found.looked_for if found.where.get(text) != "train")
     held_out = [text for text in _examined(found.held_out) if found.where.get(text) != "train"]
     if not fresh:

@@ -1,4 +1,4 @@
-"""Confidence intervals: of ratios and differences (bootstrap), proportions (Wilson) and means (t).
+"""Confidence intervals: of ratios (t, bootstrap) and differences (bootstrap), proportions (Wilson) and means (t).
 
 Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13 (percentile interval); Wilson 1927,
 doi:10.1080/01621459.1927.10502953 (score interval of a proportion).
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Numbers = npt.NDArray[np.number[Any]]
+    Integers = npt.NDArray[np.integer[Any]]
     Floats = npt.NDArray[np.float64]
 
 
 Interval = tuple[float, float]
 N_RESAMPLES = 2000
 """Default number of resamples of an interval."""
+_FEW_UNITS = 50  # below which a bootstrap interval is too narrow: of 5 units, 83% hold the true value
 _MAX_UNITS = 10_000  # units to resample; more records are first summed in random groups
 _MAX_INDICES = 4_000_000  # indices held at a time
+_TINY = 1e-300
 _NORMAL_975 = 1.959963984540054
 
 
@@ -35,8 +38,9 @@ def ratio_interval(
 ) -> Interval:
     """Return the 95% percentile interval of sum(numerator) / sum(denominator), with records resampled with replacement.
 
-    More than 10,000 records are first summed in 10,000 random groups: the variance of a group's sum is that of its
-    records, so the interval stays that of the records.
+    That of fewer than 50 records is Student's t interval by the jackknife. More than 10,000 records are first
+    summed in 10,000 random groups: the variance of a group's sum is that of its records, so the interval stays that of
+    the records.
 
     Args:
         numerator_N: what each record adds to the numerator, such as its nats.
@@ -51,6 +55,8 @@ def ratio_interval(
         return math.nan, math.nan
     random = np.random.default_rng(seed)
     pair_N2 = np.stack((numerator_N, denominator_N), 1).astype(np.float64)
+    if len(pair_N2) < _FEW_UNITS:
+        return _jackknife_interval(pair_N2)
     if len(pair_N2) > _MAX_UNITS:
         starts = np.linspace(0, len(pair_N2), _MAX_UNITS, endpoint=False).astype(np.int64)
         pair_N2 = np.add.reduceat(random.permutation(pair_N2), starts)
@@ -58,24 +64,59 @@ def ratio_interval(
     return _percentile_interval(sums_D2[:, 0] / sums_D2[:, 1])
 
 
-def difference_interval(first_N: Numbers, second_N: Numbers) -> Interval:
-    """Return the 95% percentile interval of mean(first) - mean(second), each sample resampled on its own.
+def _jackknife_interval(pair_N2: Floats) -> Interval:
+    """Return the t interval of a ratio of sums, by the jackknife: its error is that of the ratios without one record.
+
+    Source: Efron & Tibshirani 1993, chapter 11.
+    """
+    numerator, denominator = pair_N2.sum(0)
+    ratio, n = numerator / denominator, len(pair_N2)
+    change_N = (pair_N2[:, 0] - ratio * pair_N2[:, 1]) / np.maximum(denominator - pair_N2[:, 1], _TINY)
+    half = t_quantile(n - 1) * math.sqrt((n - 1) / n * float((change_N**2).sum()))
+    return float(ratio - half), float(ratio + half)
+
+
+def difference(first_N: Floats, second_N: Floats, strata: tuple[Integers, Integers]) -> tuple[float, Interval]:
+    """Return mean(first) - mean(second) at equal strata, and its 95% percentile interval, each side resampled alone.
 
     Args:
         first_N: a measurement of each text of one kind.
         second_N: the same of another kind; the number may differ.
+        strata: the stratum of each text of either kind; the second kind has texts in all of them. Those of the second
+            kind have the weights that make its strata as frequent as those of the first.
 
     Returns:
-        The lower and the upper end; both NaN where a kind has fewer than two texts.
+        The difference; and the lower and the upper end, both NaN where a kind has fewer than two texts.
     """
-    if min(len(first_N), len(second_N)) < 2:
-        return math.nan, math.nan
     random = np.random.default_rng(0)
-    first_D1, second_D1 = (
-        _resampled_sums(np.asarray(values, dtype=np.float64)[:, None], random, N_RESAMPLES) / len(values)
-        for values in (first_N, second_N)
+    frequent = np.bincount(strata[0], minlength=int(strata[1].max()) + 1) / len(first_N)
+    parts = [(share, second_N[strata[1] == stratum]) for stratum, share in enumerate(frequent) if share]
+    value = float(first_N.mean()) - sum(share * float(part_N.mean()) for share, part_N in parts)
+    if min(len(first_N), len(second_N)) < 2:
+        return value, (math.nan, math.nan)
+    expected_N = np.array(
+        [second_N[strata[1] == stratum].mean() if share else 0.0 for stratum, share in enumerate(frequent)]
     )
-    return _percentile_interval((first_D1 - second_D1)[:, 0])
+    gaps_D = _resampled_means(first_N - expected_N[strata[0]], random)
+    noise_D = sum(share * (_resampled_means(part_N, random) - part_N.mean()) for share, part_N in parts)
+    return value, _percentile_interval(gaps_D - noise_D)
+
+
+def length_strata(first_N: Integers, second_N: Integers, least: int) -> tuple[Integers, Integers]:
+    """Return a stratum by its length for each text of two kinds.
+
+    Args:
+        first_N: lengths of texts of one kind.
+        second_N: those of the other, of which each stratum has at least ``least``, or all.
+        least: that number.
+    """
+    ordered_N = np.sort(second_N)
+    edges, start = [], 0
+    while len(ordered_N) - start >= 2 * least:
+        start = int(np.searchsorted(ordered_N, ordered_N[start + least - 1], side="right"))
+        if len(ordered_N) - start >= least:
+            edges.append(ordered_N[start])
+    return np.searchsorted(edges, first_N, side="right"), np.searchsorted(edges, second_N, side="right")
 
 
 def share_interval(hits: int, n: int) -> Interval:
@@ -85,7 +126,7 @@ def share_interval(hits: int, n: int) -> Interval:
     share, z2 = hits / n, _NORMAL_975**2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _NORMAL_975 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return middle - half if hits else 0.0, middle + half if hits < n else 1.0  # exact there, not rounded
 
 
 def binomial_tail(hits: int, n: int, share: float) -> float:
@@ -98,6 +139,12 @@ def binomial_tail(hits: int, n: int, share: float) -> float:
         for k in range(hits, n + 1)
     ]  # fmt: skip
     return min(1.0, math.fsum(map(math.exp, logs)))
+
+
+def _resampled_means(values_N: Floats, random: np.random.Generator) -> Floats:
+    sums_D1 = _resampled_sums(np.asarray(values_N, dtype=np.float64)[:, None], random, N_RESAMPLES)
+    means_D: Floats = sums_D1[:, 0] / len(values_N)
+    return means_D
 
 
 def _resampled_sums(values_NK: Floats, random: np.random.Generator, n_resamples: int) -> Floats:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from seqgen.batches import Encoded
 from seqgen.errors import MissingExtra
 from seqgen.evaluation.common_substring import longest_common_substrings
-from seqgen.evaluation.intervals import binomial_tail, difference_interval, share_interval
+from seqgen.evaluation.intervals import binomial_tail, difference, length_strata, share_interval
 from seqgen.evaluation.record_losses import batch_nats
 from seqgen.model import evaluation_mode
 
@@ -42,6 +42,7 @@ _LEVEL = 0.025  # of the one-sided test, to match the 95% intervals
 
 NO_CHANCE = "unknown (no record is held out, so there is no chance level)"
 TOO_FEW = "unknown (too few samples or held-out records to compare)"
+_STRATA = 20  # of lengths, at most
 _MIN_TEXTS = 10  # samples or held-out records below which memorization may go unnoticed, and intervals are too narrow
 EVIDENCE = "more copying than by chance"
 NO_EVIDENCE = "no evidence of more copying than by chance"
@@ -154,8 +155,9 @@ def similarity_metrics(
     Returns:
         ``shared_mean_chars`` and ``shared_max_chars``, the longest substring shared with a training record;
         ``nearest_mean`` and ``nearest_median``, the result of ``nearest_distances``; each also for held-out records
-        with the suffix ``_chance``. ``shared_difference_chars`` and ``nearest_difference``, the mean of the samples
-        minus that of the held-out records, with its 95% interval in ``_low`` and ``_high`` where there are two of each.
+        with the suffix ``_chance``; the longest substring of all by chance is that of as many held-out records as
+        samples. ``shared_difference_chars`` and ``nearest_difference``, the mean of the samples minus that of held-out
+        records of the same lengths, with its 95% interval in ``_low`` and ``_high`` where there are ten of each.
 
     Raises:
         MissingExtra: ``candidates`` is given and rapidfuzz is not installed.
@@ -165,20 +167,32 @@ def similarity_metrics(
     if candidates is not None:
         measured["nearest"] = nearest_distances(both, candidates)
     metrics: dict[str, float] = {}
+    lengths = np.array(list(map(len, texts))), np.array(list(map(len, held_out)))
     for name, values_N in measured.items():
         other, unit = ("max", "_chars") if name == "shared" else ("median", "")
-        second = np.max if name == "shared" else np.median
         for part_N, chance in ((values_N[: len(texts)], ""), (values_N[len(texts) :], "_chance")):
             if len(part_N):
+                second = _expected_maximum(part_N, len(texts)) if name == "shared" else np.median(part_N)
                 metrics[f"{name}_mean{unit}{chance}"] = float(part_N.mean())
-                metrics[f"{name}_{other}{unit}{chance}"] = float(second(part_N))
+                metrics[f"{name}_{other}{unit}{chance}"] = float(second)
         if held_out:
-            key = f"{name}_difference{unit}"
-            metrics[key] = metrics[f"{name}_mean{unit}"] - metrics[f"{name}_mean{unit}_chance"]
+            key, strata = f"{name}_difference{unit}", length_strata(*lengths, max(_MIN_TEXTS, len(held_out) // _STRATA))
+            metrics[key], (low, high) = difference(values_N[: len(texts)], values_N[len(texts) :], strata)
             if min(len(texts), len(held_out)) >= _MIN_TEXTS:
-                low, high = difference_interval(values_N[: len(texts)], values_N[len(texts) :])
                 metrics |= {f"{key}_low": low, f"{key}_high": high}
     return metrics
+
+
+def _expected_maximum(values_N: Floats, n: int) -> float:
+    """Return the expected maximum of ``n`` of the values, chosen at random; of fewer, their maximum."""
+    ordered_N, missed, total = np.sort(values_N)[::-1], 1.0, 0.0
+    for place, value in enumerate(ordered_N.tolist()):  # the largest one that is chosen
+        left = len(ordered_N) - place
+        if n >= left:
+            return float(total + missed * value)
+        total += missed * n / left * value
+        missed *= 1 - n / left
+    return total
 
 
 def memorization_verdict(metrics: Mapping[str, float], n_samples: int, n_held_out: int) -> str:

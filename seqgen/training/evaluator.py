@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from seqgen.counting import (
     cross_fit,
     fit_factor,
     fit_repeats,
+    is_among,
     is_first,
 )
 from seqgen.evaluation import (
@@ -43,6 +44,9 @@ from seqgen.training.events import Report
 from seqgen.training.observer import Measured, Observer, may_repeat, observe_repeats
 from seqgen.training.shares import Shares
 from seqgen.training.state import TrainState
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _KNOWN_IDS = 20_000  # ids of the training records whose probabilities are measured
 _LEAST_GAIN = 0.002  # share of the held-out loss for which a network is mixed with something
@@ -96,7 +100,9 @@ class Evaluator:
             assert isinstance(self._train, Encoded) and isinstance(self._valid, Encoded)
             self._known = Observer(blend, blend.records, penalty_V, partial(shares.training_log_probs, blend.records))
             self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
-            self._n_distinct, self._is_first_N = int(is_first(self._train).sum()), is_first(self._valid)
+            self._n_distinct = int(is_first(self._train).sum())
+            self._is_new_N = ~is_among(self._valid, self._train)  # those of a file may be training records
+            self._is_first_N = is_first(self._valid) & self._is_new_N
         self._duration_s = 0.0
 
     @cached_property
@@ -195,6 +201,8 @@ class Evaluator:
             return found, Mixture()
         gates = Gates.same(self._known_gate())
         sample = self._observer.sample(most, check)
+        if self._known is not None and (new_N := self._is_new_N[self._order(most)]).any():
+            sample = sample.take(torch.from_numpy(new_N[sample.record_N]))
         if bool(torch.isfinite(sample.network_NV).all()):  # else it has diverged
             gates = cross_fit(sample, sharp=self._settings.exponents == "sharp")
         measured, alone = self._observer.measure(most, gates, check)
@@ -232,15 +240,21 @@ class Evaluator:
         self, measured: Measured, gates: Gates, most: int, check: Callable[[], None]
     ) -> tuple[float | None, float]:
         """Return the share of their probability that training records keep, and the probability taken from all."""
-        assert self._known is not None and isinstance(self._valid, Encoded)
-        batches = evaluation_batches(self._valid.lengths_N, RECORDS_PER_BATCH[Encoded], most)
-        first_N = self._is_first_N[np.concatenate(list(batches))]
+        assert self._known is not None
+        first_N = self._is_first_N[self._order(most)]
+        if not first_N.any():
+            return None, 0.0
         held_out = float(np.exp(np.bincount(measured.record_N, measured.mixed_N))[first_N].sum()) / int(first_N.sum())
         training, _ = self._known.measure(self._n_known, Gates.same(gates.weights_G2F[0]), check)
         mean = float(np.exp(np.bincount(training.record_N, training.mixed_N)).mean())
         mass = min(mean * len(self._known), 1.0)  # some records stand for all, and may be the likelier ones
         kept_share = fit_factor(mass, held_out * self._n_distinct)
         return kept_share, 0.0 if kept_share is None else (1 - kept_share) * mass
+
+    def _order(self, most: int) -> npt.NDArray[np.int64]:
+        """Return the held-out records in the order in which an evaluation has them."""
+        assert isinstance(self._valid, Encoded)
+        return np.concatenate(list(evaluation_batches(self._valid.lengths_N, RECORDS_PER_BATCH[Encoded], most)))
 
     def _batch_s(self, stop: StopFlag) -> float:
         """Return the seconds that one batch of held-out records, or one window of a long text, takes."""
