@@ -186,3 +186,42 @@ def test_a_link_to_itself_in_a_folder_is_named(cli, words, in_tmp):
     (in_tmp / "d" / "loop").symlink_to("loop")
     refused = cli("show", "corpus", "d")
     assert refused.code in (2, 3) and "loop" in refused.err and "unexpected" not in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("train", "--corpus", "names", "--time", "10", "s"), "write a duration without a blank, as --time 10s"),
+        (("train", "--corpus", "a.txt", "b.txt"), "quote a pattern"),
+        (("resume", "r", "--steps", "9"), "to train on: seqgen train --from RUN --steps N"),
+        (("resume", "r", "--nonsense", "9"), "No such option: --nonsense"),
+    ],
+)
+def test_advice_fits_the_mistake(cli, in_tmp, arguments, expected):
+    refused = cli(*arguments)
+    assert refused.code == 2 and expected in refused.err
+
+
+def test_an_object_over_several_lines_is_called_that(cli, in_tmp):
+    (in_tmp / "nest.json").write_text('{\n "plants": ["rose", "tulip"]\n}\n')
+    refused = cli("show", "corpus", "nest.json")
+    assert refused.code == 3 and "line 1: an object that goes on in the next line" in refused.err
+    (in_tmp / "wrong.json").write_text("{'plants': 1}\n")
+    assert "not JSON" in cli("show", "corpus", "wrong.json").err
+
+
+def test_a_plugin_may_have_a_model_with_the_name_of_the_default(cli, words, in_tmp):
+    (in_tmp / "taken.py").write_text(
+        "import seqgen\n\n@seqgen.hookimpl\ndef register_models(register):\n"
+        "    register(seqgen.ModelSpec(name='recurrent', summary='s', source='none', load=list))\n"
+    )
+    given = ("train", "--corpus", words, "--steps", 1, "--hidden", 4, "--plugin", "taken.py")
+    assert cli(*given).code == 0
+    refused = cli(*given, "--model", "recurrent")
+    sys.modules.pop("taken", None)
+    assert refused.code == 2 and "several plugins have a model 'recurrent'" in refused.err
+
+
+def test_samples_have_their_texts(tiny_run):
+    rows = tiny_run.sample(3)
+    assert rows.texts == tuple(row.text for row in rows)

@@ -118,16 +118,20 @@ def tool_in(folder: Path, *command: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+OURS = ("benchmarks", "docs", "plugins", "seqgen", "tests", "tools", "CONTRIBUTING.md", "README.md")
+"""What the linters read: a file that somebody keeps beside these is theirs."""
+
+
 def test_rows_of_the_core():
     tool("lint-imports", "--no-cache")
 
 
 def test_lint():
-    tool("ruff", "check", "--no-cache", ".")
+    tool("ruff", "check", "--no-cache", *OURS)
 
 
 def test_format():
-    tool("ruff", "format", "--no-cache", "--check", ".")
+    tool("ruff", "format", "--no-cache", "--check", *OURS)
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="types are checked on the oldest Python, as mypy is told")

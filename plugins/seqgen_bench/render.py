@@ -44,7 +44,8 @@ _HEADINGS = {
     "samples_per_s": "samples/s",
 }
 _RUNS = ("run", "corpus", "cell", "parameters", "steps", "trained", "tokens/s")
-_LOSSES = ("run", "network alone", "validation", "test", "above the best", "valid", "unique", "novel")
+_ALONE = "validation, network alone"
+_LOSSES = ("run", _ALONE, "validation", "test", "above the best", "valid", "unique", "novel")
 
 
 def outlook(n_runs: int, time_s: float | None, out: str | Path | None) -> str:
@@ -114,14 +115,14 @@ def compare_view(
     """
     shown = [_row(row) for row in rows]
     there = [name for name in _LOSSES if any(row[name] is not None for row in shown)]
-    if "network alone" in there:
+    if _ALONE in there:
         for row in shown:  # of a run without counts the network is all there is
-            row["network alone"] = row["validation"] if row["network alone"] is None else row["network alone"]
+            row[_ALONE] = row["validation"] if row[_ALONE] is None else row[_ALONE]
     title = "bits per character"
     if "above the best" in there:
         title += f"; above the best in the {part} part, with the 95% interval over its records"
     n_samples = next((row["samples"] for row in rows if row["samples"] is not None), None)
-    title += "; network alone: on validation records, without counts" if "network alone" in there else ""
+    title += "; network alone: without counts" if _ALONE in there else ""
     title += "" if n_samples is None else f"; shares of {n_samples:,} samples"
     tables: list[RenderableType] = [
         commands.table(shown, _RUNS, folded=("run", "corpus")),
@@ -142,7 +143,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(row) | {
         "trained": commands.duration(row["trained_s"]),
         "tokens/s": None if row["tokens_per_s"] is None else round(row["tokens_per_s"]),
-        "network alone": row["network_bits_per_char"],
+        _ALONE: row["network_bits_per_char"],
         "validation": row["validation_bits_per_char"],
         "test": row["test_bits_per_char"],
         "above the best": None,

@@ -29,7 +29,7 @@ from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
 if TYPE_CHECKING:
     from seqgen.api.warm_start import WarmStart
 
-_CELL = "gru"  # unless the user names one
+_MODEL, _CELL = "seqgen:recurrent", "gru"  # unless the user names others
 _DEFAULT_STEPS = 2000
 _ENDS = ("steps", "epochs", "time_s")
 _SHARED = {"pieces": 8, "threads": 1}  # of several workers, which leave one another's cores alone
@@ -310,7 +310,7 @@ def _find_parts(
         domain = plugins.registry.get("domain", "seqgen:text")
     assert isinstance(domain.spec, DomainSpec)
     tokenizer = config.tokenizer or names.get("tokenizer")
-    model = registry.get("model", config.model or names.get("model") or "recurrent", hint)
+    model = registry.get("model", config.model or names.get("model") or _MODEL, hint)
     assert isinstance(model.spec, ModelSpec)
     cell_name = config.cell if config.cell is not None else names.get("cell")
     if not model.spec.uses_cell and cell_name is not None:

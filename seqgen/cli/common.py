@@ -275,7 +275,7 @@ def complete_options(context: typer.Context, incomplete: str) -> list[str]:
     from seqgen.plugins import option_names
 
     part, dot, _ = incomplete.partition(".")
-    name = context.params.get(part) or {"model": "recurrent"}.get(part, "")
+    name = context.params.get(part) or {"model": "seqgen:recurrent"}.get(part, "")
     try:
         of_train = not dot or part == "train"
         names = option_names("train") if of_train else option_names(part, str(name)) if name else []

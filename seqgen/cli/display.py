@@ -86,7 +86,8 @@ class TrainDisplay:
 
     def _say(self, line: str) -> None:
         if self._live:
-            self._bar.console.print(Text(line), no_wrap=True, overflow="ellipsis")
+            is_step = line.startswith("step ")  # one row of the terminal; other lines have advice to the end
+            self._bar.console.print(Text(line), no_wrap=is_step, overflow="ellipsis" if is_step else None)
         else:
             say(line)
 

@@ -181,6 +181,7 @@ def _options(
 
 # -- usage errors of the option parser, in the form of all messages
 
+_FURTHER = ("--steps", "--epochs", "--time", "--lr", "--corpus")  # what somebody gives who wants more than a resume
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _NO_COMMAND = re.compile(r"No such command '(\S+)'")
 _HELPFUL = ("Did you mean", "Possible options", " is not one of ", " is not in the range ", " is not a valid ")
@@ -204,9 +205,14 @@ def usage_line(error: Any) -> str:
         line = f"missing argument {parameter.metavar or parameter.name.upper()}"
     context = getattr(error, "ctx", None)
     if (extra := _TOO_MANY.match(line)) and context is not None and context.info_name == "train":
+        if re.fullmatch("h|m|s|min|sec|[hms][a-z]+s?", extra[1]):
+            return f"more arguments than the command takes: {extra[1]}; write a duration without a blank, as --time 10s"
         quoted = "; quote a pattern, which the shell expands to several: --corpus '*.txt'"
         return f"more arguments than the command takes: {extra[1]}; write --corpus NAME or --corpus FILE{quoted}"
     line = _TOO_MANY.sub(r"more arguments than the command takes: \1", line)
+    if context is not None and context.info_name == "resume" and getattr(error, "option_name", None) in _FURTHER:
+        more = "seqgen train --from RUN"
+        return f"no such option: {error.option_name}; a run is resumed to its own end; to train on: {more} --steps N"
     if setting := _setting(error):
         return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"
     if (unknown := _NO_COMMAND.match(line)) and (hint := missing_plugin("commands", unknown[1])):
@@ -225,5 +231,5 @@ def _setting(error: Any) -> str:
 
     fields = [*TrainSettings.model_fields]
     with contextlib.suppress(SeqgenError, ImportError):
-        fields += session.plugins.registry.get("model", "recurrent").option_names()
+        fields += session.plugins.registry.get("model", "seqgen:recurrent").option_names()
     return name if name in fields else ""

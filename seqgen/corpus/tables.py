@@ -162,6 +162,11 @@ class Table(FileSource):
         for number, line in self.file.numbered_lines(counts):
             try:
                 value = json.loads(line)
+            except json.JSONDecodeError as error:
+                if number == 1 and line.lstrip().startswith("{") and error.pos >= len(line.rstrip()):
+                    way = "write each in one line, or all of them as an array: [{...}, {...}]"
+                    raise CorpusError(f"{self._where(1)}: an object that goes on in the next line; {way}") from None
+                raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
             except (ValueError, RecursionError) as error:
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
             if line.count("[") + line.count("{") > _MAX_DEPTH and _is_deep(value):

@@ -176,7 +176,7 @@ def _report(event: training.Report) -> str:
         figures.append(f"train {metrics['train_loss_nats']:.3f}")
     if "valid_loss_nats" in metrics:
         figures.append(f"held out {metrics['valid_loss_nats']:.3f} ({metrics['valid_bits_per_char']:.3f} bits/char)")
-    samples = " · ".join(_short(visible_line(sample.text)) for sample in event.samples)
+    samples = " · ".join(_short(visible_line(sample.text)) or "(empty)" for sample in event.samples)
     return "  ".join(figures) + (f"  {samples}" if samples else "")
 
 

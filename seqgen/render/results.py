@@ -52,6 +52,11 @@ class Samples(_Listed[Sample]):
         super().__init__(rows)
         self._describe, self._renderer = describe, renderer
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of the samples."""
+        return tuple(row.text for row in self)
+
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a row for each sample: row, text, cut, conditions, bits_per_char and where."""
         return self._describe(self)
