@@ -124,6 +124,11 @@ class GivesNoNumbers(Good):
         return super().step((p_BP - 9).sqrt(), state)
 
 
+class StateFirst(Good):
+    def step(self, p_BP, state):
+        return super().step(p_BP, state)[::-1]
+
+
 class StateWithoutBatch(Whole):
     def forward(self, x_BTI, state):
         y_BTH, state = super().forward(x_BTI, state)
@@ -361,6 +366,7 @@ def bad_cells():
     yield from ((name, cell(load), message) for name, load, message in BAD_CELLS)
     yield "one-unit", cell(NeedsManyUnits), "too few units"
     yield "shapes", cell(nn.Linear), "not a seqgen.Cell"
+    yield "shapes", cell(StateFirst), r"\(output, state\), in this order; its output is a list"
     yield "projection", cell(MixesSteps), "project mixes the steps"
     yield "projection", cell(MixesRowsOfTheInput), "project mixes rows"
     yield "project-and-step", cell(ForwardOfItsOwn), "forward differs from project and step"
@@ -402,6 +408,18 @@ class TooFewLogits(Table):
 class AnotherStepper(Table):
     def stepper(self):
         return lambda ids_B, state: (self.table(ids_B) + 1, state)
+
+
+class KeepsItsWeights(Table):
+    def stepper(self):
+        if not hasattr(self, "kept"):
+            self.kept = self.table.weight.detach().clone()
+        return lambda ids_B, state: (self.kept[ids_B], state)
+
+
+class Probabilities(Table):
+    def forward(self, ids_BT, state):
+        return self.table(ids_BT).softmax(-1), state
 
 
 class LogitsOfOtherPlaces(Table):
@@ -452,6 +470,8 @@ def bad_models():
     yield "shapes", made(seqgen.ModelSpec, TooFewLogits), "the output is"
     yield "shapes", made(seqgen.ModelSpec, lambda n_symbols: 3), "not a torch.nn.Module"
     yield "stepper", made(seqgen.ModelSpec, AnotherStepper), r"stepper\(\) differs"
+    yield "stepper", made(seqgen.ModelSpec, KeepsItsWeights), "after the weights have changed, differs at step 0"
+    yield "shapes", made(seqgen.ModelSpec, Probabilities), "the output is probabilities: return logits"
     yield "logits-at", made(seqgen.ModelSpec, LogitsOfOtherPlaces), "differs from forward with time first"
     yield "learn", made(seqgen.ModelSpec, CountsInVain), "learn changes no buffer"
     yield "learn", made(seqgen.ModelSpec, CountsOnItsArguments), "learn modifies its arguments"
@@ -727,6 +747,11 @@ def bad_processors():
     yield "logits-shape", processor(lambda logits, ids: logits.numpy()), "returns ndarray, not a tensor"
     yield "logits-shape", processor(lambda logits, ids: logits.double()), "dtype"
     yield "something-left", processor(lambda logits, ids: logits - torch.inf), "without a possible symbol|not a number"
+    yield (
+        "something-left",
+        processor(lambda logits, ids: logits * (1 if ids.shape[1] < 100 else torch.nan)),
+        "not a number",
+    )
     yield (
         "something-left",
         processor(lambda logits, ids: logits.masked_fill(logits < 9, -torch.inf)),

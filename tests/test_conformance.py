@@ -147,6 +147,12 @@ def test_a_name_registered_twice_is_found():
 
 
 @pytest.mark.full
+def test_a_name_that_another_plugin_has_is_noted():
+    package = Package("mine", (seqgen.CellSpec(name="gru", summary="s", source="t", load=Good),))
+    check = next(check for check in checks_of_package(package) if check.name == "names")
+    assert check() == "users write PACKAGE:NAME, since there are also seqgen_classic:gru"
+
+
 def test_a_package_that_imports_torch_is_found(tmp_path, monkeypatch):
     for name, head in (("heavy_pack", "import torch\n"), ("light_pack", "")):
         (tmp_path / name).mkdir()
@@ -271,6 +277,14 @@ CORPUS = seqgen.CorpusSpec(name="away", summary="s", source="t", licence="l", lo
 def test_contracts(check):
     if check.name in ("causality", "shapes", "padding", "records"):
         check()
+
+class Blank(Uneven):
+    def forward(self, x_BTI, state):
+        return self.input(x_BTI) * float("nan"), state
+
+@parametrize_with_checks([seqgen.CellSpec(name="blank", summary="s", source="t", load=Blank)])
+def test_foundations(check):
+    check()
 """
 
 
@@ -289,4 +303,6 @@ def test_pytest_shows_each_check_as_a_test(tmp_path):
     assert outcome("cell-uneven-shapes") == "FAILED" and "[XPASS(strict)]" in found.stdout
     assert outcome("cell-uneven-padding") == "FAILED" and "after a row's end" in found.stdout
     assert outcome("cell-uneven-learns") == "PASSED"
+    assert outcome("cell-blank-shapes") == "FAILED" and "mend shapes first" in found.stdout
+    assert found.stdout.count("FAILED test_uneven.py::test_foundations") == 1
     assert "needs the extra 'chem'" in found.stdout

@@ -98,6 +98,16 @@ def test_an_installed_package_is_checked_as_a_whole(cli):
     assert "corpus-pokemon-digest" in found.err
 
 
+def test_a_package_without_an_entry_point_is_told_so(cli, in_tmp, monkeypatch):
+    (in_tmp / "pathless").mkdir()
+    (in_tmp / "pathless" / "__init__.py").write_text(KEPT)
+    monkeypatch.syspath_prepend(in_tmp)
+    found = cli("plugins", "check", "pathless", "--json")
+    (row,) = (row for row in json.loads(found.out) if row["check"] == "entry-point")
+    sys.modules.pop("pathless", None)
+    assert found.code == 5 and row["result"] == "FAILED" and "entry point of the group seqgen" in row["note"]
+
+
 def test_checks_with_a_missing_extra_are_skipped(cli, little):
     source = (
         "import seqgen\n\n\ndef missing():\n    raise seqgen.MissingExtra('chem', 'the corpus away')\n\n\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import itertools
 import math
@@ -85,8 +86,9 @@ def evaluate(
     labels = _labels_of(metrics)
     files: list[Path] = []
     if writers:
-        evaluation = evaluation_of(run, result, labels, samples, found)
-        files = [file for name, writer in writers.items() for file in writer.write(evaluation, Path(reports[name]))]
+        whole = evaluation_of(run, result, labels, samples, found)
+        for name, writer in writers.items():  # each gets one of its own, which it may change
+            files += writer.write(copy.deepcopy(whole), Path(reports[name]))
     return result, labels, files
 
 

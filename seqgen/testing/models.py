@@ -11,12 +11,24 @@ from torch import Tensor
 from seqgen.model import make_stepper
 from seqgen.optional_methods import has_logits_at, has_stepper, learns
 from seqgen.testing.check import Subject
-from seqgen.testing.layers import B, T, V, close, copy_leaves, layer_of, leaves_of, same
+from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, leaves_of, same
 
 
 def stepper(subject: Subject) -> str:
-    """Check that ``stepper()`` gives the logits of the whole sequence step by step, and leaves its state unmodified."""
+    """Check that ``stepper()`` gives the logits of the whole sequence step by step, and leaves its state unmodified.
+
+    It is called again after the weights have changed, as between two evaluations.
+    """
     layer = layer_of(subject)
+    _step_by_step(layer, "stepper() differs")
+    with torch.no_grad():
+        for parameter in layer.module.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    _step_by_step(layer, "stepper(), called again after the weights have changed, differs")
+    return "" if has_stepper(layer.module) else "no stepper(): core uses its own"
+
+
+def _step_by_step(layer: Layer, differs: str) -> None:
     step = make_stepper(layer.module)  # type: ignore[arg-type]
     ids_BT = layer.inputs()
     logits_BTV, _ = layer.run(ids_BT)
@@ -25,10 +37,9 @@ def stepper(subject: Subject) -> str:
         for t in range(T):
             before = copy_leaves(state)
             logits_BV, after = step(ids_BT[:, t], state)
-            assert close(logits_BV, logits_BTV[:, t]), f"stepper() differs at step {t}"
+            assert close(logits_BV, logits_BTV[:, t]), f"{differs} at step {t}"
             assert same(leaves_of(state), before), "stepper() modifies the state it is given"
             state = after
-    return "" if has_stepper(layer.module) else "no stepper(): core uses its own"
 
 
 def logits_at(subject: Subject) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from seqgen.testing.check import Subject
 
 _B, _V = 4, 9
-_LENGTHS = (0, 5)  # symbols sampled so far
+_LENGTHS = (0, 1, 5, 40, 200)  # symbols sampled so far
 
 
 def _cases() -> Iterator[tuple[Tensor, Tensor]]:

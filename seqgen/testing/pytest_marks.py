@@ -21,7 +21,7 @@ def parametrize_with_checks(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that runs a test once per check: ``def test_contracts(check): check()``.
 
-    A check with a missing dependency is skipped.
+    A check with a missing dependency is skipped, and so are those of a part of which one that they rest on has failed.
 
     Args:
         plugin_or_specs: a module, the name of an import package, the path of a plugin in one file; or some specs.
@@ -47,13 +47,23 @@ def parametrize_with_checks(
         marks = () if reason is None else (pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError),)
         return pytest.param(check, id=check.id, marks=marks)
 
+    first_to_mend: dict[tuple[str, str], str] = {}
+
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(test)
         def run(*arguments: Any, **named: Any) -> Any:
+            check: Check = named["check"]
+            part = check.spec.kind, check.spec.name
+            if part in first_to_mend and check.id not in expected:
+                pytest.skip(f"mend {first_to_mend[part]} first")
             try:
                 return test(*arguments, **named)
             except MissingExtra as error:
                 pytest.skip(str(error))
+            except AssertionError:
+                if check.foundation and check.id not in expected:
+                    first_to_mend[part] = check.name
+                raise
 
         mark: Callable[[Callable[..., Any]], Callable[..., Any]] = pytest.mark.parametrize(
             "check", list(map(parameter, checks))

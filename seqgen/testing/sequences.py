@@ -5,9 +5,12 @@ Dimension letters: B batch, T steps, N positions within rows.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from seqgen.cells import StepCell
 from seqgen.optional_methods import learns
 from seqgen.states import map_state, select_rows, structure_difference
 from seqgen.testing.check import Subject
@@ -27,10 +30,26 @@ def shapes(subject: Subject) -> None:
             assert leaf.shape[:1] == (batch_size,), f"{found}, not batch first"
             fits = leaf.dtype == layer.dtype or not leaf.is_floating_point() or not leaf.numel()
             assert fits, f"{found} beside weights of {layer.dtype}: give it the type of a parameter (self.zeros)"
+        _check_step(layer, batch_size)
         y, _ = layer.run(layer.inputs(batch_size, n_steps))
         wanted = batch_size, n_steps, layer.size
         assert y.shape == wanted, f"the output is {tuple(y.shape)}, not (B, T, size) = {wanted}"
         assert not y.isnan().any(), "the output contains NaN"
+        sums = y.detach().sum(-1)
+        is_shares = not layer.n_features and bool((y >= 0).all()) and close(sums, torch.ones_like(sums))
+        assert not is_shares, "the output is probabilities: return logits, which core normalizes"
+
+
+def _check_step(layer: Layer, batch_size: int) -> None:
+    """Check what the step of a step cell returns, before its steps are run over time."""
+    cell = layer.module
+    if not isinstance(cell, StepCell):
+        return
+    p_BTP = cell.noise(cell.project(layer.inputs(batch_size, 1)))
+    found: Any = cell.step(p_BTP[:, 0], layer.start(batch_size))
+    assert isinstance(found, tuple) and len(found) == 2, f"step returns {type(found).__name__}, not (output, state)"
+    what = type(found[0]).__name__
+    assert isinstance(found[0], Tensor), f"step must return (output, state), in this order; its output is a {what}"
 
 
 def one_unit(subject: Subject) -> None:
