@@ -11,7 +11,7 @@ import torch
 
 import seqgen
 from seqgen.checkpoint import FORMAT_VERSION, RunFolder, RunSettings, Snapshot, find_run, list_runs, read_verified
-from seqgen.errors import CheckpointError, NoSuchRun, UsageError
+from seqgen.errors import CheckpointError, NoSuchRun, RunLocked, UsageError
 from seqgen.files import dump_checksummed, load_checksummed
 
 
@@ -39,6 +39,33 @@ def test_the_last_two_and_the_best_are_kept(run):
     assert run.steps() == [100, 300, 400]
     run.save(snapshot(500, 500))
     assert run.steps() == [400, 500]
+
+
+def test_a_checkpoint_is_kept_when_newer_ones_are_there(run):
+    for step in (1010, 1030, 1040):
+        run.save(snapshot(step, 1010))
+    run.save(snapshot(1015, 1010))  # as by a run that went on from an older checkpoint
+    assert run.steps() == [1010, 1015, 1030, 1040] and run.load(1015).state["step"] == 1015
+
+
+def test_a_run_that_another_process_has_locked_meanwhile_is_not_saved(run, monkeypatch):
+    monkeypatch.setattr("seqgen.files.lock._try_folder", lambda descriptor: True)  # as on network disks
+    before = run.steps()
+    with run.locked() as first:
+        (run.path / ".lock").unlink()
+        with run.locked() as second:
+            with pytest.raises(RunLocked, match="trained by process"):
+                first.save(snapshot(1000))
+            assert run.steps() == before
+            second.save(snapshot(1000))
+
+
+def test_resuming_removes_what_killed_processes_have_left(run):
+    left = [folder / f".tmp-seqgen-{32 * '0'}" for folder in (run.path, run.path / "checkpoints")]
+    for path in left:
+        path.mkdir()
+    seqgen.resume(run.path)
+    assert not any(path.exists() for path in left)
 
 
 FILES = ("model.safetensors", "train.safetensors", "state.json", "MANIFEST.json")
