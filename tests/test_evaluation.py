@@ -91,6 +91,12 @@ def test_membership_by_canonical_form():
     assert where == {"anna": "train", "otto": "test", "eve": "new", "ben": "valid"}
 
 
+@pytest.mark.parametrize("parts", [("valid", "train", "test"), ("train", "test", "valid")])
+def test_a_text_of_several_parts_belongs_to_training_wherever_it_stands(parts):
+    records = [Record("anna", split=part) for part in parts]
+    assert membership(["anna"], records, Splitter(), str.lower) == {"anna": "train"}
+
+
 class LowerCase:
     def validate(self, text):
         return Verdict(
