@@ -6,6 +6,7 @@ import io
 import json
 import random
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ import seqgen
 from conftest import one_in
 from seqgen import training
 from seqgen.config import TrainSettings
-from seqgen.training import evaluator
+from seqgen.training import evaluator, trainer
 from seqgen.training.schedule import Schedule
 from seqgen.training.shares import Shares
 
@@ -57,6 +58,29 @@ def test_a_limit_that_an_evaluation_reaches_ends_the_run_with_it(tmp_path, monke
     steps = [event.metrics["step"] for event in seen.events if isinstance(event, training.Report)]
     assert run.folder.latest_state()["ended"] == "time" and steps
     assert all(step % 3 == 0 for step in steps), steps
+
+
+def test_the_last_evaluation_starts_early_enough_to_end_within_the_limit(tmp_path, monkeypatch):
+    """By a clock of its own: a look at it takes a tenth of a second, an evaluation half a minute."""
+    now, plain = 0.0, Shares.samples
+
+    def later(seconds):
+        nonlocal now
+        now += seconds
+        return now
+
+    def slow(self, *given):
+        later(30)
+        return plain(self, *given)
+
+    for module in (trainer, evaluator):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: later(0.1)))
+    monkeypatch.setattr(Shares, "samples", slow)
+    text = written(tmp_path / "text.txt", 2_000, lines=True)
+    options = {"eval_every": 20, "samples": 1, "patience": 0}
+    run = seqgen.train(text, time=100, hidden=8, blend="none", out=tmp_path / "run", options=options)
+    state = run.folder.latest_state()
+    assert state["ended"] == "time" and 70 < state["elapsed_s"] < 105, state
 
 
 def test_progress_is_not_reported_before_there_is_a_loss(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -196,6 +198,21 @@ def test_time_limit(words, tmp_path):
     run = seqgen.train(words, **SMALL, cell="vanilla", time="0.5s", out=tmp_path / "r")
     assert run.folder.load_latest(pytest.fail).state["ended"] in ("time", "patience")
     assert time.monotonic() - started < 20
+
+
+def test_a_second_resume_keeps_the_time_used(words, tmp_path, monkeypatch):
+    seconds = itertools.count()  # one between any two looks at the clock
+    monkeypatch.setattr("seqgen.training.trainer.time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    common = {**SMALL, "cell": "vanilla", "steps": 30, "options": {"samples": 0}}
+    used = []
+    with pytest.raises(Interrupted):
+        seqgen.train(words, **common, out=tmp_path / "r", listener=Stopper(20))
+    used.append(seqgen.load(tmp_path / "r").folder.latest_state()["elapsed_s"])
+    with pytest.raises(Interrupted):
+        seqgen.resume(tmp_path / "r", listener=Stopper(22))
+    used.append(seqgen.load(tmp_path / "r").folder.latest_state()["elapsed_s"])
+    used.append(seqgen.resume(tmp_path / "r").folder.latest_state()["elapsed_s"])
+    assert 20 < used[0] < used[1] < used[2]
 
 
 def test_a_diverging_run_keeps_the_last_good_checkpoint(words, tmp_path):
