@@ -13,7 +13,7 @@ import sys
 import time
 from collections import namedtuple
 from functools import partial
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +158,25 @@ def test_the_branches_of_workers_make_up_the_sum_of_one_process(size):
         assert torch.equal(mine, theirs)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_each_piece_draws_masks_of_its_own(dropout):
+    """Two equal rows have the same gradient only where nothing is dropped."""
+    found = []
+
+    def differentiate(piece, carried):
+        result = step._differentiate(piece, carried)
+        found.append([tensor.clone() for tensor in gradients.flats])
+        return result
+
+    model = _model(dropout=dropout).train()
+    step, gradients = _step(1, model), Gradients(model.parameters())
+    step._choose_backward()
+    divided = DividedGradient(2, gradients, differentiate, torch.manual_seed, int, torch.device("cpu"))
+    divided.compute(TRAIN.take(np.array([4, 4])), 3)
+    one, other = found
+    assert all(map(torch.equal, one, other)) is (dropout == 0)
+
+
 JOIN = """
 import sys, time, torch
 from torch import distributed as dist
@@ -247,6 +266,33 @@ def test_the_state_of_a_long_text_is_carried_piece_by_piece_and_saved_as_a_whole
         second.run(number, 0.01, batch, number)
     for mine, theirs in zip(one.parameters(), two.parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_a_step_that_fails_in_its_second_piece_leaves_what_is_carried():
+    text = np.arange(400) % (VOCABULARY.size - 4) + 4
+    stream, starts = Stream(text, len(text)), np.array([0, 200])
+    numbers = count(1)
+
+    def differentiate(piece, carried):
+        if next(numbers) == 4:
+            raise MemoryError
+        return step._differentiate(piece, carried)
+
+    model = _model()
+    step = _step(1, model, carries=True)
+    step._choose_backward()
+    divided = DividedGradient(
+        2, Gradients(model.parameters()), differentiate, torch.manual_seed, int, torch.device("cpu")
+    )
+    divided.compute(stream.window(starts, text[starts - 1], 16, continues=False), 1)
+    (before,) = divided.carried()
+    following = stream.window(starts + 16, text[starts + 15], 16, continues=True)
+    with pytest.raises(MemoryError):
+        divided.compute(following, 2)
+    (after,) = divided.carried()
+    assert torch.equal(after, before)
+    divided.compute(following, 2)
+    assert not any(map(torch.equal, divided.carried()[0], before))
 
 
 @pytest.mark.parametrize("hidden", range(8, 14))
