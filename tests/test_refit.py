@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import math
 import os
 import random
 import shutil
@@ -12,10 +14,11 @@ import pytest
 import seqgen
 from resuming import SMALL, Stopper, digests
 from seqgen.corpus import Record, Splitter
-from seqgen.errors import BadOption, Interrupted, UsageError
+from seqgen.errors import BadOption, CheckpointError, Interrupted, UsageError
 from seqgen.measure import read_corpus
 from seqgen.training import Report
 
+RESUMING = importlib.import_module("seqgen.api.resume")  # the package has a function of this name
 LETTERS = "abcdefghij"
 
 
@@ -70,6 +73,33 @@ def test_its_steps_pass_over_the_records_as_often(pair):
     assert refit.settings.refit.step == best and refit.settings.refit.run == str(run.path) and more > 1
     assert refit.state["step"] == refit.settings.refit.steps == round(best * more)
     assert refit.settings.train.steps == round(40 * more)  # over which its rate falls
+
+
+def test_copies_are_counted_to_choose_the_best_step_and_not_in_a_refit(words, tmp_path):
+    options = {"eval_every": 10, "samples": 0, "best_by": "copies"}
+    run = train(words, tmp_path / "run", steps=10, blend="none", options=options)
+    refit = seqgen.refit(run.path, warn=lambda line: None)
+    assert run.settings.train.best_by == "copies" and "expected_copies" in run.metrics[-1]
+    assert refit.settings.train.best_by == "loss" and "expected_copies" not in refit.metrics[-1]
+
+
+def test_its_steps_are_rounded_to_the_nearest_number(pair):
+    run = pair[0]
+    parts = run.settings.corpus.parts
+    more = (parts["train"] + parts["valid"]) / parts["train"]
+    best, whole = [number for number in range(3, 40) if number * more % 1 > 0.5][:2]
+    train = run.settings.train.model_copy(update={"steps": whole})
+    settings = run.settings.model_copy(update={"train": train})
+    state = {"best_step": best, "step": whole, "elapsed_s": 1.0}
+    found = RESUMING._refit_settings(settings, state, state, "run")
+    assert found.refit.steps == math.ceil(best * more) and found.train.steps == math.ceil(whole * more)
+
+
+@pytest.mark.parametrize(("elapsed_s", "whole"), [(5.0, 80), (10.0, 40), (12.0, 40)])
+def test_its_rate_falls_over_the_steps_that_the_run_had_time_for(pair, elapsed_s, whole):
+    """One that ended early, by patience, would have taken more steps; one whose last evaluation was late, no fewer."""
+    train = pair[0].settings.train.model_copy(update={"steps": None, "time_s": 10.0})
+    assert RESUMING._whole_steps(train, 5, {"step": 40, "elapsed_s": elapsed_s}) == whole
 
 
 def test_its_rate_falls_over_whole_batches_as_that_of_the_run_did(words, tmp_path):
@@ -269,6 +299,18 @@ def test_a_run_that_was_stopped_before_its_refit_goes_on_to_it(pair, words, tmp_
     resumed = seqgen.resume(tmp_path / "run", warn=lambda line: None)
     assert digests(tmp_path / "run") == digests(run.path) and digests(resumed.path) == digests(refit.path)
     assert seqgen.resume(tmp_path / "run", warn=lambda line: None).path == resumed.path  # both have ended
+
+
+@pytest.mark.parametrize(("gate", "said"), [([0.5] * 19, "as a sum of probabilities"), ([0.5] * 2, "its gate is not")])
+def test_a_refit_with_a_gate_that_is_none_is_not_begun(pair, tmp_path, gate, said):
+    path = tmp_path / "refit"
+    shutil.copytree(pair[1].path, path, ignore=shutil.ignore_patterns("checkpoints"))
+    settings = json.loads((path / "run.json").read_text())
+    settings["refit"]["gate"] = gate
+    (path / "run.json").write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=said):
+        seqgen.resume(path)
+    assert not (path / "checkpoints").exists()
 
 
 class StopIn(Stopper):
