@@ -104,6 +104,24 @@ def test_the_highest_note_counts_and_drums_do_not():
     assert heard(read(saved(late))[0][0].text)[:2] == [(0, 48, 72), (48, 48, 71)]
 
 
+def test_a_note_that_begins_without_loudness_is_the_end_of_one():
+    short = [event for n in range(8) for event in note(48 * n, 24, 60 + n)]
+    silent = [(at, mido.Message("note_on", note=message.note, velocity=0)) for at, message in short[1::2]]
+    assert read(saved([*short[::2], *silent])) == read(saved(short))
+
+
+def test_a_note_without_an_end_sounds_to_the_end_of_the_track():
+    (record,), _ = read(saved(scale()[:-1] + meta(480, "end_of_track")))
+    assert heard(record.text)[-2:] == [(144, 24, 71), (168, 72, 72)]
+
+
+@pytest.mark.parametrize(("ticks", "pitches"), [(48, [72, 60]), (72, [72, 50, 60])])
+def test_a_note_below_a_higher_one_for_half_its_length_is_left_out(ticks, pitches):
+    """The upper one sounds for the first 24 ticks of the lower one."""
+    (record,), _ = read(saved(note(0, 96, 72) + note(72, ticks, 50) + note(192, 96, 60)), min_notes=1)
+    assert [pitch for _, _, pitch in heard(record.text)] == pitches
+
+
 def test_each_track_and_channel_gives_a_melody():
     data = saved(scale() + scale(channel=3, pitches=range(40, 48)), scale(pitches=range(50, 58)), note(0, 9, 60))
     records, counts = read(data)
