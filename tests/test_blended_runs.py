@@ -490,6 +490,14 @@ def test_a_network_that_diverges_is_reported_as_without_counts(corpus, tmp_path,
 # -- damage
 
 
+def test_counts_may_be_larger_than_any_other_file_of_a_run(blended, monkeypatch):
+    most = max((blended.path / name).stat().st_size for name in ("run.json", "tokenizer.json"))
+    assert most < (blended.path / NGRAM).stat().st_size
+    for module in ("checkpoints", "run_folder", "snapshot"):
+        monkeypatch.setattr(f"seqgen.checkpoint.{module}.MAX_JSON_BYTES", most)
+    assert seqgen.load(blended.path).sample(3) == blended.sample(3)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("at", [0, 8, 200, -1])
 def test_a_changed_byte_of_the_counts_is_refused(copied, at, cli):
