@@ -2,7 +2,8 @@
 
 After POSIX, and as in Pillai et al., OSDI 2014: the content of a file is durable once the file has been fsynced, the
 names in a folder once the folder has been. Of all the rest any part may have reached the disk, in any order: a write
-whole, half or not at all, a new or changed name or its former state. A rename is atomic.
+whole, half or not at all, a new or changed name or its former state. A rename is atomic, also from one folder to
+another, which has to be fsynced.
 """
 
 # ruff: noqa: PTH119, PTH120
@@ -64,6 +65,7 @@ class Change:
         operation: what is done.
         name: the name that comes or goes.
         child: the number of what the name stands for.
+        left: the number of another folder that the name leaves, or -1.
         durable: whether it was synced.
     """
 
@@ -71,6 +73,7 @@ class Change:
     operation: Operation
     name: str = ""
     child: int = -1
+    left: int = -1
     durable: bool = False
 
     def apply(self, nodes: Nodes, share: float = 1.0) -> None:
@@ -89,7 +92,7 @@ class Change:
         if kind in ("open", "mkdir"):
             names[self.name] = self.child
         else:
-            names.pop(self.name, None)
+            nodes.folders.get(self.left, names).pop(self.name, None)
         if kind == "replace":
             names[os.path.basename(self.operation.target)] = self.child
 
@@ -147,13 +150,15 @@ class Power:
                 change = Change(node, operation)
             else:
                 assert parent is not None
-                assert not operation.target or os.path.dirname(operation.target) == folder, "renamed within a folder"
                 if node is None:
                     node = 1 + max(itertools.chain(now.files, now.folders))
                     for nodes in (now, blank):
                         nodes.folders.update({node: {}} if operation.kind == "mkdir" else {})
                         nodes.files.update({node: b""} if operation.kind == "open" else {})
                 change = Change(parent, operation, name, node)
+                if operation.target and (other := self._find(now, os.path.dirname(operation.target))) != parent:
+                    assert other is not None
+                    change = Change(other, operation, name, node, left=parent)
             changes.append(change)
             change.apply(now)
         return blank, changes

@@ -3,15 +3,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import random
 import stat
 import subprocess
 import sys
 
 import pytest
 
+from power import ROOT, Power
 from seqgen import files
 from seqgen.errors import DiskError, RunLocked
 from seqgen.files import safe_path
+from watched import Disk
 
 
 @pytest.fixture
@@ -84,6 +87,25 @@ def test_a_folder_is_replaced_at_every_point_or_not_at_all(tmp_path, failing, mo
         assert os.listdir(folder) == ["x"]
 
 
+def write_staged(path, data):
+    with files.staged(path) as new:
+        new.write_bytes(data)
+
+
+@pytest.mark.parametrize("write", [files.write_atomic, write_staged])
+def test_after_a_power_loss_a_file_has_its_old_or_its_new_content(in_memory, write):
+    path = in_memory / "file"
+    path.write_bytes(b"old")
+    before = Power.look(in_memory)
+    with Disk(in_memory) as disk:
+        write(path, b"new and longer")
+    power = Power(before, in_memory, disk.done)
+    for at in range(len(disk.done) + 1):
+        allowed = {b"new and longer"} if at == len(disk.done) else {b"old", b"new and longer"}
+        for which, nodes in power.states(at, 40, random.Random(0)):
+            assert nodes.files[nodes.folders[ROOT]["file"]] in allowed, which
+
+
 def test_files_have_the_usual_mode(tmp_path):
     files.write_atomic(tmp_path / "f", b"")
     (tmp_path / "g").touch()
@@ -110,6 +132,24 @@ def test_json_lines(tmp_path):
     assert len(log.rows()) == 3
     log.truncate(size)
     assert log.rows() == [{"a": 1}]
+
+
+def test_a_line_that_a_full_disk_cut_short_is_removed_when_the_log_is_synced(tmp_path):
+    def fill_up(number, operation):
+        if operation.kind == "write":
+            operation.tear()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    log = files.JsonLines(tmp_path / "log.jsonl")
+    log.append({"a": 1})
+    log.truncate(log.sync())
+    with Disk(tmp_path, fill_up), pytest.raises(DiskError, match="No space left"):
+        log.append({"b": 2})
+    assert len(log.path.read_bytes()) > len(b'{"a": 1}\n')
+    log.sync()
+    log.append({"c": 3})
+    assert log.rows() == [{"a": 1}, {"c": 3}]
+    assert log.check(log.checksum(), whole=True) == ""
 
 
 @pytest.mark.promise("R8")
