@@ -106,6 +106,24 @@ def test_after_a_power_loss_a_file_has_its_old_or_its_new_content(in_memory, wri
             assert nodes.files[nodes.folders[ROOT]["file"]] in allowed, which
 
 
+def test_after_a_power_loss_a_folder_is_whole_or_missing(in_memory):
+    before = Power.look(in_memory)
+    with Disk(in_memory) as disk, files.staged(in_memory / "out") as new:
+        new.mkdir()
+        (new / "sub").mkdir()
+        (new / "a").write_bytes(b"1" * 10)
+        (new / "sub" / "b").write_bytes(b"2" * 10)
+    power = Power(before, in_memory, disk.done)
+    for at in range(len(disk.done) + 1):
+        for which, nodes in power.states(at, 40, random.Random(0)):
+            if (out := nodes.folders[ROOT].get("out")) is None:
+                assert at < len(disk.done), which
+                continue
+            names = nodes.folders[out]
+            assert nodes.files[names["a"]] == b"1" * 10, which
+            assert nodes.files[nodes.folders[names["sub"]]["b"]] == b"2" * 10, which
+
+
 def test_files_have_the_usual_mode(tmp_path):
     files.write_atomic(tmp_path / "f", b"")
     (tmp_path / "g").touch()

@@ -191,8 +191,11 @@ def staged(path: Path) -> Iterator[Path]:
         new = target.path.parent / name / target.name
         yield new
         with disk_errors(target.path):
-            for written in sorted(new.rglob("*")) if new.is_dir() else (new,):
-                if written.is_file():
+            for written in (*(sorted(new.rglob("*")) if new.is_dir() else ()), new):
+                if written.is_dir():
+                    with SafePath.of(written).opened() as filled:
+                        filled.sync()
+                elif written.is_file():
                     with written.open("rb") as file:
                         os.fsync(file.fileno())
             directory.replace(f"{name}/{target.name}", target.name)
