@@ -58,15 +58,69 @@ PROMISES = {
     "R32": "Every phase ends within 2 s of a signal, once the current step or plugin call has ended",
     "R33": "Constraints and bans hold under any processor",
 }
+HOW = {
+    "R1": "Runs of nine models, with dropout, are stopped at random steps and resumed; states carried from window "
+    "to window, key-value caches and counts too.",
+    "R2": "Training is killed at random moments, and before and within each file operation; it is resumed, or "
+    "started again where there was no run yet.",
+    "R3": "A model of power loss rebuilds, at every file operation, each state that the disk may have; without "
+    "one of the syncs it finds a broken state.",
+    "R4": "Each file operation of a save and of a training run fails (ENOSPC, EDQUOT, EIO), once or from then "
+    "on; file size limits and warnings about disk space.",
+    "R5": "Random bit flips and truncations over all files of a run; missing, swapped and replaced files; all "
+    "checkpoints damaged.",
+    "R6": "Names with spaces, quotes, other scripts and line ends, up to 255 bytes; links in every place; read-only "
+    "disks.",
+    "R7": "Signals before there is a run, in every phase of training, while resuming and during other commands; "
+    "two at a time.",
+    "R8": "Twenty processes train into one new folder or resume one run at once; locks that are removed, and "
+    "locks on network disks.",
+    "R9": "A stored run of each kind gives its recorded samples, scores and end; a newer format is refused with "
+    "what to do.",
+    "R10": "Losses are made infinite or NaN after some steps, of records, of a long text and of compiled steps; "
+    "nothing of it is in any file.",
+    "R11": "Runs of all cells are trained twice; the number of threads that torch would take has no influence.",
+    "R12": "Corpora half of whose records are there twice are divided; equal texts are looked for in the encoded "
+    "parts.",
+    "R13": "Pickles, archives, polyglots, links, YAML and import paths in each file of a run; the source is "
+    "searched for functions that execute data.",
+    "R14": "Import paths and other names stand in place of a cell, model, tokenizer or corpus; what a hostile "
+    "run.json says is never given as advice.",
+    "R15": "Oversized headers, shapes, nesting and symbols; mutated run.json, tokenizer.json, state.json, manifests "
+    "and tensor files with matching checksums.",
+    "R16": "Random bytes, texts and tables in every format; damaged archives, files that change or grow, a gigabyte "
+    "of one line, deep nesting, too many characters.",
+    "R17": "Prefixes, scored texts, constraints and bans with symbols that the corpus did not have, in Python "
+    "and on the command line.",
+    "R18": "Samples with control characters, bidirectional overrides and line ends, on a terminal, in a pipe "
+    "and as JSON; folders with such names.",
+    "R19": "Plugins that fail in every hook and at import, print, or are disabled by a switch; with and without "
+    "strict mode.",
+    "R20": "All light commands run with torch forbidden, with a plugin of each kind installed; a plugin that "
+    "imports torch is reported.",
+    "R21": "Parts of the wrong kind, wrong hooks, odd renderers and failing events; a run continues, or saves "
+    "first in strict mode.",
+    "R22": "Two plugins register the same name, and two distributions the same entry point, in any order.",
+    "R23": "Plugins with older, newer and equal versions of the interface, and every kind of part from them.",
+    "R24": "Runs whose plugin, file or name is missing, from wheels that are installed and uninstalled.",
+    "R29": "Each part of a run and of a cache is a link (dangling, to a file, to a folder) for each command; "
+    "nothing outside changes.",
+    "R30": "Full devices, closed streams, broken pipes and closed terminals, for every command; weights and "
+    "exit codes are compared.",
+    "R31": "Random bit flips, cuts and removals over all files of runs, of compiled steps and of encoded corpora; "
+    "each is found.",
+    "R32": "Regular expressions, long lists, long texts and long rows are interrupted at random moments.",
+    "R33": "Decoding steps that smooth, shuffle, force forbidden ids or write into their arguments, while sampling "
+    "and searching.",
+}
+"""What the tests of each promise do."""
 HOOK = """
 import json, os, pytest
 _seen = {}
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    name = item.function.__name__.removeprefix("test_").replace("_", " ").capitalize()
-    summary = (item.function.__doc__ or name).strip().splitlines()[0]
     names = [str(name) for mark in item.iter_markers("promise") for name in mark.args]
-    item.user_properties.append(("seqgen", {"promises": names, "test": item.nodeid.partition("[")[0], "how": summary}))
+    item.user_properties.append(("seqgen", {"promises": names}))
 def pytest_runtest_logreport(report):
     found = dict(report.user_properties)
     if "seqgen" not in found:
@@ -88,12 +142,10 @@ class Count:
     """The result of one promise.
 
     Attributes:
-        how: the first docstring line of each test.
         cases: number of cases tried.
         held: number of cases that held.
     """
 
-    how: dict[str, str]
     cases: int = 0
     held: int = 0
 
@@ -117,12 +169,11 @@ def run_tests(more: Sequence[str]) -> list[dict[str, object]]:
 
 def add_up(tests: Sequence[Mapping[str, object]]) -> dict[str, Count]:
     """Return cases and how many held, by promise; skipped tests are not counted."""
-    counts: dict[str, Count] = collections.defaultdict(lambda: Count({}))
+    counts: dict[str, Count] = collections.defaultdict(Count)
     for test in tests:
         outcome = test.get("outcome")
         for promise in test["promises"] if outcome in ("passed", "failed") else ():  # type: ignore[attr-defined]
             count, cases = counts[promise], int(str(test["cases"]))
-            count.how[str(test["test"])] = str(test["how"])
             count.cases += cases
             count.held += cases if outcome == "passed" else 0
     return counts
@@ -135,8 +186,7 @@ def rows(counts: Mapping[str, Count]) -> list[list[str]]:
         if (count := counts.get(name)) is None:
             lines.append([name, what, "not tested", "", ""])
             continue
-        how = " ".join(line if line.endswith(".") else f"{line}." for line in count.how.values())
-        lines.append([name, what, how.replace("|", "\\|"), f"{count.cases:,}", f"{count.held:,}"])
+        lines.append([name, what, HOW[name], f"{count.cases:,}", f"{count.held:,}"])
     return lines
 
 
