@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,11 +19,16 @@ from serving import Client, serving, wait_for
 import seqgen
 from browser import Browser, find_chromium
 from conftest import WORDS
-from seqgen_serve.choices import count_sampled, finished
+from seqgen_serve.choices import choices_of, count_sampled, finished
+from seqgen_serve.errors import ApiError
 from seqgen_serve.job import Prompt
+from seqgen_serve.limits import Limits
+from seqgen_serve.metrics import Metrics
+from seqgen_serve.served import ServedRun
 from seqgen_serve.server import listen
 from seqgen_serve.stream import Stream
 from seqgen_serve.together import _Open
+from seqgen_serve.worker import Worker
 
 pytest.importorskip("fastapi", reason="no FastAPI (extra: serve)")
 pytest.importorskip("uvicorn", reason="no uvicorn (extra: serve)")
@@ -201,6 +207,14 @@ def test_rows_that_are_sampled_again_go_on_in_their_stream():
     assert "".join(choice["text"] for chunk in posted for choice in chunk["choices"]) == "abcd"
 
 
+def test_a_character_of_several_bytes_is_sent_once_it_is_whole():
+    job, posted = growing("né")
+    stream = Stream(job)
+    for text in ("n", "n\N{REPLACEMENT CHARACTER}", "né"):
+        stream.send([[seqgen.Sample(0, text, text != "né")]], text == "né")
+    assert [choice["text"] for chunk in posted for choice in chunk["choices"]] == ["n", "é"]
+
+
 def test_symbols_that_merge_with_the_prompt_are_not_counted_below_zero():
     sizes = np.array([3, 5])  # with the marks at both ends
     vocabulary = SimpleNamespace(frame_many=lambda texts: (None, sizes))
@@ -249,6 +263,24 @@ def test_the_log_probabilities_of_rows_include_their_end(client, tiny_run, label
             assert -sum(choice["logprobs"]["token_logprobs"]) == pytest.approx(
                 sum(score.nats_per_symbol[: len(row.text) + (not row.cut)]), abs=1e-9
             )
+
+
+def test_no_end_is_shown_beyond_the_tokens_that_were_asked_for(client):
+    answer = client.post(model="run", n=5, seed=1, max_tokens=4, length="4", logprobs=0)
+    for choice in answer["choices"]:
+        assert choice["finish_reason"] == "stop" and choice["logprobs"]["tokens"] == list(choice["text"])
+
+
+def test_a_row_that_cannot_be_scored_leaves_the_others_their_log_probabilities(tiny_run):
+    request = SimpleNamespace(logprobs=0, stops=(), echo=True)
+    served = ServedRun("run", tiny_run)
+    job = SimpleNamespace(request=request, served=served, conditions={}, prompts=[Prompt("", 0, 99, False)],
+                          max_tokens=None)  # fmt: skip
+    choices = choices_of(job, [[seqgen.Sample(0, "anna", False), seqgen.Sample(1, "\N{REPLACEMENT CHARACTER}", False)]])
+    assert choices[1]["logprobs"] is None
+    assert [-value for value in choices[0]["logprobs"]["token_logprobs"]] == list(
+        tiny_run.score("anna")[0].nats_per_symbol
+    )
 
 
 @pytest.mark.full
@@ -354,6 +386,16 @@ def test_rows_of_many_clients_are_those_of_each_alone(tiny_run, labelled, n_clie
     assert float(counts["seqgen_batched_requests_total"]) > float(counts["seqgen_batches_total"])
 
 
+@pytest.mark.parametrize("limit", ["rows_together", "symbols"])
+def test_no_more_rows_start_together_than_the_limits_allow(tiny_run, limit):
+    limits = {limit: 1 if limit == "rows_together" else tiny_run.settings.max_length}
+    with serving(tiny_run, together_s=0.05, **limits) as client:
+        with concurrent.futures.ThreadPoolExecutor(3) as threads:
+            assert all(threads.map(lambda seed: Client(client.port).texts(n=1, seed=seed), range(3)))
+        metrics = client.call("GET", "/metrics")[2].decode()
+    assert "\nseqgen_batches_total 3\n" in metrics and "\nseqgen_batched_requests_total 3\n" in metrics
+
+
 # -- limits, keys, and clients that go away
 
 
@@ -384,6 +426,15 @@ def test_the_time_limit_and_the_queue(long_text):
             found = list(threads.map(ask, range(8)))
         assert set(found) == {429, 503}
         assert client.texts(max_tokens=5, seed=1) == plain(long_text, seed=1, max_length=5)
+
+
+def test_a_queue_holds_as_many_requests_as_its_limit():
+    worker = Worker(replace(Limits(), queue=2), Metrics(print))
+    for _ in range(2):
+        worker.submit(SimpleNamespace())
+    with pytest.raises(ApiError, match="the queue of 2 is full") as caught:
+        worker.submit(SimpleNamespace())
+    assert caught.value.status == 429 and worker.n_waiting == 2
 
 
 def test_a_body_that_does_not_arrive(tiny_run):
@@ -546,6 +597,14 @@ def test_paths_and_methods_that_are_not_there(client):
     assert client.get("/v1/completions", 405)["error"]["type"] == "invalid_request_error"
     for path in ("/docs", "/openapi.json", "/redoc", "/../serving.py", "/%2e%2e/command.py"):
         assert client.call("GET", path)[0] == 404
+
+
+def test_strangers_make_no_names_of_counters(client):
+    for path in ("/of-a-stranger", "/v1/models/of-a-stranger"):
+        client.get(path, 404)
+    metrics = client.call("GET", "/metrics")[2].decode()
+    assert "of-a-stranger" not in metrics
+    assert '{path="other",status="404"}' in metrics and '{path="/v1/models/{name}",status="404"}' in metrics
 
 
 @pytest.mark.parametrize(
