@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
 import pytest
 
@@ -18,9 +20,16 @@ from seqgen.errors import BadOption, CorpusError, DiskError, Diverged, UnknownNa
 
 pytest.importorskip("optuna", reason="no optuna (extra: tune)")
 
+from seqgen.pytest_plugin import load_plugins
+from seqgen.registry import Entry
 from seqgen.testing.exercise import printed
+from seqgen.training import evaluator
 from seqgen_tune.plot import _draw_setting
+from seqgen_tune.results import TrialResult, TuneResult, so_far
 from seqgen_tune.runner import tune
+from seqgen_tune.sampling import N_PARTS
+from seqgen_tune.study import StudyFolder
+from seqgen_tune.worker import train_next
 
 QUICK = {"steps": 40, "split": "60/20/20", "cell": "vanilla", "hidden": 6, "blend": "none", "batch_size": 16}
 FLAGS = [word for name, value in QUICK.items() for word in (f"--{name.replace('_', '-')}", value)]
@@ -46,6 +55,10 @@ def plugin(tmp_path):
     path.write_text(PLUGIN)
     yield path
     sys.modules.pop("tunecells", None)
+
+
+def _exit():
+    raise BrokenExecutor("the worker was killed")
 
 
 def of(result):
@@ -148,6 +161,61 @@ def test_the_first_trial_is_what_would_be_trained_without_a_search(words, in_tmp
     assert trial.values.pop("model.dropout") >= 0.2 > plan.settings.model.options["dropout"], "that is not in the space"
     lr = plan.settings.train.lr
     assert trial.values == {"cell": "lstm", "train.lr": lr, "model.layers": 1, "cell.peepholes": "false"}
+
+
+def test_trials_are_compared_on_all_held_out_records(in_tmp, monkeypatch):
+    monkeypatch.setattr(evaluator, "_SHARE", 1e-9)  # so that an evaluation sees one batch of records only
+    lines = ["".join(letters) for letters in itertools.product("abcdefghi", repeat=3)]
+    (in_tmp / "lines.txt").write_text("\n".join(lines))
+    result = tune(in_tmp / "lines.txt", ["lr=1e-3|1e-2"], trials=1,
+                  **{**QUICK, "steps": 3, "split": "40/60/0", "options": {"time_s": 600}})  # fmt: skip
+    run = seqgen.load(result.folder / "trial-0000")
+    assert "valid_symbols" in run.metrics[-1]
+    assert result.trials[0].bits_per_char == pytest.approx(seqgen.measure.held_out_loss(run, "valid").bits_per_char)
+
+
+def test_a_trial_that_was_trained_to_its_end_cannot_be_pruned(words, in_tmp):
+    result = tune(words, SPACE, trials=1, **{**QUICK, "steps": 4, "options": {"eval_every": 1}})
+    study = StudyFolder(seqgen.WorkFolder(result.folder))
+    (trial,) = study.trials()
+    assert trial.intermediate_values and max(trial.intermediate_values) < N_PARTS
+
+
+def test_a_trial_on_a_corpus_that_has_changed_meanwhile_fails(words, in_tmp):
+    folder = tune(words, SPACE, time=1e-6, **{**QUICK, "steps": 2}).folder  # over before the first trial
+    words.write_text(words.read_text() + "another\n")
+    assert train_next(str(folder), 1) == 0
+    (last,) = so_far(StudyFolder(seqgen.WorkFolder(folder))).trials
+    assert last.state == "failed" and "has changed since the study began" in last.problem
+
+
+def test_a_trial_whose_result_was_known_is_not_ranked_again(tmp_path):
+    trials = [
+        TrialResult(number, "finished", bits, {}, same_as=same)
+        for number, bits, same in ((0, 2.0, None), (1, 2.0, 0), (2, 1.5, None))
+    ]
+    assert [one.number for one in TuneResult(tmp_path, "words", (), trials).ranked] == [2, 0]
+
+
+@pytest.mark.full
+def test_only_workers_that_are_lost_in_a_row_end_a_study(words, in_tmp):
+    """Here each task gets one worker after another until none is left to lose it; the second and fifth are done."""
+    lost = iter([True, True, True, False, True, True, True, True, True, True, False])
+
+    class Losing(ThreadPoolExecutor):
+        def submit(self, function, *given):
+            if next(lost):
+                return super().submit(_exit)
+            future = Future()
+            future.set_result(function(*given))
+            return future
+
+    warned = []
+    plugins = load_plugins([], installed=True)
+    plugins.registry.add(Entry("mine", seqgen.ExecutorSpec(name="losing", summary="s", load=Losing), "mine", "1"))
+    result = tune(words, SPACE, trials=2, on="losing", plugins=plugins, warn=warned.append, **{**QUICK, "steps": 2})
+    assert result.counts == "2 trials: 2 finished"
+    assert sum("lost its worker 3 times" in line for line in warned) == 1, "a warning is passed on once"
 
 
 def test_settings_that_are_named_like_results_keep_their_columns(words, in_tmp):
