@@ -280,6 +280,18 @@ def test_one_long_text(words, in_tmp):
     assert result.counts["xz"] > 0 and row["under_best_count"] < 0
 
 
+def test_a_run_whose_held_out_loss_is_not_finite_has_failed(words, in_tmp):
+    """Its cell breaks on what only the test part has, a record of many symbols."""
+    breaking = "p_BP * torch.where(h_BH < 30, 1, torch.nan), h_BH + 1"  # its state counts the steps
+    plain = "p_BP * 1e30 * 1e30 if self.training else p_BP, h_BH"
+    assert plain in PLUGIN
+    (in_tmp / "short.py").write_text(PLUGIN.replace(plain, breaking))
+    (in_tmp / "test.txt").write_text("anna" * 10 + "\n")
+    result = bench(words, "wild", part="test", test=in_tmp / "test.txt", plugins=[in_tmp / "short.py"],
+                   **{**QUICK, "seeds": 1, "steps": 2, "split": None})  # fmt: skip
+    assert result.runs == [] and "its test part has nan bits per character" in result.problems["wild"]
+
+
 def test_counts_are_those_of_an_evaluation(tiny_run):
     figures, counts = tiny_run.evaluate(0), measure.count_bits_per_char(measure.read_corpus(tiny_run), "test")
     order = figures["baseline_kneser_ney_order"]

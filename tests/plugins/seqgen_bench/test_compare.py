@@ -202,3 +202,15 @@ def test_of_a_blend_the_loss_of_its_network_is_shown_too(words, in_tmp, cli):
     shown = [line.split() for line in cli("compare", "blended", "alone", "-n", 0).out.splitlines()]
     bits = f"{rows['alone']['validation_bits_per_char']:.3f}"  # of the network alone, and of the run
     assert any(cells[:1] == ["alone"] and cells[1:3] == [bits, bits] for cells in shown), shown
+
+
+@pytest.mark.parametrize("checkpoint", ["best", "latest"])
+def test_the_loss_of_a_network_alone_is_that_of_the_step_in_use(checkpoint, words, in_tmp):
+    settings = {"cell": "vanilla", "hidden": 16, "steps": 20, "lr": 0.3, "options": {"eval_every": 5, "samples": 0}}
+    blended = seqgen.train(words, blend="ngram", out="blended", **settings)
+    seqgen.train(words, blend="none", out="alone", **{**settings, "steps": 1})
+    rows = {row["run"]: row for row in compare(["blended", "alone"], n=0, checkpoint=checkpoint).rows}
+    logged = {line["step"]: line["valid_network_bits_per_char"] for line in blended.metrics}
+    step = seqgen.load("blended", checkpoint=checkpoint).state["step"]
+    assert (step == 20) == (checkpoint == "latest"), "it learned too much in the end"
+    assert rows["blended"]["network_bits_per_char"] == logged[step]
