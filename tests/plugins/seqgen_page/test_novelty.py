@@ -49,8 +49,9 @@ def test_records_are_found_and_others_seldom():
     assert facts["records"] == len(set(records)) and len(bits) < 2 * len(records)
 
 
-def test_texts_are_compared_in_normal_form():
-    bits, facts = bloom_filter(["é"])
+@pytest.mark.parametrize("record", ["é", "e\u0301"])
+def test_texts_are_compared_in_normal_form(record):
+    bits, facts = bloom_filter([record])
     assert known_in_page(bits, facts, ["e\u0301", "é", "e"]) == [True, True, False]
 
 
@@ -77,6 +78,19 @@ def test_records_are_compared_by_the_key_of_a_viewer(tiny_run, tmp_path):
     script.write_text("const viewer = { key: document.title };")
     with pytest.raises(seqgen.ExportRefused, match="document is not defined"):
         record_filter(tiny_run, viewer_of(None, str(script)))
+
+
+def test_without_a_key_records_are_known_in_their_canonical_form_too(tmp_path):
+    pytest.importorskip("seqgen_tunes")
+    path, tune = tmp_path / "tunes.jsonl", "M:6/8\nL:1/8\nK:D major\n|:AGA dfa|{}ec d3:|"
+    path.write_text("\n".join(json.dumps({"text": tune.format(note)}) for note in "ABcdefg"))
+    run = seqgen.train(path, domain="abc", cell="vanilla", hidden=4, steps=1, blend="none", split="none",
+                       out=tmp_path / "run", options={"samples": 0})  # fmt: skip
+    bits, facts = record_filter(run, viewer_of("seqgen_tunes:abc", "none"))
+    other = run.canonical(tune.format("A"))
+    assert not facts["keyed"] and facts["note"] and other != tune.format("A")
+    texts = [tune.format("A"), other, run.canonical(tune.format("a"))]
+    assert known_in_page(bits, facts, texts) == [True, True, False]
 
 
 @pytest.mark.full

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import html
 import itertools
@@ -27,7 +28,7 @@ from seqgen.errors import ExportRefused
 from seqgen.model import RecurrentModel
 from seqgen.tokenizers import Vocabulary
 from seqgen_page import compiler, packing
-from seqgen_page.comparison import Expected, compared, find_node, page_results
+from seqgen_page.comparison import Expected, compared, find_node, lost_bits, page_results
 from seqgen_page.document import document
 from seqgen_page.texts import text_facts
 
@@ -171,6 +172,21 @@ def test_rounded_weights_say_what_they_cost(weights, tiny_run, tmp_path, page):
     assert 0 <= float(re.search(r"cost (?:less than )?(\S+) bits", cost)[1]) < 0.1
     assert weights == "int8" or "less than 0.0001 bits" in cost
     assert len(element(tmp_path / "page.html", "arrays")) < len(element(page, "arrays"))
+
+
+def test_the_cost_of_other_weights_is_their_divergence_in_bits(tiny_run):
+    other, rows, symbols = copy.deepcopy(tiny_run.model), [[5, 6, 7], [4, 9]], exporting.symbols_of(tiny_run)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(0.5)
+
+    def predicted(model):
+        logits_NV = torch.cat([*exporting.replayed(model, rows)]).double()
+        return torch.distributions.Categorical(logits=logits_NV[:, 2:])  # the end, and all symbols
+
+    nats = torch.distributions.kl_divergence(predicted(tiny_run.model), predicted(other)).mean()
+    assert symbols.offset == 3 and symbols.ends and nats > 0.01
+    assert lost_bits(tiny_run.model, other, symbols, rows) == pytest.approx(float(nats) / math.log(2))
 
 
 @pytest.mark.full
@@ -401,6 +417,18 @@ class Unknown(Odd):
     def step(self, p_BP, state):
         y, state = super().step(p_BP, state)
         return torch.special.i0e(y), state
+
+
+@needs_node
+@pytest.mark.full
+def test_a_page_whose_numbers_are_not_finite_differs(tmp_path):
+    model, rows = model_of(Odd), [[5, 6, 7]]
+    wanted = exporting.replayed(model, rows)[0].tolist()
+    with torch.no_grad():
+        next(model.parameters()).fill_(math.nan)
+    page_of(model, tmp_path / "page.html")
+    expected = Expected(rows, [wanted], [], [], rows, symbols=None)
+    assert math.isnan(compared(tmp_path / "page.html", None, exporting.one_step(model), expected)[0])
 
 
 @needs_node
