@@ -81,6 +81,16 @@ def test_files_that_are_not_plain_text_are_parts_as_a_whole(in_tmp):
     assert files_of(load_file(path="d.txt", layout="stream")) != [] and files_of(["anna"]) == []
 
 
+def test_a_packed_file_is_a_part_as_a_whole_however_large_it_is(in_tmp):
+    lines = [f"{number * 7919 % 10_007}" for number in range(2000)]
+    Path("a.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    Path("b.txt").write_text("anna\n")
+    files = files_of(load_file(path=["a.txt.gz", "b.txt"]))
+    found = divide(files, 1, 200)
+    assert found == [[[0, 0, -1]], [[1, 0, -1]]]
+    assert [record.text for part in found for record in PartOfCorpus(files, part)] == [*lines, "anna"]
+
+
 def test_distinct_texts_are_estimated_alike_in_parts(monkeypatch):
     monkeypatch.setattr(importlib.import_module("seqgen.corpus.survey"), "_MAX_KEPT", 100)
     texts = [str(n * n % 7001) for n in range(9000)]

@@ -12,6 +12,7 @@ import sys
 import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from seqgen.corpus import TextFile, get_source_files, get_stamp, load_file
 from seqgen.corpus.json_array import JsonArray
 from seqgen.corpus.opening import unmarked_encoding
 from seqgen.corpus.places import absolute, find_places, title_of
+from seqgen.corpus.tables import Columns, Table
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
 from seqgen.files import spool
 
@@ -269,6 +271,29 @@ def test_without_a_package_for_zstandard_the_extra_is_named(in_tmp, cli, monkeyp
     assert refused.code == 2 and "a Zstandard file needs the extra 'zstd': pip install" in refused.err
 
 
+OTHERWISE = {
+    "path": Path("b.csv"), "label": "f", "split": "valid", "max_line_chars": 7, "encoding": "latin-1",
+    "encoding_errors": "skip", "long_lines": "skip", "strip": True, "normalize": "NFC",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(TextFile) if field.compare])
+def test_a_file_that_is_read_otherwise_has_another_stamp(data, monkeypatch, name):
+    monkeypatch.chdir(data)
+    file = TextFile(Path("a.txt"))
+    assert replace(file, **{name: OTHERWISE[name]}).stamp() != file.stamp() == TextFile(Path("a.txt")).stamp()
+
+
+COLUMNS_OTHERWISE = {"text": "kind", "label": "kind", "text_fields": ("text", "kind")}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Columns)])
+def test_a_table_with_other_columns_has_another_stamp(data, name):
+    table = Table(TextFile(data / "b.csv"), "csv")
+    assert replace(table, columns=Columns(**{name: COLUMNS_OTHERWISE[name]})).stamp() != table.stamp()
+    assert replace(table, form="tsv").stamp() != table.stamp()
+
+
 def test_a_change_of_any_member_is_noticed(data):
     archive = zipped(data, data.parent / "all.zip")
     for path in (data, archive, data / "**" / "*"):
@@ -433,6 +458,14 @@ def test_a_value_nested_too_deeply_is_named(in_tmp):
     Path("a.json").write_text(f'["a",\n{{"b": {"[" * 101}{"]" * 101}}}]')
     with pytest.raises(CorpusError, match="line 2: a value is nested more than 100 levels deep"):
         texts("a.json")
+
+
+def test_a_value_of_a_line_that_is_nested_too_deeply_is_named(in_tmp):
+    Path("a.jsonl").write_text(f'"a"\n{{"text": "b", "c": {"[" * 101}{"]" * 101}}}\n')
+    with pytest.raises(CorpusError, match="line 2: a value is nested more than 100 levels deep"):
+        texts("a.jsonl")
+    Path("a.jsonl").write_text(f'{{"text": "b", "c": [{"[], " * 200}[]]}}\n')
+    assert texts("a.jsonl") == ["b"]
 
 
 @pytest.mark.full

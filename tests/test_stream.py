@@ -239,6 +239,11 @@ def test_the_state_reaches_over_windows(tmp_path):
     assert run.metrics[-1]["valid_bits_per_char"] < 0.4
 
 
+def test_records_of_different_parts_are_not_joined_into_one_piece():
+    records = [Record("a", split="train"), Record("b", split="train"), Record("c", split="valid")]
+    assert list(ConcatenatedRecords(records)) == [Record("a\nb\n", split="train"), Record("c\n", split="valid")]
+
+
 def test_files_and_records_as_one_text(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("\ufeffone\r\n\r\ntwo\rthree".encode())

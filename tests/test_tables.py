@@ -15,6 +15,7 @@ import seqgen
 from seqgen.api.corpora import open_corpus
 from seqgen.corpus import load_file
 from seqgen.corpus.corpus import get_counts
+from seqgen.corpus.readers import REPLACED
 from seqgen.errors import BadOption, CorpusError, UsageError
 from seqgen.registry import Entry
 
@@ -181,6 +182,13 @@ def test_a_json_file_holds_an_array_or_an_object_per_line(tmp_path, text):
     assert [record.text for record in records(tmp_path / "rows.json")] == ["anna"]
     (tmp_path / "rows.json").write_text('{"name": "anna"}\n')
     assert [record.text for record in records(tmp_path / "rows.json")] == ["anna"]
+
+
+def test_what_was_replaced_in_an_array_is_counted(tmp_path):
+    (tmp_path / "rows.json").write_bytes(b'[{"name": "ann\xff"}, {"name": "ben"}]')
+    source = load_file(path=str(tmp_path / "rows.json"), encoding_errors="replace")
+    assert [record.text for record in source] == ["ann\N{REPLACEMENT CHARACTER}", "ben"]
+    assert get_counts(source) == {REPLACED: 1}
 
 
 def test_names_of_fields_can_be_told_apart_and_rows_without_label_are_counted(tmp_path):
