@@ -14,6 +14,7 @@ import warnings
 import pytest
 
 import seqgen
+from resuming import Stopper
 from seqgen.render.progress import in_ipython
 
 QUICK = {"cell": "vanilla", "hidden": 4, "steps": 20, "split": "80/10/10", "options": {"eval_every": 10}}
@@ -110,6 +111,18 @@ def test_an_interrupted_training_carries_its_run(words, in_tmp, often):
     run = caught.value.run
     assert isinstance(run, seqgen.Run) and run.state["step"] == 6 and len(run.sample(3)) == 3
     assert seqgen.resume(run.path).state["step"] == 20
+
+
+def test_the_speed_of_a_resumed_run_is_that_since_it_was_resumed(words, in_tmp, often):
+    with pytest.raises(seqgen.Interrupted) as stopped:
+        seqgen.train(words, **QUICK, out="run", listener=Stopper(10))
+    before_s = stopped.value.run.folder.latest_state()["elapsed_s"]
+    events = []
+    seqgen.resume("run", listener=lambda folder, event: events.append(event))
+    found = [event for event in events if isinstance(event, seqgen.events.Progress)]
+    assert len(found) > 3
+    for one in found:
+        assert one.tokens_per_s == pytest.approx(one.n_targets / (one.elapsed_s - before_s))
 
 
 def test_a_listener_stops_a_training_by_a_keyboard_interrupt(words, in_tmp, often):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import random
 import time
@@ -123,6 +124,16 @@ def test_an_evaluation_uses_as_many_records_as_the_time_allows(tmp_path, layout)
     kinds = [type(event) for event in seen.events]
     reports = [at for at, kind in enumerate(kinds) if kind is training.Report]
     assert reports and all(kinds[at - 1] is training.Evaluating for at in reports)
+
+
+def test_the_symbols_of_the_records_that_were_evaluated_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluator, "_SHARE", 1e-9)  # so that an evaluation sees one batch of records only
+    lines = ["".join(letters) for letters in itertools.product("abcdefghi", repeat=3)]
+    (tmp_path / "lines.txt").write_text("\n".join(lines))
+    run = seqgen.train(tmp_path / "lines.txt", time=600, steps=1, hidden=8, split="40/60/0", blend="none",
+                       out=tmp_path / "run", options={"train.samples": 0})  # fmt: skip
+    assert run.state["eval_records"] == 256  # each of four symbols, in batches of about as many records
+    assert 256 * 3 < run.metrics[-1]["valid_symbols"] <= 256 * 4 and run.metrics[-1]["valid_symbols"] % 4 == 0
 
 
 def test_without_a_limit_all_records_are_evaluated(tmp_path):

@@ -219,6 +219,22 @@ def test_a_refused_step_changes_nothing(fused):
     assert all((one != other).all() for one, other in zip(numbers(layer), before, strict=True))
 
 
+class OfShortWords(Fragile):
+    """Its outputs are not finite in a batch with a long record."""
+
+    def noise(self, p_BTP):
+        return p_BTP * (math.nan if self.training and p_BTP.shape[1] > 20 else 1.0)
+
+
+def test_the_records_of_the_batch_that_was_not_finite_are_named(words, tmp_path):
+    words.write_text("\n".join([*WORDS, "anna" * 6]))
+    plugins = plugins_with(seqgen.CellSpec(name="short", summary="s", load=OfShortWords))
+    with pytest.raises(Diverged, match="its batch: records of the corpus") as caught:
+        seqgen.train(words, cell="short", hidden=4, batch_size=4, steps=10, split="none", plugins=plugins,
+                     options={"samples": 0, "blend": "none"}, out=tmp_path / "run")  # fmt: skip
+    assert caught.value.batch_indices == (len(WORDS),), "records of about the same length make a batch"
+
+
 @pytest.mark.parametrize("bad", [{8}, {13}, {33}, {34}, {41}, {61}])
 def test_a_run_with_one_bad_batch_ends_at_it(words, tmp_path, bad):
     """For every position between two readings; the first batch is the trial before the run."""

@@ -116,7 +116,25 @@ def test_evaluations_are_about_twenty():
     assert schedule(steps=2000, eval_every=7).eval_every() == 7 and schedule(time_s=9).eval_every() == 250
 
 
+def test_evaluations_of_a_run_with_a_time_limit_are_at_most_250_steps_apart():
+    assert schedule(steps=100_000).eval_every() == 5000
+    assert schedule(steps=100_000, time_s=9).eval_every() == 250
+    assert schedule(steps=2000, time_s=9).eval_every() == 100
+
+
+def test_the_progress_of_a_refit_is_its_share_of_the_steps_to_its_end():
+    refit = Schedule(TrainSettings(steps=100), 10, stop_step=40)
+    assert refit.progress(10, 1.0) == 0.25 and refit.progress(41, 1.0) == 1.0 and refit.share(10, 1.0) == 0.1
+
+
 # -- runs
+
+
+def test_each_evaluation_reports_the_training_loss_since_the_last_one(tiny_run):
+    """A character is a symbol, and so is the end of a record."""
+    losses = [row["train_loss_nats"] / math.log(2) for row in tiny_run.metrics]
+    assert len(losses) == 3
+    assert [row["train_bits_per_char"] for row in tiny_run.metrics] == pytest.approx(losses)
 
 
 @pytest.mark.promise("R1")
