@@ -31,6 +31,7 @@ from seqgen.counting import (
     most_symbols,
     scored_nats,
 )
+from seqgen.counting import gate as sum_gate
 from seqgen.counting.log_linear import as_gate
 from seqgen.model import RecurrentModel, make_stepper
 from seqgen.testing import check_model
@@ -592,6 +593,31 @@ def test_a_gate_trusts_the_one_that_is_always_better(better):
     observed = Observed(some.rest_N + 2.0 * better, some.rest_N, some.features_NF, some.record_N)
     best = np.maximum(observed.part_N, observed.rest_N)
     assert mixed_nats(observed, fit_share(observed)).mean() < -best.mean() + 0.05
+
+
+def of_one_share(some):
+    """The symbols with a gate that sees nothing, so that all symbols of a fit have one score."""
+    constant_F = np.arange(N_SUM_FEATURES) == N_SUM_FEATURES - 1
+    return replace(some, features_NF=some.features_NF * constant_F)
+
+
+def test_of_many_records_each_fold_has_a_gate_of_the_others(monkeypatch):
+    monkeypatch.setattr(sum_gate, "_MAX_SYMBOLS", 500)
+    observed = of_one_share(simulated(2000))  # 200 records, of which one in four is fitted to
+    weights_F, score_N = cross_fitted(observed)
+    fitted_N = observed.record_N % 4 == 0
+    assert len(set(score_N[~fitted_N])) == 1 and score_N[~fitted_N][0] == pytest.approx(weights_F[-1])
+    for fold in range(4):
+        inside_N = fitted_N & (observed.record_N // 4 % 4 == fold)
+        others_F = fit_share(observed.take(fitted_N & ~inside_N), weights_F)
+        assert len(set(score_N[inside_N])) == 1 and score_N[inside_N][0] == pytest.approx(others_F[-1])
+
+
+def test_of_few_long_records_some_symbols_are_fitted_to(monkeypatch):
+    monkeypatch.setattr(sum_gate, "_MAX_SYMBOLS", 500)
+    observed = of_one_share(simulated(2000, per_record=250))
+    weights_F, _ = cross_fitted(observed)
+    assert weights_F == pytest.approx(fit_share(observed.take(np.arange(2000) % 4 == 0)))
 
 
 def test_without_symbols_a_gate_mixes_half_and_half():

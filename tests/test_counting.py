@@ -6,6 +6,7 @@ import collections
 import itertools
 import math
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -263,6 +264,16 @@ def test_texts_are_records_of_characters():
 def test_equal_records_may_be_as_many_as_fill_an_integer(times):
     records = records_of_texts(["ab"] * times + ["b"], "ab", ends=True)
     assert records.weight_S.tolist() == [times] * 4 + [1] * 3
+
+
+def test_a_gram_may_occur_more_often_than_an_integer_of_32_bits_can_say():
+    records = records_of_texts(["aa"], "a", ends=True)
+    many = replace(records, weight_S=np.full(4, 1 << 30, dtype=np.int32))
+    _, letters = itertools.islice(kneser_ney.number_grams(many), 2)
+    assert sorted(letters.raw_G.tolist()) == [0, 1 << 30, 1 << 31]  # of the mark, the end and "a"
+    for more in (0, 1):  # as few bytes as all occurrences need
+        weights = np.array([(1 << 31) - 4, 1, 1, 1 + more])
+        assert replace(records, weight_S=weights).count_type == (np.int64 if more else np.int32)
 
 
 def test_conditions_are_not_counted():
