@@ -101,4 +101,6 @@ def test_the_tail_of_a_binomial_is_its_sum():
     for hits in range(7):
         direct = sum(math.comb(6, k) * 0.7**k * 0.3 ** (6 - k) for k in range(hits, 7))
         assert binomial_tail(hits, 6, 0.7) == pytest.approx(direct)
+    assert [binomial_tail(hits, 3, 1.0) for hits in (0, 3, 4)] == [1, 1, 0]
+    assert [binomial_tail(hits, 3, 0.0) for hits in (0, 1)] == [1, 0]
     assert binomial_tail(480, 500, 0.9) < 1e-5 and binomial_tail(450, 500, 0.9) > 0.4

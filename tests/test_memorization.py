@@ -135,6 +135,15 @@ def test_training_records_are_not_held_out_though_not_all_are_looked_at(tmp_path
     assert held_out == [30, 30]  # ten of them of the validation part
 
 
+@pytest.mark.parametrize("n_held_out", [9, 10])
+def test_fewer_than_ten_held_out_records_say_nothing_of_copies(n_held_out, tmp_path, monkeypatch):
+    monkeypatch.setattr(copying, "_LEAST_SHARE", 0.0)
+    (tmp_path / "four.txt").write_text("\n".join(PAIRS[200:204]) + "\n")
+    held_out = PAIRS[130 : 126 + n_held_out]
+    figures = evaluated_parts(tmp_path, str(n_held_out), held_out, valid=tmp_path / "four.txt")
+    assert ("copies_ratio" in figures) == (n_held_out == 10)
+
+
 def test_records_are_as_probable_as_without_their_conditions(tmp_path, monkeypatch):
     """Since samples have none."""
     table, seen = tmp_path / "table.csv", {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import subprocess
 import sys
 
@@ -43,6 +44,14 @@ def test_without_a_test_part_percentiles_use_validation_records(words, tmp_path)
     )
     run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, split="none", out=tmp_path / "b")
     assert run.reference_scores() is None
+
+
+def test_more_symbols_than_there_are_cannot_be_asked_for(tiny_run):
+    (score,) = tiny_run.score("an", top=10_000)
+    known = {tiny_run.vocabulary.decode([index]) for index in range(3, tiny_run.vocabulary.size)} | {""}
+    for candidates in score.top:
+        assert {one.text for one in candidates} == known and len(candidates) == len(known)
+        assert sum(math.exp(-one.nats) for one in candidates) == pytest.approx(1)
 
 
 def test_lines_for_programs(cli, tiny_run):

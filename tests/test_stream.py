@@ -17,10 +17,10 @@ from seqgen.batches import Stream, StreamFeed, encode_stream, evaluation_windows
 from seqgen.corpus import ConcatenatedRecords, Record, Splitter, TextFile
 from seqgen.corpus.file import LongText
 from seqgen.errors import UsageError
-from seqgen.evaluation import carried_nats, held_out_loss, penalty
+from seqgen.evaluation import carried_nats, held_out_loss, penalty, record_losses
 from seqgen.model import RecurrentModel
 from seqgen.states import list_leaves, map_state
-from seqgen.tokenizers import BOS, EOS, CharTokenizer, Vocabulary
+from seqgen.tokenizers import BOS, EOS, ByteTokenizer, CharTokenizer, Vocabulary
 from seqgen.training.manual_backward import loss_and_gradients
 
 TEXT = "the cat sat on the mat.\n\nthe dog sat on the log.\n" * 40
@@ -237,6 +237,18 @@ def test_the_state_reaches_over_windows(tmp_path):
         options={"window": 1}, out=tmp_path / "run",
     )  # fmt: skip
     assert run.metrics[-1]["valid_bits_per_char"] < 0.4
+
+
+def test_a_character_that_two_windows_share_is_counted_once():
+    """A window of bytes ends within one, and both of its parts are shown as something."""
+    vocabulary, text = Vocabulary(ByteTokenizer(), ends=False), "ä€𝄞" * 800
+    part = encode_stream([Record(text)], len(text), vocabulary, Splitter((1.0, 0.0, 0.0)))["train"]
+    (entry,) = [entry for entry in registered("cell") if entry.spec.name == "vanilla"]
+    model = RecurrentModel(vocabulary.size, entry.load(), hidden=4, embedding=3)
+    losses = record_losses(model, part, vocabulary, penalty(vocabulary))
+    assert len(losses.chars_N) > 10 and losses.chars_N.sum() == pytest.approx(len(text))
+    whole = held_out_loss(model, part, penalty(vocabulary))
+    assert losses.bits_per_char == pytest.approx(whole.bits_per_char, rel=1e-5)
 
 
 def test_records_of_different_parts_are_not_joined_into_one_piece():
