@@ -18,7 +18,7 @@ from seqgen.config import SampleConfig
 from seqgen.counting import N_FEATURES, Blend, count_records, dense_table, records_of_rows
 from seqgen.errors import Diverged, UsageError
 from seqgen.sampling import Sampler, conditional, find_way, look_ahead
-from seqgen.sampling.bound import LEAST_KEPT, MAX_ABOVE, fit_any_bound, fit_bound, heaviest, recovery
+from seqgen.sampling.bound import LEAST_KEPT, MAX_ABOVE, fit_any_bound, fit_bound, heaviest, recovery, with_trial
 from seqgen.sampling.contexts import Contexts
 from seqgen.sampling.corrected import LookAheadSampler
 from seqgen.sampling.look_ahead import POWERS_OF_STATES, LookAhead
@@ -350,6 +350,18 @@ def test_very_improbable_ends_are_reached():
     assert np.isfinite(log_weights_W).all()
 
 
+def test_ends_are_reached_that_are_farther_than_the_nearest_ones_need_to_settle():
+    """The probability to come nearer by a symbol is soon below the smallest double."""
+    of = make(CharTokenizer("abc"), seed=3, hidden=4)
+    probs_DV = np.zeros((1, of[1].size))
+    probs_DV[0, [EOS, *of[1].encode("abc")]] = 1, 1e-9, 1e-15, 1e-9
+    contexts = Contexts(probs_DV / probs_DV.sum(), np.zeros((1, of[1].size), dtype=np.int64), 0)
+    one = with_look_ahead(of, contexts, max_length=60, contains="b" * 40)
+    log_weights_W, _, rows = one.weighted(0, 32)
+    assert all("b" * 40 in row.text for row in rows)
+    assert np.isfinite(log_weights_W).all()
+
+
 @pytest.mark.full
 @settings(max_examples=100, deadline=None)
 @given(regexes(sorted({*"".join(NAMES)})))
@@ -467,6 +479,15 @@ def test_the_share_that_a_trial_may_have_missed_is_told(letters):
     assert few >= 1 / 64 and many < few / 8
 
 
+def test_the_share_above_a_bound_includes_that_of_the_heaviest_trial_row():
+    """It stands for heavier rows that the trial has not met."""
+    equal = np.zeros(50)
+    bound = fit_any_bound(equal)
+    found = with_trial(bound, equal, equal)
+    assert bound.above == pytest.approx(0) and found.above == pytest.approx(1 / 50)
+    assert found.recovery == math.log(2)
+
+
 # -- bounds
 
 
@@ -537,6 +558,15 @@ def test_the_mean_is_over_the_contexts_of_a_state_by_how_often_they_occur(letter
         log_h_P, np.array([True, False, True, True, False]), np.array([3.0, 1.0, 9.0, 1.0, 2.0])
     )
     assert means.exp().tolist() == pytest.approx([0.15, 0.5, 0.0, 1.0])
+
+
+def test_trial_rows_count_once(letters, monkeypatch):
+    of, _, graph = letters
+    monkeypatch.setattr(look_ahead, "_MAX_ENTRIES", 8)  # so that free rows have to do
+    one = sampler(of, max_length=12, contains="bcbcb")
+    trial = one.as_rejection_sampler(conditional.PILOT_SEED).take(conditional.PILOT)
+    way = find_way(one, graph)
+    assert 0 < way.n_kept == sum(map(one.satisfies, trial)) and way.n_tried == conditional.PILOT
 
 
 def test_frequent_rows_are_not_corrected(letters):

@@ -1,5 +1,6 @@
 """Row filters, guidance, the repetition penalty, and their options."""
 
+import itertools
 import json
 import math
 import sys
@@ -9,6 +10,7 @@ import torch
 
 import seqgen
 from seqgen.errors import BadOption, MissingExtra, TooFewRows, UsageError
+from seqgen.sampling.filters import RowFilter, filter_rows
 from seqgen.sampling.processors import repetition_penalty
 from test_constraints import CORPORA, sampler
 
@@ -39,6 +41,13 @@ def test_filters_yield_the_requested_number_of_rows(tiny_run):
         near = min(distance(text, record) for record in training) < 2
         assert (number in kept) == (not near and text not in seen)
         seen |= {text} if number in kept else set()
+
+
+def test_for_one_row_as_many_are_examined_as_for_a_hundred():
+    none = RowFilter(lambda text: seqgen.Verdict(False, "no"), valid=True)
+    for n, n_examined in ((1, "20,000"), (101, "20,200")):
+        with pytest.raises(TooFewRows, match=f"only 0 among {n_examined} sampled"):
+            list(filter_rows(itertools.repeat(seqgen.Sample(0, "a", False)), n, none))
 
 
 def test_filtered_rows_do_not_depend_on_n_or_the_batch_size(tiny_run):
