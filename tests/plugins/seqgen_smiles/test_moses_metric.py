@@ -62,6 +62,12 @@ def test_uniqueness_is_of_the_first_valid_ones():
     assert Moses(jobs=1, most=100)(texts, RINGS, []) == {"valid": 0.0}
 
 
+@pytest.mark.parametrize("n", [999, 1000])
+def test_uniqueness_is_given_of_enough_samples_however_many_are_valid(n):
+    figures = Moses(jobs=1, properties=False)(["no molecule"] * (n - 4) + ["CCO", "OCC", "CCN", "CC"], [], [])
+    assert figures.get("unique@1k") == (3 / 4 if n == 1000 else None)
+
+
 def test_nothing_to_judge(plain):
     assert plain([], [], []) == {} and plain(["x"], ["CC"], ["CC"]) == {"valid": 0.0}
     assert set(plain(["CC"], [], [])) == {"valid", "IntDiv", "IntDiv2"}

@@ -193,6 +193,18 @@ def test_figures():
     assert metric()(samples, samples, [])["degrees cosine"] == pytest.approx(1)
 
 
+def test_a_run_of_notes_that_is_the_whole_tune_is_looked_for():
+    tune = "M:2/4\nL:1/8\nK:C\nCDEF|"
+    figures = metric(pattern=4, phrase=5)([tune], [], [tune])
+    assert figures["copied, 4 notes"] == 1 and figures["copied, 5 notes"] == 0
+
+
+def test_degrees_do_not_depend_on_the_key():
+    tune, higher = "M:2/4\nL:1/8\nK:C\nCDEF|GFED|C4|", "M:2/4\nL:1/8\nK:D\nDEFG|AGFE|D4|"
+    assert metric()([higher], [tune], [])["degrees cosine"] == pytest.approx(1)
+    assert metric()([higher.replace("K:D", "K:A")], [tune], [])["degrees cosine"] < 0.9
+
+
 def test_copying_is_found_in_another_key():
     tune, higher = "M:2/4\nL:1/8\nK:C\nCDEF|GFED|C4|", "M:2/4\nL:1/8\nK:D\nDEFG|AGFE|D4|"
     assert metric()([higher], [], [tune])["copied, 8 notes"] == 1

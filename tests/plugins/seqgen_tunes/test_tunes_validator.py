@@ -44,6 +44,7 @@ BAD = [
         JIG.format("D|GAB cde|fga ba||de|gfe dcB|A3 G2|]"),
         "the two parts of bar 2 last 5/8 and 1/4, together not the 3/4",
     ),
+    (JIG.format("D|GAB cde|fga b||d|gfe dcB|A3 G2|]"), "the two parts of bar 2 last 1/2 and 1/8, together not the 3/4"),
     (JIG.format("D|GAB cde|fga bag||d|gfe dcB|A3 G|]"), "bar 5 lasts 1/2"),
     # header
     ("", "field M: is missing from the header"),
