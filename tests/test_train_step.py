@@ -77,6 +77,15 @@ def same(one, other):
     return all(torch.equal(tensor, twin) for tensor, twin in zip(one, other, strict=True))
 
 
+def test_a_state_of_more_parts_than_the_models_is_refused():
+    _, descent = descent_of(fragile(()), carries=True)
+    saved = {**descent.state(), "carried.0": torch.ones(6, 7)}
+    descent.load(saved)
+    assert torch.equal(descent.state()["carried.0"], torch.ones(6, 7))
+    with pytest.raises(RuntimeError, match="the state it carries has shapes"):
+        descent.load({**saved, "carried.1": torch.ones(6, 7)})
+
+
 # -- good steps
 
 

@@ -51,6 +51,21 @@ def test_adamw_is_torchs(fused):
         assert torch.allclose(one, other, rtol=1e-12, atol=1e-14)
 
 
+def test_a_fused_step_that_runs_out_of_memory_is_not_taken_in_another_way(monkeypatch):
+    layer = nn.Linear(3, 2)
+    optimizer = AdamW(layer.named_parameters(), 0.1, fused=True)
+    layer(torch.ones(1, 3)).sum().backward()
+    before = [parameter.detach().clone() for parameter in layer.parameters()]
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(AdamW, "_fused_step", staticmethod(full))
+    with pytest.raises(torch.OutOfMemoryError):
+        optimizer.step(1, 0.1)
+    assert all(map(torch.equal, layer.parameters(), before))
+
+
 def test_clipping():
     parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2, 2))]
     gradients = Gradients(parameters)
@@ -274,6 +289,18 @@ def test_a_changed_corpus_is_not_resumed(words, tmp_path):
         seqgen.resume(tmp_path / "r")
 
 
+def test_a_run_that_goes_on_with_a_changed_corpus_has_that_one(words, tmp_path):
+    with pytest.raises(Interrupted):
+        seqgen.train(words, **SMALL, cell="vanilla", steps=6, out=tmp_path / "r", listener=Stopper(1),
+                     options={"eval_every": 2})  # fmt: skip
+    before = seqgen.load(tmp_path / "r").settings.corpus
+    words.write_text(words.read_text() + "anna\n")
+    seqgen.resume(tmp_path / "r", allow_corpus_change=True)
+    run = seqgen.load(tmp_path / "r")
+    assert (run.settings.corpus.n_records, run.settings.corpus.before) == (41, (before.digest,))
+    assert run.where("anna")["anna"] != "new"  # it can be read again
+
+
 @pytest.mark.promise("R8")
 def test_one_run_one_trainer(words, tmp_path):
     run = seqgen.train(words, **SMALL, cell="vanilla", steps=2, out=tmp_path / "r")
@@ -347,18 +374,19 @@ def test_a_second_training_in_the_folder_is_refused_at_once(words, tmp_path):
         process.communicate()
 
 
-def test_a_change_of_torch_is_reported_when_resuming(words, tmp_path):
+@pytest.mark.parametrize("what", ["torch", "machine"])
+def test_a_change_of_torch_is_reported_when_resuming(what, words, tmp_path):
     with pytest.raises(Interrupted):
         seqgen.train(words, **SMALL, cell="vanilla", steps=4000, out=tmp_path / "r", listener=Stopper(1))
     for checkpoint in (tmp_path / "r" / "checkpoints").iterdir():
         shutil.rmtree(checkpoint)  # its manifest vouches for run.json, which is changed below
     data = json.loads((tmp_path / "r" / "run.json").read_text())
-    data["environment"]["torch"] = "1.0"
+    data["environment"][what] = "1.0"
     data["train"]["steps"] = 2
     (tmp_path / "r" / "run.json").write_text(json.dumps(data))
     said: list[str] = []
     seqgen.resume(tmp_path / "r", warn=said.append)
-    assert len(said) == 1 and "was started with torch 1.0" in said[0]
+    assert len(said) == 1 and f"was started with {what} 1.0" in said[0]
 
 
 def test_a_signal_during_an_evaluation_drops_it_and_resuming_does_it_again(words, tmp_path, monkeypatch):
