@@ -205,7 +205,7 @@ def test_advice_fits_the_mistake(cli, in_tmp, arguments, expected):
 def test_an_object_over_several_lines_is_called_that(cli, in_tmp):
     (in_tmp / "nest.json").write_text('{\n "plants": ["rose", "tulip"]\n}\n')
     refused = cli("show", "corpus", "nest.json")
-    assert refused.code == 3 and "line 1: an object that goes on in the next line" in refused.err
+    assert refused.code == 3 and "line 1: not JSON by itself: the object goes on in the next line" in refused.err
     (in_tmp / "wrong.json").write_text("{'plants': 1}\n")
     assert "not JSON" in cli("show", "corpus", "wrong.json").err
 

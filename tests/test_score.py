@@ -190,7 +190,7 @@ def test_conditions(cli, tmp_path):
     direct = sorted(score.bits_per_char for score in run.score([record.text for record in part]))
     assert run.reference_scores().bits_N == pytest.approx(direct, rel=1e-4)
     direct = sorted(run.score(record.text, given={"label": record.label})[0].bits_per_char for record in part)
-    assert run.scale(given={"label": "short"}).bits_N == pytest.approx(direct, rel=1e-4)
+    assert run.reference_scores(given={"label": "short"}).bits_N == pytest.approx(direct, rel=1e-4)
     assert cli("score", "anna", "--label", "none", "--run", run.path).code == 2
     assert "FIELD=VALUE" in cli("score", "anna", "--given", "label", "--run", run.path).err
 

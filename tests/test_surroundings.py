@@ -105,7 +105,7 @@ def test_an_unknown_condition_is_refused_by_scores_as_by_samples(tiny_run, tmp_p
     table = tmp_path / "table.csv"
     table.write_text("text,label\n" + "".join(f"{word},{word[0]}\n" for word in WORDS))
     run = seqgen.train(table, condition=["label"], out=tmp_path / "run", **SMALL)
-    for call in (lambda given: run.score("anna", given=given), lambda given: run.scale(given=given)):
+    for call in (lambda given: run.score("anna", given=given), lambda given: run.reference_scores(given=given)):
         with pytest.raises(UsageError, match=r"'labl'.*did you mean 'label'"):
             call({"labl": "a"})
         call({"label": "a"})
