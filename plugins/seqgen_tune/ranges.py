@@ -66,6 +66,8 @@ def _given(name: str, values: str) -> Given:
     match = _RANGE.fullmatch(values)
     if match is None:
         choices = tuple(dict.fromkeys(value.strip() for value in values.split("|")))
+        if len(choices) == 1 and "|" in values and all(choices):
+            raise seqgen.BadOption(f"cannot search {name}={values!r:.60}: its choices are all the same")
         if len(choices) < 2 or not all(choices):
             raise seqgen.BadOption(
                 f"cannot search {name}={values!r:.60}: write A..B or A|B; fix a setting by its option"

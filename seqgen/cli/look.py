@@ -163,7 +163,9 @@ def show_one(
     if (named or option) and (kind in ("train", "run") or _kind(kind) != "corpus"):
         flags = "--text-field and --label-field are" if named else "-o is"
         raise UsageError(f"{flags} of a corpus, not of {kind}: leave it out")
-    if kind == "train" and name is None:
+    if kind == "train":
+        if name is not None:
+            raise UsageError(f"seqgen show train has the options of training and takes no name: leave {name!r} out")
         _show_train(as_json)
         return
     if kind == "run":

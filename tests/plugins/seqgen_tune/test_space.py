@@ -40,6 +40,7 @@ def test_a_list_is_read_as_it_was_written(choices):
         (["cell.*=3"], "write it like"),
         (["hidden=32"], "write A..B or A|B"),
         (["hidden=32||64"], "write A..B or A|B"),
+        (["hidden=8|8"], "its choices are all the same"),
         (["lr=a..b"], "ends of a range are numbers"),
         (["lr=1e-2..1e-3"], "first end must be smaller"),
         (["lr=0..inf"], "first end must be smaller"),
