@@ -57,6 +57,9 @@ class RunScore:
     lr: float | None = None
 
 
+_GIVEN = ("lr", "batch_size", "dropout", "layers", "embedding")  # settings that a title names
+
+
 @dataclass
 class BenchResult(seqgen.Tabular):
     """The results of a bench so far.
@@ -85,10 +88,12 @@ class BenchResult(seqgen.Tabular):
 
     @property
     def title(self) -> str:
-        """The corpus, the part, the number of seeds and the folder."""
+        """The corpus, the part, the number of seeds, the settings that were given for all, and the folder."""
         part = {"valid": "validation", "test": "test"}[self.part]
         seeds = commands.counted(self.asked["seeds"], "seed")
-        return f"{seqgen.visible(self.corpus)}, {part} part, {seeds}: {self.folder}"
+        given = [f", {name}={self.asked[name]}" for name in _GIVEN if name in self.asked]
+        given += [f", {name}={value} where a cell has it" for name, value in self.asked.get("options", {}).items()]
+        return f"{seqgen.visible(self.corpus)}, {part} part, {seeds}{seqgen.visible(''.join(given))}: {self.folder}"
 
     @property
     def rows(self) -> list[dict[str, Any]]:

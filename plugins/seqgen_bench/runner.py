@@ -102,9 +102,11 @@ def bench(
     )
     named = ("steps", "epochs", "time_s", "lr", "batch_size", "split", "hidden", "layers", "embedding", "dropout")
     values = {**given, "time_s": time_s}
-    asked = {"parameters": budget, "seeds": seeds}
+    asked: dict[str, Any] = {"parameters": budget, "seeds": seeds}
     asked |= {name.removeprefix("train."): given["options"][name] for name in _PLAIN}
     asked |= {name: values[name] for name in named if values.get(name) is not None}
+    if options:
+        asked["options"] = dict(options)
     titles = [candidate.plan.resolved.title for candidate in candidates if candidate.plan is not None]
     title = titles[0] if titles else Path(corpus).stem  # none of them can be trained
     return _run_all(candidates, plugins, title, asked, part, seeds, out, warn, on_run, tasks)

@@ -311,3 +311,9 @@ def test_seeds_with_unequal_steps_in_the_same_time_are_named(asked, n_remarks, t
     ]
     found = BenchResult(tmp_path, "names", "valid", {"seeds": 2} | asked, [*steps, "lstm"], runs=runs).remarks
     assert len(found) == n_remarks and all(line.startswith("gru: its seeds took 228 to 547 steps") for line in found)
+
+
+def test_the_title_names_what_is_given_for_all(words, in_tmp):
+    given = {"seeds": 1, "steps": 2, "lr": 0.01, "options": {"projection": 3}}
+    result = bench(words, cells="vanilla,lstm", **{**QUICK, **given})
+    assert "1 seed, lr=0.01, projection=3 where a cell has it: " in result.title
