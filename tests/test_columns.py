@@ -1,6 +1,8 @@
 """Columns and lines of a file that a domain recognizes: a column SMILES, and names after the texts of a .smi file."""
 
 import json
+import random
+import textwrap
 
 import pytest
 
@@ -83,6 +85,23 @@ def test_one_molecule_in_two_spellings_is_told(in_tmp):
     seqgen.train("mine.smi", warn=said.append, **SMALL)
     (line,) = [line for line in said if "spelling" in line]
     assert line.startswith("3 of the first 21 records are others in another spelling: ")
+
+
+def test_wrapped_lines_of_one_text_are_noticed(in_tmp):
+    words = random.Random(0).choices(
+        "the model reads records of one line each; it ends there. Then a new one".split(), k=900
+    )
+    (in_tmp / "book.txt").write_text("\n".join(textwrap.wrap(" ".join(words), 66)) + "\n")
+    said: list[str] = []
+    seqgen.train("book.txt", warn=said.append, **SMALL)
+    assert any("--layout stream reads it whole" in line for line in said)
+    said.clear()
+    (in_tmp / "titles.txt").write_text(
+        "".join(f"A title of some length, number {n} of very many titles\n" for n in range(99))
+    )
+    seqgen.train("titles.txt", warn=said.append, **SMALL)
+    seqgen.train("book.txt", layout="stream", warn=said.append, **SMALL)
+    assert not any("stream" in line for line in said)
 
 
 @pytest.mark.full

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 _FIRST_RECORDS = 1000  # read for warnings
+_FEWEST_LINES, _WIDE = 20, 40  # lines, and characters of one, for lines to look like those of a text
 _ARGUMENTS = re.compile(r"takes (\d+) positional arguments? but (\d+) w")
 
 
@@ -68,8 +69,24 @@ def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Voca
         *_of_domain(resolved, plugins, texts),
         _of_tokenizer(resolved.tokenizer, texts),
         _of_augmentation(resolved, vocabulary, texts),
+        _of_wrapped_lines(texts) if resolved.corpus.qualified == FILE else "",
     )
     return [line for line in found if line]
+
+
+def _of_wrapped_lines(texts: Sequence[str]) -> str:
+    """Return the warning of lines that look like those of one long text: many begin amid a sentence, few are short."""
+    if len(texts) < _FEWEST_LINES:
+        return ""
+    lengths = sorted(map(len, texts))
+    n_amid = sum(text[:1].islower() for text in texts)
+    n_ended = sum(text.rstrip("'\"”’)").endswith((".", "!", "?")) for text in texts)
+    alike = lengths[len(lengths) // 2] >= _WIDE and lengths[len(lengths) // 4] >= 0.7 * lengths[-1]
+    if not (alike and 0.3 * len(texts) < n_amid < 0.98 * len(texts) and n_ended < 0.6 * len(texts)):
+        return ""
+    return (
+        "the lines look like those of one long text, each record being half a sentence: --layout stream reads it whole"
+    )
 
 
 def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
