@@ -226,16 +226,20 @@ def test_training_records_in_a_file_of_held_out_ones_do_not_choose_the_blend(tmp
     files = {"train": words[:200], "clean": words[200:], "mixed": words[200:] + words[:50], "same": words[:50]}
     for name, texts in files.items():
         (tmp_path / f"{name}.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
-    clean, mixed, same = (
-        seqgen.train(
-            tmp_path / "train.txt", valid=tmp_path / f"{name}.txt", out=tmp_path / name, cell="vanilla", hidden=8,
-            steps=40, blend="ngram", options={"eval_every": 40}, warn=lambda line: None,
-        ).state
-        for name in ("clean", "mixed", "same")
-    )  # fmt: skip
+
+    def train_of(name, **settings):
+        return seqgen.train(
+            tmp_path / "train.txt", valid=tmp_path / f"{name}.txt", out=tmp_path / f"{name}{len(settings)}",
+            cell="vanilla", hidden=8, steps=40, options={"eval_every": 40}, warn=lambda line: None,
+            **{"blend": "ngram", **settings},
+        )  # fmt: skip
+
+    clean, mixed, same = (train_of(name).state for name in ("clean", "mixed", "same"))
     assert mixed["kept_share"] == pytest.approx(clean["kept_share"], rel=0.02)
     assert mixed["gate"] == pytest.approx(clean["gate"], abs=0.02)
     assert same["kept_share"] is None, "nothing says how probable new records are"
+    auto = train_of("same", blend="auto").state
+    assert auto["gate"] is None and train_of("clean", blend="auto").state["gate"] is not None
 
 
 def test_auto_leaves_a_network_alone_where_counts_only_hurt(tmp_path, monkeypatch):

@@ -94,7 +94,7 @@ def test_wrapped_lines_of_one_text_are_noticed(in_tmp):
     (in_tmp / "book.txt").write_text("\n".join(textwrap.wrap(" ".join(words), 66)) + "\n")
     said: list[str] = []
     seqgen.train("book.txt", warn=said.append, **SMALL)
-    assert any("--layout stream reads it whole" in line for line in said)
+    assert any("--layout stream reads them as one long text" in line for line in said)
     said.clear()
     (in_tmp / "titles.txt").write_text(
         "".join(f"A title of some length, number {n} of very many titles\n" for n in range(99))

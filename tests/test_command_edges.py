@@ -193,6 +193,7 @@ def test_a_link_to_itself_in_a_folder_is_named(cli, words, in_tmp):
     [
         (("train", "--corpus", "names", "--time", "10", "s"), "write a duration without a blank, as --time 10s"),
         (("train", "--corpus", "a.txt", "b.txt"), "quote a pattern"),
+        (("train", "smiles"), "write --corpus NAME"),
         (("resume", "r", "--steps", "9"), "to train on: seqgen train --from RUN --steps N"),
         (("resume", "r", "--nonsense", "9"), "No such option: --nonsense"),
     ],
@@ -205,7 +206,10 @@ def test_advice_fits_the_mistake(cli, in_tmp, arguments, expected):
 def test_an_object_over_several_lines_is_called_that(cli, in_tmp):
     (in_tmp / "nest.json").write_text('{\n "plants": ["rose", "tulip"]\n}\n')
     refused = cli("show", "corpus", "nest.json")
-    assert refused.code == 3 and "line 1: not JSON by itself: the object goes on in the next line" in refused.err
+    assert (
+        refused.code == 3
+        and "line 1: not JSON by itself: the object is cut off, or goes on in the next line" in refused.err
+    )
     (in_tmp / "wrong.json").write_text("{'plants': 1}\n")
     assert "not JSON" in cli("show", "corpus", "wrong.json").err
 

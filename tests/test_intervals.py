@@ -67,6 +67,23 @@ def test_a_difference_of_means():
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(first.var() / 400 + second.var() / 300), rel=0.1)
 
 
+def test_the_interval_of_a_loss_is_positive_and_that_of_a_difference_need_not_be():
+    low, high = ratio_interval(np.array([10.0, 30.0]), np.array([10.0, 10.0]))
+    assert 0 < low < 2 < high
+    low, high = ratio_interval(np.array([-1.0, 3.0, 2.0]), np.ones(3))
+    assert low < 0 < high
+
+
+@pytest.mark.parametrize(("n", "m"), [(200, 10), (12, 12), (200, 200)])
+def test_a_difference_of_few_has_its_coverage(n, m):
+    random, larger = np.random.default_rng(m), 0
+    for _ in range(150):
+        first, second = random.normal(0, 1, n), random.normal(0, 1, m)
+        _, (low, _) = difference(first, second, (np.zeros(n, dtype=int), np.zeros(m, dtype=int)))
+        larger += low > 0
+    assert larger <= 9, "of 150, 3.75 are expected"
+
+
 def test_a_difference_at_equal_lengths_has_its_coverage():
     """What grows with the length is the same in both kinds, of which one is longer."""
     random, covered, values = np.random.default_rng(3), 0, []

@@ -293,8 +293,8 @@ def test_copies_of_few_records_are_noted(tiny_run):
     found.where, found.different, found.looked_for = {often: "train", "~": "new"}, (500, 60), found.samples
     figures = copy_metrics(found.where, found.samples, 500, 60)
     assert _of_few_records(found, figures) == [
-        "1 different training records make the copies, which exceed chance by their interval: too few to tell copying "
-        "from records that are frequent"
+        "the copies exceed chance by their interval, but are of 1 training record: too few to tell copying from "
+        "records that are frequent"
     ]
     assert _of_few_records(found, figures | {"copies_chance_high": 0.9}) == []
 

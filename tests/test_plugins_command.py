@@ -98,7 +98,7 @@ def test_an_installed_package_is_checked_as_a_whole(cli):
     assert "corpus-pokemon-digest" in found.err
 
 
-def test_a_package_without_an_entry_point_is_told_so(cli, in_tmp, monkeypatch):
+def test_a_package_without_an_entry_point_fails(cli, in_tmp, monkeypatch):
     (in_tmp / "pathless").mkdir()
     (in_tmp / "pathless" / "__init__.py").write_text(KEPT)
     monkeypatch.syspath_prepend(in_tmp)

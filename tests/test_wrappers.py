@@ -434,10 +434,43 @@ class LowRank(seqgen.StepCell):
         return h, h
 
 
+class Carrying(LowRank):
+    """h' = h + f(h) by a function that is given."""
+
+    def __init__(self, input_size, hidden_size, inner):
+        super().__init__(input_size, hidden_size)
+        self.inner, self.whole, self.of_part = inner, seqgen.Recurrent(hidden_size, hidden_size), seqgen.Recurrent(3, H)
+
+    def step(self, p, h):
+        h = h + torch.tanh(p + self.inner(self, h))
+        return h, h
+
+
+INNER = {
+    "a map of a map": (lambda cell, h: cell.up(cell.down(h)), lambda cell, h: cell.down(h)),
+    "of a norm": (lambda cell, h: cell.whole(functional.layer_norm(h, h.shape[-1:])), None),
+    "of a part": (lambda cell, h: cell.whole(h) + cell.of_part(h[:, :3]), None),
+}
+
+
+@pytest.mark.parametrize("name", INNER)
 @pytest.mark.parametrize("rank", [2, H])
-def test_a_map_of_a_map_is_not_masked_again(rank):
-    cell = LowRank(I, H, rank=rank)
-    assert RecurrentDropout(cell, 0.5)._maps == [cell.down]
+def test_maps_of_what_is_carried_read_it_masked_once(name, rank):
+    inner, reading = INNER[name]
+    cell = Carrying(I, H, inner)
+    cell.down, cell.up = seqgen.Recurrent(H, rank), seqgen.Recurrent(rank, H)
+    layer, seen = RecurrentDropout(cell, 0.5).train(), {}
+    for key, part in (("down", cell.down), ("up", cell.up), ("whole", cell.whole)):
+        part.register_forward_hook(lambda part, given, found, key=key: seen.update({key: (given[0], found)}))
+    h = torch.randn(B, H)
+    layer.step(layer.noise(layer.project(torch.randn(B, 1, I)))[:, 0], h)
+    masked = "down" if reading else "whole"
+    given, found = seen[masked]
+    unmasked = functional.linear(given, getattr(cell, masked).weight)
+    assert not torch.allclose(found, unmasked), "half of what it reads is dropped"
+    if reading:
+        given, found = seen["up"]
+        assert torch.allclose(found, functional.linear(given, cell.up.weight)), "nothing is dropped again"
 
 
 class Turning(seqgen.StepCell):

@@ -92,7 +92,7 @@ class BenchResult(seqgen.Tabular):
         part = {"valid": "validation", "test": "test"}[self.part]
         seeds = commands.counted(self.asked["seeds"], "seed")
         given = [f", {name}={self.asked[name]}" for name in _GIVEN if name in self.asked]
-        given += [f", {name}={value} where a cell has it" for name, value in self.asked.get("options", {}).items()]
+        given += [f", {name}={value}" for name, value in self.asked.get("options", {}).items()]
         return f"{seqgen.visible(self.corpus)}, {part} part, {seeds}{seqgen.visible(''.join(given))}: {self.folder}"
 
     @property

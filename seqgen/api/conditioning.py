@@ -68,7 +68,7 @@ def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[st
     Raises:
         UsageError: two labels are given.
     """
-    if label is not None and given.get("label", label) != label:
+    if label is not None and str(given.get("label", label)) != label:
         raise UsageError(f"cannot condition on two labels, {label!r} and {given['label']!r}: give one of them")
     told = given if label is None else {**given, "label": label}
     return {name: str(value) for name, value in told.items()}

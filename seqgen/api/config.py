@@ -120,7 +120,7 @@ def resolve(
         config: what the user gives.
         plugins: the registered parts.
         start: the run whose weights it starts from.
-        warn: called with one line for each address that is fetched.
+        warn: called with one line for each address that is fetched, and for a split of TOML that is not used.
 
     Raises:
         UsageError: an unknown name, an unknown option or an impossible value.
@@ -129,6 +129,8 @@ def resolve(
     toml = read_toml(Path(config.config)) if config.config else {}
     if "reader" in toml:
         toml.setdefault("corpus", {})["reader_options"] = toml.pop("reader")
+    if (config.valid or config.test) and toml.get("train", {}).pop("split", None) is not None:
+        warn(f"the split of {str(config.config)!r} is not used, since held-out files are given")
     config = _with_toml(config, toml)
     names = _names(toml, config.config)
     toml = with_layer_tables(toml)
@@ -179,8 +181,8 @@ def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
     """Return a configuration with the conditions and augmentation of [train] and the domain of [corpus], or its own.
 
     Args:
-        config: what the user gives; flags win over TOML, and so do held-out files over a ``split``.
-        toml: the tables; ``condition``, ``augment`` and ``domain`` are taken out of them, and ``split`` if it loses.
+        config: what the user gives; flags win over TOML.
+        toml: the tables; ``condition``, ``augment`` and ``domain`` are taken out of them.
 
     Raises:
         BadOption: ``condition`` is neither a text nor a list of texts, ``augment`` or ``domain`` is no text, or the
@@ -188,8 +190,6 @@ def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
     """
     table, domain = toml.get("train", {}), toml.get("corpus", {}).pop("domain", None)
     condition, augment = table.pop("condition", []), table.pop("augment", None)
-    if config.valid or config.test:
-        table.pop("split", None)
     if domain is not None and not (isinstance(domain, str) and domain):
         raise BadOption(f'cannot use domain {domain!r} of [corpus]: write the name of one, domain = "NAME"')
     fields = condition.split(",") if isinstance(condition, str) else condition

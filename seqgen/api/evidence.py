@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.corpus import Record
 from seqgen.errors import MissingExtra
+from seqgen.render import counted
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
@@ -177,12 +178,12 @@ def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
 
 
 def _of_few_records(found: Evidence, figures: Mapping[str, float]) -> list[str]:
-    """Return a note where copies exceed chance by their intervals, which the tests of different records do not say."""
+    """Return a note where the interval of copies is above chance, though no test of different records is."""
     if figures["copies_low"] <= figures.get("copies_chance_high", 1.0):
         return []
     n_records = sum(found.where[text] == "train" for text in set(found.samples))
     return [
-        f"{n_records:,} different training records make the copies, which exceed chance by their interval: too few to "
+        f"the copies exceed chance by their interval, but are of {counted(n_records, 'training record')}: too few to "
         "tell copying from records that are frequent"
     ]
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 _FIRST_RECORDS = 1000  # read for warnings
-_FEWEST_LINES, _WIDE = 20, 40  # lines, and characters of one, for lines to look like those of a text
+_FEWEST_LINES, _WIDE, _WORDS = 20, 40, 4  # lines, characters and blanks of one, for lines to look like a text's
 _ARGUMENTS = re.compile(r"takes (\d+) positional arguments? but (\d+) w")
 
 
@@ -82,11 +82,11 @@ def _of_wrapped_lines(texts: Sequence[str]) -> str:
     n_amid = sum(text[:1].islower() for text in texts)
     n_ended = sum(text.rstrip("'\"”’)").endswith((".", "!", "?")) for text in texts)
     alike = lengths[len(lengths) // 2] >= _WIDE and lengths[len(lengths) // 4] >= 0.7 * lengths[-1]
-    if not (alike and 0.3 * len(texts) < n_amid < 0.98 * len(texts) and n_ended < 0.6 * len(texts)):
+    of_words = sorted(text.count(" ") for text in texts)[len(texts) // 2] >= _WORDS and n_ended > 0.01 * len(texts)
+    amid = n_amid / len(texts)
+    if not (alike and of_words and 0.3 < amid < 0.98 and n_ended < 0.6 * len(texts)):
         return ""
-    return (
-        "the lines look like those of one long text, each record being half a sentence: --layout stream reads it whole"
-    )
+    return f"{amid:.0%} of the first lines begin amid a sentence: --layout stream reads them as one long text"
 
 
 def _of_tokenizer(entry: Entry, texts: list[str]) -> str:

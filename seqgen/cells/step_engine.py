@@ -38,7 +38,7 @@ def compile_steps(module: nn.Module) -> None:
 
 
 def can_compile(module: nn.Module) -> bool:
-    """Return whether any step runs over time as it is, and is not known to be one that cannot be traced."""
+    """Return whether any step cell can be compiled: it has no form of its own, and its step can be traced."""
     return any(not traced_step(cell).problem for cell in step_cells(module) if not _has_own_form(cell))
 
 

@@ -236,7 +236,7 @@ def _try_outputs(cell: StepCell, is_output: list[bool]) -> tuple[float, list[Rec
             flags = iter(is_output)
             with torch.no_grad():
                 state = cell.initial_state(1)
-                state = map_state(lambda leaf: torch.full_like(leaf, before) if next(flags) else leaf, state)  # noqa: B023
+                state = map_state(lambda leaf: _spread(leaf, before) if next(flags) else leaf, state)  # noqa: B023
                 y_BH, _ = cell.step(cell.noise(project_zeros(cell))[:, 0], state)
             largest = float(y_BH.abs().max())
     finally:
@@ -245,7 +245,13 @@ def _try_outputs(cell: StepCell, is_output: list[bool]) -> tuple[float, list[Rec
         for one in maps:
             one.mask_BI = None
         cell.train(training)
-    return largest, [one for one in maps if one in read[0] and not torch.equal(read[0][one], read[1][one])]
+    reading = [one for one in maps if one in read[0] and not torch.equal(read[0][one], read[1][one])]
+    return largest, [one for one in reading if one.weight.shape[1] == cell.output_size]  # others read a part of it
+
+
+def _spread(like: Tensor, largest: float) -> Tensor:
+    """Return different numbers up to one, which a norm does not make all the same."""
+    return torch.linspace(-1, 1, like.numel()).to(like).view_as(like) * largest
 
 
 def project_zeros(cell: StepCell) -> Tensor:

@@ -165,7 +165,7 @@ def show_one(
         raise UsageError(f"{flags} of a corpus, not of {kind}: leave it out")
     if kind == "train":
         if name is not None:
-            raise UsageError(f"seqgen show train has the options of training and takes no name: leave {name!r} out")
+            raise UsageError(f"cannot show {name!r} of train: it has no names; leave it out")
         _show_train(as_json)
         return
     if kind == "run":

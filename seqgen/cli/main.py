@@ -205,7 +205,7 @@ def usage_line(error: Any) -> str:
         line = f"missing argument {parameter.metavar or parameter.name.upper()}"
     context = getattr(error, "ctx", None)
     if (extra := _TOO_MANY.match(line)) and context is not None and context.info_name == "train":
-        if re.fullmatch("h|m|s|min|sec|[hms][a-z]+s?", extra[1]):
+        if re.fullmatch("h|hours?|m|min|minutes?|s|sec|seconds?", extra[1]):
             return f"more arguments than the command takes: {extra[1]}; write a duration without a blank, as --time 10s"
         quoted = "; quote a pattern, which the shell expands to several: --corpus '*.txt'"
         return f"more arguments than the command takes: {extra[1]}; write --corpus NAME or --corpus FILE{quoted}"

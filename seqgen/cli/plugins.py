@@ -13,7 +13,6 @@ from seqgen.cli.assignments import parse_options
 from seqgen.cli.common import Json, completing, everywhere, say, session, show, show_json, write
 from seqgen.cli.mounting import command_names
 from seqgen.errors import BadOption, MissingExtra, PluginError
-from seqgen.plugins import entry_point_candidates
 
 if TYPE_CHECKING:
     from seqgen.plugins import Plugin
@@ -129,7 +128,7 @@ def check_plugin(
             "id": f"package-{package.name}-command-names",
         }
         rows.append(row | {"result": "FAILED", "note": clashes})
-    if not is_file and package.file is None and package.name not in {one.package for one in entry_point_candidates()}:
+    if not is_file and package.file is None and package.name not in session.plugins.installed:
         note = "no installed distribution has it as an entry point of the group seqgen, by which it would be found"
         row = {"what": f"package {package.name}", "check": "entry-point", "id": f"package-{package.name}-entry-point"}
         rows.append(row | {"result": "FAILED", "note": note})

@@ -11,7 +11,7 @@ import io
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
@@ -82,8 +82,8 @@ def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) 
     """
     given = dict(values)
     for name, value in given.items():
-        if isinstance(value, bool) and _is_number(model.model_fields.get(name)):  # pydantic takes true for 1
-            raise BadOption(f"option {name!r} of {part}: expected a number, not {str(value).lower()}")
+        if (wrong := _no_number(model, name, value)) is not None:
+            raise BadOption(f"option {name!r} of {part}: expected a number, not {str(wrong).lower()}")
     try:
         try:
             built = model.model_validate(given)
@@ -97,15 +97,32 @@ def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) 
     return {name: getattr(built, name) for name in model.model_fields}
 
 
-def _is_number(field: FieldInfo | None) -> bool:
-    """Return whether an option is a number, or None."""
-    annotation = None if field is None else field.annotation
-    kinds = set(typing.get_args(annotation)) or {annotation}
-    return bool(kinds & {int, float}) and kinds <= {int, float, type(None)}
+def _no_number(model: type[BaseModel], name: str, value: Any) -> bool | None:
+    """Return True or False where an option takes numbers and is given that, alone or among others; else None.
+
+    Pydantic takes them for 1 and 0.
+    """
+    field = model.model_fields.get(name)
+    kinds = set(_kinds_of(None if field is None else field.annotation))
+    if not kinds & {int, float} or kinds & {bool, Any, object}:
+        return None
+    items = value if isinstance(value, list | tuple) else [value]
+    return next((one for one in items if isinstance(one, bool)), None)
+
+
+def _kinds_of(annotation: Any) -> Iterator[Any]:
+    """Yield the types that an annotation is made of: of a union or a sequence, those of its parts."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, list, tuple, Sequence, typing.Annotated):
+        for part in typing.get_args(annotation):
+            yield from _kinds_of(part)
+    else:
+        yield annotation
 
 
 def accepts(model: type[BaseModel], name: str, value: Any) -> bool:
     """Return whether an option takes a value, as ``build_options`` would convert it."""
+    if _no_number(model, name, value) is not None:
+        return False
     try:
         model.model_validate({name: value})
     except ValidationError as error:

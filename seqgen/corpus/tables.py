@@ -165,9 +165,8 @@ class Table(FileSource):
             except json.JSONDecodeError as error:
                 if number == 1 and line.lstrip().startswith("{") and error.pos >= len(line.rstrip()):
                     way = "write each in one line, or all of them as an array: [{...}, {...}]"
-                    raise CorpusError(
-                        f"{self._where(1)}: not JSON by itself: the object goes on in the next line; {way}"
-                    ) from None
+                    what = "not JSON by itself: the object is cut off, or goes on in the next line"
+                    raise CorpusError(f"{self._where(1)}: {what}; {way}") from None
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
             except (ValueError, RecursionError) as error:
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None

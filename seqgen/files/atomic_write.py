@@ -192,6 +192,8 @@ def staged(path: Path) -> Iterator[Path]:
         yield new
         with disk_errors(target.path):
             for written in (*(sorted(new.rglob("*")) if new.is_dir() else ()), new):
+                if written.is_symlink():
+                    continue
                 if written.is_dir():
                     with SafePath.of(written).opened() as filled:
                         filled.sync()

@@ -16,7 +16,10 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 
 def json_text(value: Any, *, indent: int | None = None, default: Callable[[Any], Any] | None = None) -> str:
-    """Return JSON for other programs, which UTF-8 can encode: half a surrogate pair in a text is escaped."""
+    """Return JSON for other programs, which UTF-8 can encode: half a surrogate pair in a text is escaped.
+
+    Two halves of a pair that follow each other are read back as one character, since JSON writes characters so.
+    """
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=default)
     return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

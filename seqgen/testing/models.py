@@ -11,7 +11,7 @@ from torch import Tensor
 from seqgen.model import make_stepper
 from seqgen.optional_methods import has_logits_at, has_stepper, learns
 from seqgen.testing.check import Subject
-from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, leaves_of, same
+from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, leaves_of, same, trained_parameters
 
 
 def stepper(subject: Subject) -> str:
@@ -21,11 +21,13 @@ def stepper(subject: Subject) -> str:
     """
     layer = layer_of(subject)
     _step_by_step(layer, "stepper() differs")
+    if not has_stepper(layer.module):
+        return "no stepper(): core uses its own"
     with torch.no_grad():
-        for parameter in layer.module.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+        for parameter in trained_parameters(layer).values():
+            parameter.mul_(1 + 0.1 * torch.rand_like(parameter))
     _step_by_step(layer, "stepper(), called again after the weights have changed, differs")
-    return "" if has_stepper(layer.module) else "no stepper(): core uses its own"
+    return ""
 
 
 def _step_by_step(layer: Layer, differs: str) -> None:

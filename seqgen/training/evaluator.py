@@ -201,9 +201,10 @@ class Evaluator:
             return found, Mixture()
         gates = Gates.same(self._known_gate())
         sample = self._observer.sample(most, check)
-        if self._known is not None and (new_N := self._is_new_N[self._order(most)]).any():
+        new_N = None if self._known is None else self._is_new_N[self._order(most)]
+        if new_N is not None:
             sample = sample.take(torch.from_numpy(new_N[sample.record_N]))
-        if bool(torch.isfinite(sample.network_NV).all()):  # else it has diverged
+        if len(sample.record_N) and bool(torch.isfinite(sample.network_NV).all()):  # else it has diverged
             gates = cross_fit(sample, sharp=self._settings.exponents == "sharp")
         measured, alone = self._observer.measure(most, gates, check)
         if not math.isfinite(alone.loss_nats):
@@ -215,7 +216,12 @@ class Evaluator:
         if self._known is not None:
             kept_share, taken = self._discount(measured, gates, most, check)
         nats = -float(measured.mixed_N.sum()) + alone.n_records * math.log1p(-taken)
-        if self._settings.blend == "auto" and nats >= (1 - _LEAST_GAIN) * alone.loss_nats * alone.n_targets:
+        blended_nats, alone_nats = nats, alone.loss_nats * alone.n_targets
+        if new_N is not None and not new_N.all():  # training records do not decide
+            is_new_N = new_N[measured.record_N]
+            blended_nats = -float(measured.mixed_N[is_new_N].sum()) + int(new_N.sum()) * math.log1p(-taken)
+            alone_nats = -float(measured.network_N[is_new_N].sum())
+        if self._settings.blend == "auto" and blended_nats >= (1 - _LEAST_GAIN) * alone_nats:
             return alone, Mixture()
         blended = alone.scaled(nats / alone.n_targets / max(alone.loss_nats, 1e-9))
         return blended, Mixture(gates.weights_G2F[0].ravel().tolist(), kept_share)

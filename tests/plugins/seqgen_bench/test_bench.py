@@ -316,4 +316,4 @@ def test_seeds_with_unequal_steps_in_the_same_time_are_named(asked, n_remarks, t
 def test_the_title_names_what_is_given_for_all(words, in_tmp):
     given = {"seeds": 1, "steps": 2, "lr": 0.01, "options": {"projection": 3}}
     result = bench(words, cells="vanilla,lstm", **{**QUICK, **given})
-    assert "1 seed, lr=0.01, projection=3 where a cell has it: " in result.title
+    assert "1 seed, lr=0.01, projection=3: " in result.title
