@@ -82,7 +82,7 @@ def copying_metrics(
     if np.exp(log_p_N[is_train_N]).sum() < _LEAST_SHARE * min(1.0, _n_looked_at(parts["train"]) / len(parts["train"])):
         return {}
     n_samples = sum(len(parts[name]) for name in ("train", "valid", "test"))
-    ratio, p = copy_ratio(log_p_N, _reference(list(logs)), is_train_N, n_samples)
+    ratio, p = copy_ratio(log_p_N, reference_log_probs(list(logs)), is_train_N, n_samples)
     return {"copies_ratio": ratio, "copies_ratio_p": p}
 
 
@@ -156,7 +156,7 @@ def _n_looked_at(encoded: Encoded) -> int:
     return max(1, min(_MAX_RECORDS, _MAX_CHARS * len(encoded) // max(1, n_chars)))
 
 
-def _reference(texts: list[str]) -> Floats:
+def reference_log_probs(texts: list[str]) -> Floats:
     """Return the log probability of each text under the n-gram, of the order that is best, of all other texts."""
     records = records_of_texts(texts, set().union(*texts), ends=True)
     best_N: Floats = np.empty(0)
