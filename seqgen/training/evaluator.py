@@ -204,7 +204,8 @@ class Evaluator:
         new_N = None if self._known is None else self._is_new_N[self._order(most)]
         if new_N is not None:
             sample = sample.take(torch.from_numpy(new_N[sample.record_N]))
-        if len(sample.record_N) and bool(torch.isfinite(sample.network_NV).all()):  # else it has diverged
+        # Nothing is fitted where no record is new, or the network has diverged.
+        if len(sample.record_N) and bool(torch.isfinite(sample.network_NV).all()):
             gates = cross_fit(sample, sharp=self._settings.exponents == "sharp")
         measured, alone = self._observer.measure(most, gates, check)
         if not math.isfinite(alone.loss_nats):
