@@ -15,7 +15,7 @@ Dimension letters: N records, T ids, M prefixes of training records, I prefixes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,22 +62,21 @@ def records_of_ids(flat: Integers, lengths_N: Integers) -> Encoded:
     return Encoded(flat, np.cumsum(lengths_N) - lengths_N, lengths_N, np.zeros_like(lengths_N))
 
 
-def is_among(part: Encoded, others: Encoded) -> Flags:
-    """Return whether each record, (N,), has the ids of one of the others."""
-    known = set(_keys(others))
-    return np.fromiter((key in known for key in _keys(part)), dtype=np.bool_, count=len(part))
+def is_among(part: Encoded, known: Set[int]) -> Flags:
+    """Return whether each record, (N,), has one of the keys of others."""
+    return np.fromiter((key in known for key in record_keys(part)), dtype=np.bool_, count=len(part))
 
 
 def is_first(part: Encoded) -> Flags:
     """Return whether each record is the first with its ids, (N,)."""
     first_N, seen = np.zeros(len(part), dtype=np.bool_), set[int]()
-    for number, key in enumerate(_keys(part)):
+    for number, key in enumerate(record_keys(part)):
         first_N[number] = key not in seen
         seen.add(key)
     return first_N
 
 
-def _keys(part: Encoded) -> Iterator[int]:
+def record_keys(part: Encoded) -> Iterator[int]:
     """Yield a hash of the ids of each record, which takes less memory than they do."""
     flat, ends_N = np.asarray(part.flat), part.starts_N + part.lengths_N
     return (hash(flat[start:end].tobytes()) for start, end in zip(part.starts_N.tolist(), ends_N.tolist(), strict=True))

@@ -58,7 +58,8 @@ def parametrize_with_checks(
                 pytest.skip(f"mend {first_to_mend[part]} first")
             try:
                 found = test(*arguments, **named)
-                first_to_mend.pop(part, None)
+                if first_to_mend.get(part) == check.name:  # it passes when it is run again
+                    del first_to_mend[part]
                 return found
             except MissingExtra as error:
                 pytest.skip(str(error))

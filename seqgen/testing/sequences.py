@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqgen.cells import StepCell
 from seqgen.optional_methods import learns
-from seqgen.states import map_state, select_rows, structure_difference
+from seqgen.states import map_state, output_and_state, select_rows, structure_difference
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, leaves_of, same, trained_parameters
 
@@ -46,10 +46,9 @@ def _check_step(layer: Layer, batch_size: int) -> None:
     if not isinstance(cell, StepCell):
         return
     p_BTP = cell.noise(cell.project(layer.inputs(batch_size, 1)))
-    found: Any = cell.step(p_BTP[:, 0], layer.start(batch_size))
-    assert isinstance(found, tuple) and len(found) == 2, f"step returns {type(found).__name__}, not (output, state)"
-    what = type(found[0]).__name__
-    assert isinstance(found[0], Tensor), f"step must return (output, state), in this order; its output is a {what}"
+    output: Any = output_and_state(cell.step(p_BTP[:, 0], layer.start(batch_size)), "step")[0]
+    what = type(output).__name__
+    assert isinstance(output, Tensor), f"step must return (output, state), in this order; its output is a {what}"
 
 
 def one_unit(subject: Subject) -> None:

@@ -30,6 +30,7 @@ from seqgen.counting import (
     fit_repeats,
     is_among,
     is_first,
+    record_keys,
 )
 from seqgen.evaluation import (
     MIN_WINDOWS,
@@ -100,8 +101,9 @@ class Evaluator:
             assert isinstance(self._train, Encoded) and isinstance(self._valid, Encoded)
             self._known = Observer(blend, blend.records, penalty_V, partial(shares.training_log_probs, blend.records))
             self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
-            self._n_distinct = int(is_first(self._train).sum())
-            self._is_new_N = ~is_among(self._valid, self._train)  # those of a file may be training records
+            training = set(record_keys(self._train))
+            self._n_distinct = len(training)
+            self._is_new_N = ~is_among(self._valid, training)  # those of a file may be training records
             self._is_first_N = is_first(self._valid) & self._is_new_N
         self._duration_s = 0.0
 
