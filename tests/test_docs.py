@@ -181,6 +181,18 @@ PYTHON_PAGES = [
 ]
 
 
+def test_every_name_in_the_python_of_the_pages_is_defined(tmp_path):
+    """That the blocks also run is tested below, of some pages in this tier and of all in the full one."""
+    for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]:
+        if blocks := BLOCK.findall(page.read_text(encoding="utf-8")):
+            name = "-".join(page.relative_to(ROOT).with_suffix("").parts)
+            (tmp_path / f"{name}.py").write_text("\n\n".join(blocks), encoding="utf-8")
+    assert len(list(tmp_path.iterdir())) > len(PYTHON_PAGES)
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "-q", "--select", "F821", str(tmp_path)]
+    done = subprocess.run(ruff, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("page", one_in(4, PYTHON_PAGES), ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(page, in_tmp, monkeypatch):
     run_blocks(page, monkeypatch)
