@@ -19,7 +19,7 @@ class TrainKeywords(TypedDict, total=False):
     seed: int | None
     """Seed of all random numbers: the same seed gives the same run."""
     split: str | Sequence[float] | None
-    """Shares of training, validation and test records, by a hash of the text."""
+    """Shares like 80/10/10 of training, validation and test records, by a hash of the text."""
     split_seed: int | None
     """Seed of the split, independent of seed."""
     steps: int | None

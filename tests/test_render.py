@@ -106,3 +106,9 @@ def test_histogram_bins_long_ranges():
     text = shown(corpus_view(profile, {"corpus": "x"}))
     assert "1-5" in text and "96-100" in text and "every 2nd record" in text and "␠ a" in text.replace("a ␠", "␠ a")
     assert "blank lines" in text and "control characters" not in text
+
+
+def test_options_of_several_values_show_them_with_commas(cli):
+    shown_of = {line.split()[0]: line for line in cli("show", "train").out.splitlines() if line.strip()}
+    assert "float, float, float" in shown_of["split"] and "0.9, 0.05, 0.05" in shown_of["split"]
+    assert "str, ..." in shown_of["track"] and not any("tuple" in line or "()" in line for line in shown_of.values())

@@ -237,6 +237,8 @@ def _type_name(annotation: Any) -> str:
         return " | ".join(str(choice) for choice in typing.get_args(annotation))
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return " | ".join(_type_name(part) for part in typing.get_args(annotation))
+    if typing.get_origin(annotation) is tuple:
+        return ", ".join("..." if part is ... else _type_name(part) for part in typing.get_args(annotation))
     if annotation is type(None):
         return "None"
     if isinstance(annotation, type) and not typing.get_args(annotation):

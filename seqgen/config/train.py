@@ -31,7 +31,10 @@ class TrainSettings(Options):
         tuple[float, float, float],
         BeforeValidator(as_validator(parse_split, str, tuple, list)),
         Flag(_DATA, metavar="A/B/C|none", default="90/5/5", accepts="str | Sequence[float]"),
-    ] = Field((0.9, 0.05, 0.05), description="shares of training, validation and test records, by a hash of the text")
+    ] = Field(
+        (0.9, 0.05, 0.05),
+        description="shares like 80/10/10 of training, validation and test records, by a hash of the text",
+    )
     split_seed: int = Field(0, ge=0, lt=2**63, description="seed of the split, independent of seed")
     steps: Annotated[int | None, Flag(_END, default=_RECOMMENDED)] = Field(
         None, ge=1, lt=MAX, description="stop after this many optimizer steps"

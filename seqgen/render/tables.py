@@ -107,10 +107,17 @@ def options_table(options: Sequence[Mapping[str, Any]], part: str, how: str = ""
     if not options:
         return Text(f"{part} has no options")
     return plain_table(
-        [{**option, "default": "" if option["default"] is None else str(option["default"])} for option in options],
+        [{**option, "default": _default_text(option["default"])} for option in options],
         ("name", "type", "default", "range", "description"),
         f"options ({how or f'-o {part}.NAME=VALUE'})",
     )
+
+
+def _default_text(default: object) -> str:
+    """Return a default as it is written: nothing for None, and values with commas between."""
+    if isinstance(default, list | tuple):
+        return ", ".join(map(str, default))
+    return "" if default is None else str(default)
 
 
 def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -> Group:
