@@ -20,6 +20,7 @@ import seqgen
 from seqgen.model import RecurrentModel
 from seqgen.testing import TEXTS
 from seqgen.tokenizers import CharTokenizer
+from unordered import names_of_a_set
 
 # -- cells
 
@@ -547,6 +548,7 @@ def bad_tokenizers():
         "unknown symbol|other ids",
     )
     yield "stable-ids", made(seqgen.TokenizerSpec, ShufflesItsSymbols), "not stable"
+    yield "across-processes", made(seqgen.TokenizerSpec, "unordered:OrderOfASet"), "ids differ from process to process"
     yield "encode-many", tokenizer(encode_many=lambda self, texts: np.zeros((2, 3), int)), "encode_many differs"
     yield "decode-many", tokenizer(decode_many=lambda self, flat, lengths: ["x"]), "decode_many differs"
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"] * self.n_symbols), r"by symbol_bytes\(\)"
@@ -619,6 +621,7 @@ def bad_corpora():
     yield "restartable", corpus(OnlyOnce), "iterated again"
     yield "restartable", corpus(lambda: iter(AB)), "returns an iterator"
     yield "digest", corpus(another_each_time), "loaded again"
+    yield "across-processes", corpus(names_of_a_set), "records differ from process to process"
     yield "source", corpus(AB, source=""), "source is empty"
     yield "licence", corpus(AB, licence=""), "licence is empty"
     yield "valid", corpus(AB, domain="picky"), r"picky accepts 50\.0% of it, and refuses \('b', 'is b'\)"

@@ -23,13 +23,15 @@ _LAYER: dict[str, tuple[str, ...]] = {
 CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     "corpus": {
         "corpora": (
-            "offline", "records", "line-ends", "labels", "restartable", "digest", "licence", "valid", "global-state",
+            "offline", "records", "line-ends", "labels", "restartable", "digest", "across-processes", "licence",
+            "valid", "global-state",
         ),
         "common": ("options", "source", "recommended"),
     },
     "tokenizer": {
         "tokenizers": (
             "round-trip", "n-symbols", "any-ids", "unknown-symbols", "hostile-strings", "to-json", "stable-ids",
+            "across-processes",
             "encode-many", "decode-many", "symbol-bytes", "join",
         ),
         "common": _COMMON,

@@ -12,6 +12,7 @@ from typing import Any
 from seqgen.corpus import Record, Survey, survey
 from seqgen.errors import CorpusError, PluginError
 from seqgen.testing.check import Subject
+from seqgen.testing.other_processes import NOT_TRIED, results
 from seqgen.testing.process_state import record_changes
 from seqgen.testing.registry import find_spec
 from seqgen.testing.validators import check_form
@@ -155,6 +156,18 @@ def digest(subject: Subject) -> None:
     """Check that a second load has the same digest, which resumed runs compare."""
     first, *others = _findings(subject).digests or [""]
     assert others == [first], "loaded again it gives different records"
+
+
+def across_processes(subject: Subject) -> str:
+    """Check that the first records are the same in processes whose sets have another order; not over the network."""
+    if subject.spec.network:
+        return "not tried: it needs the network"
+    _findings(subject)  # here, where a missing package has its own error
+    found = results("digest", subject)
+    assert all(one == found[0] for one in found), (
+        "records differ from process to process, which no run can be resumed with: sort what comes from a set"
+    )
+    return "" if found else NOT_TRIED
 
 
 def global_state(subject: Subject) -> None:

@@ -13,6 +13,7 @@ from seqgen.errors import UnknownSymbol
 from seqgen.optional_methods import has_symbol_bytes, joins
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import HOSTILE
+from seqgen.testing.other_processes import NOT_TRIED, results
 
 _UNKNOWN = "☃"
 _N_RANDOM = 200  # random texts of known characters, and random sequences of ids
@@ -108,6 +109,16 @@ def to_json(subject: Subject) -> None:
 def stable_ids(subject: Subject) -> None:
     """Check that fitting twice to the same texts gives the same ids."""
     assert _fitted(subject).to_json() == _fitted(subject).to_json(), "ids are not stable: they differ when fitted again"
+
+
+def across_processes(subject: Subject) -> str:
+    """Check that fitting gives the same ids in processes whose sets have another order."""
+    _fitted(subject)  # here, where a missing package has its own error
+    found = results("fitted", subject, list(subject.texts))
+    assert all(one == found[0] for one in found), (
+        "ids differ from process to process: sort what comes from a set, as in sorted(set(text))"
+    )
+    return "" if found else NOT_TRIED
 
 
 def encode_many(subject: Subject) -> None:

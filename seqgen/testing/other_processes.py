@@ -1,0 +1,106 @@
+"""Results of the same code in two other processes, in which sets iterate in other orders.
+
+Python hashes texts by a random number that differs from process to process, unless PYTHONHASHSEED sets it. So what is
+read from a set has another order in each process, though always the same one in this.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import importlib.util
+import itertools
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from seqgen.specs import load_reference
+from seqgen.testing.check import Subject
+
+_HASH_SEEDS = ("1", "2")  # not random ones, so that a check always finds the same
+_N_RECORDS = 1000
+_PROGRAM = "from seqgen.testing.other_processes import answer; answer()"
+NOT_TRIED = "not tried in other processes: a part that is defined within a function cannot be found there"
+"""The note of a check that could not be made."""
+
+
+def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
+    """Return the JSON values of ``task`` in two processes; none where they cannot find the subject.
+
+    Args:
+        task: "fitted" gives the JSON value of a tokenizer fitted to texts, "digest" a digest of the first records of a
+            corpus.
+        subject: the part under test.
+        arguments: of the task, which pickle can write.
+
+    Raises:
+        AssertionError: a process ends with an error.
+    """
+    load = subject.spec.load
+    reference = load if isinstance(load, str) else f"{load.__module__}:{load.__qualname__}"
+    module = reference.partition(":")[0]
+    try:
+        if load_reference(reference) is not subject.spec.resolve():
+            return []
+        given = pickle.dumps((arguments, dict(subject.entry.options(subject.options))))
+    except (AttributeError, ImportError, pickle.PicklingError):
+        return []
+    file = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
+    question = {"task": task, "reference": reference, "file": file, "given": base64.b64encode(given).decode()}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    processes = [
+        subprocess.Popen(  # noqa: S603  # our own interpreter
+            [sys.executable, "-W", "ignore", "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={**environment, "PYTHONHASHSEED": seed, "PYTHONUTF8": "1"},
+        )
+        for seed in _HASH_SEEDS
+    ]
+    written = [process.communicate(json.dumps(question)) for process in processes]
+    for process, (_, complaint) in zip(processes, written, strict=True):
+        assert process.returncode == 0, f"in a new process it fails: {complaint.strip()[-400:]}"
+    return [json.loads(output.splitlines()[-1]) for output, _ in written]
+
+
+def _fitted(load: Any, texts: Sequence[str], **options: Any) -> Any:
+    """Return the JSON value of a tokenizer that is fitted to texts."""
+    return load.fit(texts, **options).to_json()
+
+
+def _digest(load: Any, **options: Any) -> str:
+    """Return a digest of the first records of a corpus."""
+    digest = hashlib.sha256()
+    for record in itertools.islice(load(**options), _N_RECORDS):
+        digest.update(repr((record.text, record.label, sorted(record.fields.items()))).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+_TASKS: dict[str, Callable[..., Any]] = {"fitted": _fitted, "digest": _digest}
+
+
+def answer() -> None:
+    """Write the result of the task that standard input names, as the last line."""
+    question = json.loads(sys.stdin.read())
+    _find(question["reference"].partition(":")[0].partition(".")[0], question["file"])
+    task, load = _TASKS[question["task"]], load_reference(question["reference"])
+    arguments, options = pickle.loads(base64.b64decode(question["given"]))  # noqa: S301  # of the process that asks
+    result = task(load, *arguments, **options)
+    sys.stdout.write(f"\n{json.dumps(result)}\n")
+
+
+def _find(module: str, file: str | None) -> None:
+    """Import a plugin in one file, which need not be on the path."""
+    if file is not None and importlib.util.find_spec(module) is None:
+        spec = importlib.util.spec_from_file_location(module, file)
+        assert spec is not None and spec.loader is not None
+        sys.modules[module] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[module])
