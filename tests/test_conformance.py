@@ -7,6 +7,7 @@ import importlib.util
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ CORE = [
     for entry in registered(kind)
     if entry.package == "seqgen" and entry.spec.name != "file"  # needs a path: tested below
 ]
+DIARY = Path(__file__).parent.parent / "docs" / "examples" / "diary.py"
 EXPENSIVE = (
     "corpus-python-", "corpus-tunes-", "corpus-cards-", "validator-abc-canonical", "validator-abc-deterministic",
     "validator-abc-global-state", "report-html-hostile-strings",
@@ -90,7 +92,7 @@ def test_a_violated_contract_is_found(spec, name, message):
 
 def test_every_check_has_a_plugin_that_breaks_it():
     proven = {(kind, name) for kind, name, _, _ in BROKEN} | {
-        ("package", name) for name in ("names", "commands", "trackers", "light-import")
+        ("package", name) for name in ("names", "commands", "trackers", "events", "light-import")
     }
     there = {(kind, name) for kind, modules in CATALOG.items() for names in modules.values() for name in names}
     assert there == proven
@@ -139,6 +141,42 @@ def test_trackers_that_cannot_be_offered_are_found():
     module.on_report = seqgen.hookimpl(lambda metrics, samples: None)
     module.on_report.__name__ = "on_report"
     assert next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("hook", "line"),
+    [
+        ("on_run_start", "settings['cell']['size']"),
+        ("on_report", "metrics['loss']"),
+        ("on_report", "samples[1000]"),
+        ("on_checkpoint", "(checkpoint / 'weights.bin').read_bytes()"),
+        ("on_run_end", "{'steps': 1}[reason]"),
+    ],
+)
+def test_hooks_that_cannot_handle_an_event_are_found(tmp_path, hook, line):
+    arguments = {
+        "on_run_start": "path, settings", "on_report": "path, metrics, samples",
+        "on_checkpoint": "path, step, checkpoint", "on_run_end": "path, reason",
+    }  # fmt: skip
+    file = tmp_path / f"listens_{len(line)}.py"  # a module of its own
+    body = f"@seqgen.hookimpl\ndef {hook}({arguments[hook]}):\n    {line}\n"
+    file.write_text(f"import seqgen\n\n\n{body}", encoding="utf-8")
+    check = next(check for check in testing.checks_of_plugin(file) if check.name == "events")
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=rf"its {hook} is not used: \w+Error"):
+            check()
+
+
+def test_a_plugin_without_events_is_asked_for_none():
+    module = types.ModuleType("silent")
+    module.register_cells = seqgen.hookimpl(lambda register: register(cell(Good)))
+    module.register_cells.__name__ = "register_cells"
+    assert next(check for check in testing.checks_of_plugin(module) if check.name == "events")() == ""
+
+
+def test_the_diary_of_the_guide_handles_the_events():
+    check = next(check for check in testing.checks_of_plugin(DIARY) if check.name == "events")
+    assert check() == "on_run_start, on_report, on_checkpoint, on_run_end"
 
 
 def test_a_name_registered_twice_is_found():

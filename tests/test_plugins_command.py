@@ -73,7 +73,7 @@ def test_one_that_does_not(cli, little):
     assert rows["verdicts"]["result"] == "ok" and rows["hostile-strings"]["result"] == "FAILED"
     assert rows["hostile-strings"]["note"].startswith("raises UnicodeEncodeError on '\\ud800'")
     assert found.code == 5 and found.err.count("\n") == 1
-    assert "little.py: 1 of 9 checks failed: validator-nothing-hostile-strings" in found.err
+    assert "little.py: 1 of 10 checks failed: validator-nothing-hostile-strings" in found.err
     shown = cli("plugins", "check", "little.py")
     assert shown.code == 5 and "FAILED" in shown.out and "raises UnicodeEncodeError" in shown.out
 

@@ -67,7 +67,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
         "common": (*_COMMON, "source", "deterministic"),
     },
     "domain": {"domains": ("parts", "automaton")},
-    "package": {"domains": ("names", "commands", "trackers", "light-import")},
+    "package": {"domains": ("names", "commands", "trackers", "events", "light-import")},
 }  # fmt: skip
 """The names of the checks of a kind, by the module here that defines them; ``step-equals-sequence`` is the function
 ``step_equals_sequence``.

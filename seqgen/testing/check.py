@@ -33,6 +33,7 @@ class Package:
         file: the file of a plugin in one file.
         commands: builds an app of the commands it registers; raises a PluginError on failure.
         trackers: returns the names of the trackers it offers; raises a PluginError on failure.
+        events: calls its hooks with the events of a run; returns their names; raises a PluginError on failure.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Package:
     file: Path | None = None
     commands: Callable[[], Any] | None = None
     trackers: Callable[[], list[str]] | None = None
+    events: Callable[[], list[str]] | None = None
     kind: str = "package"
 
 

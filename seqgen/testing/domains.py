@@ -121,8 +121,13 @@ def commands(package: Package) -> None:
 
 
 def trackers(package: Package) -> str:
-    """Check that the trackers it offers have a name and a check, and that its hooks handle the events of runs."""
+    """Check that the trackers it offers have a name and a check, and that it handles reports."""
     return ", ".join([] if package.trackers is None else package.trackers())
+
+
+def events(package: Package) -> str:
+    """Check that its hooks handle the events of a run that is trained, resumed and ended by a user."""
+    return ", ".join([] if package.events is None else package.events())
 
 
 def light_import(package: Package) -> None:

@@ -14,6 +14,7 @@ from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_cand
 from seqgen.specs import KINDS, Spec
 from seqgen.testing.catalog import checks_of_package, checks_on
 from seqgen.testing.check import Check, Package, Subject
+from seqgen.testing.events import EVENTS, replay_events
 from seqgen.testing.options import options_by_spec
 
 if TYPE_CHECKING:
@@ -64,7 +65,18 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
             raise PluginError("it offers trackers and has no on_report to send them anything")
         return names
 
-    return Package(candidate.package, specs, file, commands, trackers)
+    def events() -> list[str]:
+        fresh = Plugins(problems.append)  # a hook that fails is not called again by the plugins of before
+        fresh.load([candidate])
+        hooks = [hook for hook in EVENTS if candidate.package in fresh.implementing(hook)]
+        problems.clear()
+        if hooks:
+            replay_events(fresh)
+        if problems:
+            raise PluginError(problems[0])
+        return hooks
+
+    return Package(candidate.package, specs, file, commands, trackers, events)
 
 
 def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | None]:

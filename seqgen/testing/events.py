@@ -1,0 +1,33 @@
+"""The events of a run, as hooks of a plugin get them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seqgen.plugins import Plugins
+
+EVENTS = ("on_run_start", "on_report", "on_checkpoint", "on_run_end")
+
+
+def replay_events(plugins: Plugins) -> None:
+    """Call the hooks of plugins with the events of a small run: trained, resumed, and ended by a user."""
+    from seqgen.testing.exporters import small_run
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run"
+        shutil.copytree(small_run().path, path)  # hooks may write into it
+        settings = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        reports = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        for reason in ("steps", "interrupted"):
+            plugins.emit("on_run_start", path=path, settings=settings)
+            for line in reports:
+                plugins.emit("on_report", path=path, metrics=json.loads(line), samples=["a sample", ""])
+            for checkpoint in sorted((path / "checkpoints").glob("step-*")):
+                step = int(checkpoint.name.rpartition("-")[2])
+                plugins.emit("on_checkpoint", path=path, step=step, checkpoint=checkpoint)
+            plugins.emit("on_run_end", path=path, reason=reason)
