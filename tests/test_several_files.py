@@ -11,6 +11,7 @@ import shutil
 import sys
 import tracemalloc
 import zipfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from seqgen.corpus import TextFile, get_source_files, get_stamp, load_file
 from seqgen.corpus.json_array import JsonArray
 from seqgen.corpus.opening import unmarked_encoding
 from seqgen.corpus.places import absolute, find_places, title_of
+from seqgen.corpus.reading import InstalledReader, Readers
 from seqgen.corpus.tables import Columns, Table
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
 from seqgen.files import spool
@@ -528,3 +530,19 @@ def test_a_file_that_is_given_twice_counts_once_and_is_named(cli, in_tmp):
     assert seqgen.load("two").settings.corpus.n_records == 6
     apart = cli("train", "--corpus", "data/a.txt", "--corpus", "data/b.txt", *TINY, "--out", "three")
     assert apart.code == 0 and "more than once" not in apart.err
+
+
+def test_each_file_of_a_folder_is_looked_into_once(tmp_path):
+    for number in range(5):
+        (tmp_path / f"{number}.txt").write_text("ada\nbea\n", encoding="utf-8")
+    looked = Counter()
+
+    def matches(name, start):
+        looked[name] += 1
+        return False
+
+    reader = InstalledReader("r", "the reader r", "1", (), matches, True, False, {}, lambda: None)
+    texts = load_file(Readers([reader]), path=str(tmp_path))
+    for _ in range(3):
+        assert len(list(texts)) == 10 and texts.stamp()
+    assert looked == Counter({f"{number}.txt": 1 for number in range(5)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -99,13 +99,19 @@ class FileKinds:
     layout: str = "lines"
     separator: str | None = None
     readers: Readers = NO_READERS
+    _found: dict[Place, InstalledReader | Form] = field(default_factory=dict, repr=False, compare=False)
 
     def find(self, place: Place) -> InstalledReader | Form:
-        """Return the reader of a file, or its form: "text", "jsonl", "csv" or "tsv".
+        """Return the reader of a file, or its form: "text", "jsonl", "csv" or "tsv"; a file is looked into once.
 
         Raises:
             UsageError: several readers claim it, or it cannot be read.
         """
+        if place not in self._found:  # asked for at each pass and each stamp, of folders with thousands of files
+            self._found[place] = self._find(place)
+        return self._found[place]
+
+    def _find(self, place: Place) -> InstalledReader | Form:
         suffix = guess_form(name_of(place))
         known = self.form != "auto" or self.separator is not None or suffix is not None
         reader = self.readers.find(place, known=known, stream=self.layout == "stream")
