@@ -73,7 +73,7 @@ METRICS: Mapping[str, MetricInfo] = {
     ),
     "baseline_ppmd_bits_per_char": MetricInfo(
         _BASELINES, "PPMd", "bits",
-        "bits that the test part adds to the compressed training part; variant H, 64 MB; extra `evaluate`",
+        "bits that the test part adds to the compressed training part; variant H, 64 MB; needs the extra evaluate",
     ),
     "baseline_ppmd_order": MetricInfo(
         _BASELINES, "order of PPMd", "count", "2 to 8, to which a tenth of the training part adds the fewest bits"

@@ -97,7 +97,7 @@ def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
             name="cards",
             summary="share of legal fields, distribution of costs and types, share of copied texts",
             source="seqgen",
-            load="seqgen_cards.metric:load",
+            load="seqgen_cards.metric:CardMetric",
         )
     )
 

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
-import seqgen
 from seqgen_cards.rules import ALWAYS, NEEDED, ORDER, find_problems, split
 
+_HELD_OUT = "the same of held-out cards"
 
-def load() -> seqgen.Metric:
-    """Return the metric; it has no options."""
-    return cards
+
+class CardMetric:
+    """The rules that samples keep, and how similar they are to held-out cards; see ``cards``."""
+
+    labels: ClassVar = {
+        "good_lines": "share whose lines are all fields of a card",
+        **{f"good_{name}": f"share with a legal {name}, of those that have or need one" for name in ORDER},
+        "tv_cost": "costs, total variation from held-out cards",
+        "tv_type": "types, total variation from held-out cards",
+        "text_length": "mean length of the texts, characters",
+        "text_length_held_out": _HELD_OUT,
+        "copied_text": "share of the texts that stand on a training card",
+        "copied_text_held_out": _HELD_OUT,
+        "copied_name": "share of the names that stand on a training card",
+        "copied_name_held_out": _HELD_OUT,
+    }
+
+    def __call__(
+        self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()
+    ) -> dict[str, float]:
+        """Return the metrics of ``cards``."""
+        return cards(samples, reference, training)
 
 
 def cards(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> dict[str, float]:

@@ -159,6 +159,9 @@ function startPage() {
   at("address").hidden = unused.length === 0;
   at("address").textContent = `Not used of the address, since there is no such setting or value: ${unused.join(", ")}`;
   at("settings").requestSubmit();
+  addEventListener("hashchange", () => {
+    if (location.hash.includes("=")) location.reload(); // an address given to the open page
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     results.draw();
     score();

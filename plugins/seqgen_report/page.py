@@ -43,8 +43,10 @@ _LEAD = ("test_bits_per_char", "validation_bits_per_char", "baseline_kneser_ney_
          "novel")  # fmt: skip
 _CLASSES = {"metric": "f", "definition": "m"}
 _CAPTIONS = {
-    "shares": "Samples and the level of held-out records; more copies or fewer edits than that suggest memorization.",
-    "shared": "Samples and the level of held-out records; longer shared substrings than that suggest memorization.",
+    "shares": "Samples and the level of held-out records, with the intervals of the table as lines. More copies or "
+    "fewer edits than chance explains suggest memorization; the verdict is at the top of the page.",
+    "shared": "Samples and the level of held-out records, with the intervals of the table as lines. Longer shared "
+    "substrings than chance explains suggest memorization; the verdict is at the top of the page.",
 }
 _SHARED = {"shared_mean_chars": "shared substring, mean", "shared_max_chars": "shared substring, longest"}
 

@@ -131,7 +131,7 @@ def symbols(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
             total = count.total() or 1
             places = [at + shift for at in range(len(shown))]
             axes.bar(places, [count[name] / total for name in shown], 0.4, color=colour, label=label)
-        axes.set_xticks(range(len(shown)), ["␠" if name == " " else seqgen.visible(name) for name in shown])
+        axes.set_xticks(range(len(shown)), ["space" if name == " " else seqgen.visible(name) for name in shown])
         axes.set_xlim(-0.7, len(shown) - 0.3)
         axes.set_ylabel("share")
         axes.grid(axis="y")
@@ -140,15 +140,25 @@ def symbols(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
     return draw
 
 
+def _errors(metrics: Mapping[str, float], name: str) -> tuple[float, float]:
+    """Return how far the interval of a metric reaches below and above its value; 0 where there is none."""
+    value, low, high = (metrics.get(name + ending) for ending in ("", "_low", "_high"))
+    if value is None or low is None or high is None:
+        return 0.0, 0.0
+    return max(value - low, 0.0), max(high - value, 0.0)
+
+
 def beside_chance(metrics: Mapping[str, float], rows: Mapping[str, str], unit: str) -> Draw:
-    """Plot metrics of the samples beside those of held-out records; ``rows`` has their labels by name."""
+    """Plot metrics of the samples beside those of held-out records, with intervals; ``rows`` has their labels."""
 
     def draw(axes: Axes) -> None:
         names = list(rows)[::-1]
         for ending, label, colour, shift in (("", "samples", _OWN, 0.2), ("_chance", "by chance", _OTHER, -0.2)):
             places = [at + shift for at in range(len(names))]
             values = [float(metrics.get(name + ending) or 0.0) for name in names]
-            axes.bar_label(axes.barh(places, values, 0.4, color=colour, label=label), fmt="%.2f", padding=4)
+            errors = list(zip(*(_errors(metrics, name + ending) for name in names), strict=True))
+            drawn = axes.barh(places, values, 0.4, xerr=errors, color=colour, label=label, error_kw={"ecolor": _INK})
+            axes.bar_label(drawn, [f"{value:.2f}" for value in values], padding=4)
         axes.set_yticks(range(len(names)), [rows[name] for name in names])
         axes.margins(x=0.15)
         axes.set_xlabel(unit)

@@ -77,7 +77,7 @@ def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
             name="tunes",
             summary="complete bars, endings on the tonic, pitch statistics, copied phrases",
             source="seqgen",
-            load="seqgen_tunes.metric:load",
+            load="seqgen_tunes.metric:TuneMetric",
         )
     )
 

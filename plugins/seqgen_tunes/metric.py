@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -65,24 +65,47 @@ def _copied(tunes: Sequence[Tune], known: set[int], notes: int) -> float:
     return _share(sum(found), len(found))
 
 
-def load(
-    *,
-    pattern: Annotated[int, Field(ge=2, le=64, description="length of a short copied run, notes")] = 8,
-    phrase: Annotated[int, Field(ge=2, le=256, description="length of a long copied run, notes")] = 32,
-) -> Callable[[Sequence[str], Sequence[str], Iterable[str]], Metrics]:
-    """Return the metric. Its values are shares from 0 to 1, except for the mean number of notes.
+class TuneMetric:
+    """Bars in time, endings, notes in key and copied phrases.
 
     "bars in time" is the share of bars that the validator accepts: complete, or short where a bar may be short; none in
     a tune without a metre. "notes in key" is the share of notes that need no accidental in the tune's own key. The
     cosines compare the frequencies of scale degrees and intervals with the reference. "copied" is the share of runs of
     notes whose intervals also occur in the training part. Short runs are common to many tunes, and many tunes are
     printed in several versions, so the same share of the held-out tunes is given for comparison.
+
+    Args:
+        pattern: length of a short copied run, in notes.
+        phrase: length of a long one.
     """
 
-    def figures(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> Metrics:
-        """Return the metrics of the samples, and with "held-out" in the key, of the reference."""
+    def __init__(
+        self,
+        *,
+        pattern: Annotated[int, Field(ge=2, le=64, description="length of a short copied run, notes")] = 8,
+        phrase: Annotated[int, Field(ge=2, le=256, description="length of a long copied run, notes")] = 32,
+    ) -> None:
+        self._runs = pattern, phrase
+        self.labels = {
+            "bars in time": "share of bars that fill their metre",
+            "ends on tonic": "share of tunes that end on the tonic",
+            "ends on tonic, held-out": "the same of held-out tunes",
+            "notes in key": "share of notes that belong to the key",
+            "notes a tune": "mean number of notes",
+            "degrees cosine": "scale degrees, cosine similarity to held-out tunes",
+            "intervals cosine": "intervals, cosine similarity to held-out tunes",
+        }
+        for notes in self._runs:
+            self.labels[f"copied, {notes} notes"] = f"share of runs of {notes} notes that occur in a training tune"
+            self.labels[f"copied, {notes} notes, held-out"] = "the same of held-out tunes"
+
+    def __call__(self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> Metrics:
+        """Return the metrics of the samples, and with "held-out" in the key, of the reference.
+
+        They are shares from 0 to 1, except for the mean number of notes.
+        """
         tunes, others = [read_tune(text) for text in samples], [read_tune(text) for text in reference]
-        known: dict[int, set[int]] = {pattern: set(), phrase: set()}
+        known: dict[int, set[int]] = {notes: set() for notes in self._runs}
         for text in training:
             tune = read_tune(text)
             for notes, seen in known.items():
@@ -102,5 +125,3 @@ def load(
             found[f"copied, {notes} notes"] = _copied(tunes, seen, notes)
             found[f"copied, {notes} notes, held-out"] = _copied(others, seen, notes)
         return found
-
-    return figures

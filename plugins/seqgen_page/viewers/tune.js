@@ -1,19 +1,23 @@
 // The viewer of tunes: staves, and the order in which bars are played.
 "use strict";
 
-const LINE = 78; // pixels from a staff to the next
+const LINE = 78, // pixels from a staff to the next
+  DOTS = 10; // pixels that the dots of a repeat take
 
 // Bars as lines of a given width: [{bars: [{bar, width}], width}].
 function breakLines(tune, width, first, others) {
   const lines = [];
-  let line = { bars: [], width: first };
+  let line = { bars: [], width: first },
+    repeats = false;
   for (const bar of tune.bars) {
-    const size = 14 + bar.events.map(spaceOf).reduce((sum, { before, after }) => sum + before + after, 0);
+    const room = repeats ? DOTS : 0; // for the dots after the line before
+    repeats = (bar.end || "").endsWith(":");
+    const size = 14 + room + bar.events.map(spaceOf).reduce((sum, { before, after }) => sum + before + after, 0);
     if (line.bars.length > 0 && line.width + size > width) {
       lines.push(line);
       line = { bars: [], width: others };
     }
-    line.bars.push({ bar, size });
+    line.bars.push({ bar, size, room });
     line.width += size;
   }
   lines.push(line);
@@ -40,9 +44,9 @@ function drawTune(text, width = 640) {
     staff.append(...signature.signs);
     if (row === 0 && tune.metre) staff.append(...timeSignature(tune.metre, 30 + signature.width).signs);
     let x = own;
-    for (const { bar, size } of line.bars) {
+    for (const { bar, size, room } of line.bars) {
       if (x === own && bar.start.endsWith(":")) staff.append(...barLine("|:", x - 9));
-      key = drawBar(staff, bar, x, size, stretch, key);
+      key = drawBar(staff, bar, x, size, room, stretch, key);
       x += size * stretch;
       staff.append(...barLine(bar.end || "|", x));
     }
@@ -55,8 +59,8 @@ function drawTune(text, width = 640) {
 }
 
 // Draw what is in a bar; return the key after it.
-function drawBar(staff, bar, left, size, stretch, key) {
-  let x = left + 10;
+function drawBar(staff, bar, left, size, room, stretch, key) {
+  let x = left + 10 + room;
   const placed = [];
   for (const event of bar.events) {
     const { before, after } = spaceOf(event);

@@ -255,6 +255,8 @@ function drawCurves(all) {
     chart.append(svg("text", { x: x(value), y: high - 8, "text-anchor": "middle" }, value.toLocaleString("en")));
   }
   for (const { points, part, order } of curves) {
+    const [lastX, lastY] = points[points.length - 1];
+    chart.append(svg("circle", { class: `dot ${order}`, cx: x(lastX), cy: y(lastY), r: 3 })); // all that there is of one evaluation
     chart.append(svg("polyline", { class: `curve ${order} ${part}`, points: points.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join(" ") }));
   }
   const legend = element("ul", { class: "legend" }, ...curves.map((curve) =>
@@ -273,6 +275,11 @@ function ticks(low, high, most) {
 // -- events
 
 find("sample-form").addEventListener("submit", sample);
+find("prefix").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return; // with shift, a line of the prefix begins
+  event.preventDefault();
+  find("sample-form").requestSubmit();
+});
 find("stop").addEventListener("click", stop);
 find("csv").addEventListener("click", download);
 find("model").addEventListener("change", showModel);

@@ -509,6 +509,18 @@ def test_the_page_opens_from_a_file_and_asks_for_nothing(page, tiny_run):
 
 @needs_chromium
 @pytest.mark.full
+def test_an_address_given_to_the_open_page_is_taken(page):
+    with Browser() as browser:
+        browser.open(page, "#rows=3&prefix=a")
+        browser.wait_for("document.querySelectorAll('#body tr').length === 3")
+        browser.evaluate("window.before = true")
+        browser.evaluate("location.hash = '#rows=2'")
+        browser.wait_for("window.before === undefined && document.querySelectorAll('#body tr').length === 2")
+        assert browser.evaluate("document.getElementById('prefix').value") == ""
+
+
+@needs_chromium
+@pytest.mark.full
 def test_constraints_are_kept_by_rejection(page, tiny_run):
     with Browser(390, 800, dark=True) as browser:
         browser.open(page, "#rows=10&contains=a&shortest=3&longest=5")

@@ -697,6 +697,9 @@ def test_a_refused_request_leaves_no_rows_and_names_are_shown_whole(width, tiny_
             return browser.evaluate("document.getElementById('status').textContent")
 
         assert "10 rows" in sample(other=name, n="5")
+        browser.wait_for("document.querySelectorAll('#curves circle').length > 0")
+        n_curves = browser.evaluate("document.querySelectorAll('#curves polyline').length")
+        assert browser.evaluate("document.querySelectorAll('#curves circle').length") == n_curves
         assert browser.evaluate("document.querySelectorAll('#results tbody tr').length") == 10
         assert browser.evaluate("document.getElementById('other').title") == name
         assert name in browser.evaluate("document.getElementById('about').textContent")
@@ -717,6 +720,31 @@ def test_a_refused_request_leaves_no_rows_and_names_are_shown_whole(width, tiny_
         assert browser.evaluate("document.getElementById('csv').disabled")
         assert "10 rows" in sample(prefix="")
         assert browser.evaluate("document.querySelectorAll('#results tbody tr').length") == 10
+
+
+@pytest.mark.full
+def test_a_prefix_of_the_page_may_have_lines_and_return_samples(tiny_run, tmp_path):
+    if find_chromium() is None:
+        pytest.skip("chromium is not installed")
+    with serving(tiny_run) as client, Browser() as browser:
+        browser.call("Page.navigate", url=f"http://127.0.0.1:{client.port}/")
+        browser.wait_for("document.getElementById('model')?.options.length === 1")
+        browser.evaluate("document.getElementById('prefix').focus()")
+
+        def press(modifiers):
+            for kind in ("keyDown", "keyUp"):
+                browser.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r",
+                             windowsVirtualKeyCode=13, modifiers=modifiers)  # fmt: skip
+
+        browser.call("Input.insertText", text="a")
+        press(8)  # shift
+        browser.call("Input.insertText", text="b")
+        assert browser.evaluate("wanted({ id: 'x', seqgen: {} }, 1).prompt") == "a\nb"
+        assert browser.evaluate("document.getElementById('results').childElementCount") == 0
+        browser.evaluate("document.getElementById('prefix').value = 'a'")
+        press(0)
+        browser.wait_for("document.querySelectorAll('#results tbody tr').length === 20")
+        assert browser.evaluate("document.getElementById('prefix').value") == "a"
 
 
 # -- the command

@@ -13,7 +13,7 @@ from rich.console import Console
 import seqgen
 
 pytest.importorskip("seqgen_tunes")
-from seqgen_tunes.metric import load as metric
+from seqgen_tunes.metric import TuneMetric
 from seqgen_tunes.parser import read_tune
 from seqgen_tunes.renderer import AbcRenderer
 from seqgen_tunes.rows import layout_rows
@@ -181,7 +181,7 @@ def test_another_suffix():
 def test_figures():
     head = "M:2/4\nL:1/8\nK:G\n"
     samples = [head + "GABc|GABc|dcBG|", head + "^GABc|dcBA|ddd|GABc|"]
-    figures = metric(pattern=4, phrase=8)(samples, samples[:1], [samples[0]])
+    figures = TuneMetric(pattern=4, phrase=8)(samples, samples[:1], [samples[0]])
     assert figures["bars in time"] == pytest.approx(6 / 7)
     assert figures["ends on tonic"] == 0.5 and figures["ends on tonic, held-out"] == 1
     assert figures["notes in key"] == pytest.approx(26 / 27)
@@ -189,29 +189,29 @@ def test_figures():
     assert figures["copied, 4 notes, held-out"] == figures["copied, 8 notes, held-out"] == 1
     assert 0 < figures["copied, 4 notes"] < 1
     assert 0 < figures["degrees cosine"] < 1 and 0 < figures["intervals cosine"] < 1
-    assert metric()(["GABc|GABc|"], [], [])["bars in time"] == 0  # no metre
-    assert metric()(samples, samples, [])["degrees cosine"] == pytest.approx(1)
+    assert TuneMetric()(["GABc|GABc|"], [], [])["bars in time"] == 0  # no metre
+    assert TuneMetric()(samples, samples, [])["degrees cosine"] == pytest.approx(1)
 
 
 def test_a_run_of_notes_that_is_the_whole_tune_is_looked_for():
     tune = "M:2/4\nL:1/8\nK:C\nCDEF|"
-    figures = metric(pattern=4, phrase=5)([tune], [], [tune])
+    figures = TuneMetric(pattern=4, phrase=5)([tune], [], [tune])
     assert figures["copied, 4 notes"] == 1 and figures["copied, 5 notes"] == 0
 
 
 def test_degrees_do_not_depend_on_the_key():
     tune, higher = "M:2/4\nL:1/8\nK:C\nCDEF|GFED|C4|", "M:2/4\nL:1/8\nK:D\nDEFG|AGFE|D4|"
-    assert metric()([higher], [tune], [])["degrees cosine"] == pytest.approx(1)
-    assert metric()([higher.replace("K:D", "K:A")], [tune], [])["degrees cosine"] < 0.9
+    assert TuneMetric()([higher], [tune], [])["degrees cosine"] == pytest.approx(1)
+    assert TuneMetric()([higher.replace("K:D", "K:A")], [tune], [])["degrees cosine"] < 0.9
 
 
 def test_copying_is_found_in_another_key():
     tune, higher = "M:2/4\nL:1/8\nK:C\nCDEF|GFED|C4|", "M:2/4\nL:1/8\nK:D\nDEFG|AGFE|D4|"
-    assert metric()([higher], [], [tune])["copied, 8 notes"] == 1
-    assert metric()([higher.replace("AG", "AF")], [], [tune])["copied, 8 notes"] == 0
+    assert TuneMetric()([higher], [], [tune])["copied, 8 notes"] == 1
+    assert TuneMetric()([higher.replace("AG", "AF")], [], [tune])["copied, 8 notes"] == 0
 
 
 @given(st.lists(st.text(), max_size=3))
 def test_figures_of_any_texts(texts):
     for samples, reference in ((texts, []), ([], texts)):
-        assert all(0 <= value < 1000 for value in metric()(samples, reference, texts).values())
+        assert all(0 <= value < 1000 for value in TuneMetric()(samples, reference, texts).values())
