@@ -17,9 +17,8 @@ from torch.nn import functional
 
 from seqgen.cells import Around, Cell, Dropout, PastAttention, RecurrentDropout, Stack, StepCell, Zoneout
 from seqgen.errors import FAULT_NOTE, PluginError
-from seqgen.optional_methods import has_stepper
 from seqgen.plugin_guards import defined_at
-from seqgen.protocols import Model, State
+from seqgen.protocols import Model, State, has_stepper
 from seqgen.states import list_leaves
 
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]

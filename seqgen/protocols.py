@@ -1,14 +1,14 @@
-"""The contracts of parts as protocols: the types that specs, core and plugins share.
+"""The contracts of parts as protocols: the types that specs, core and plugins share, and optional methods of parts.
 
-Dimension letters: B batch, T steps, V vocabulary. A *state* is a nested tuple, list or dict of tensors whose
-first dimension is B; core never reads its values, it only selects rows. Helpers on states are in ``states``.
+Dimension letters: B batch, T steps, V vocabulary, N positions. A *state* is a nested tuple, list or dict of tensors
+whose first dimension is B; core never reads its values, it only selects rows. Helpers on states are in ``states``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeGuard, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ class Tokenizer(Protocol):
 
     Core adds special symbols (pad, begin, end, conditions), as ids and never as text. Subclass it to inherit
     ``encode_many`` and ``decode_many``. ``fit_parts``, ``join``, ``symbol_bytes`` and ``doubt`` are optional; see
-    ``seqgen.optional_methods``.
+    ``seqgen.protocols``.
     """
 
     @property
@@ -107,7 +107,7 @@ class Tokenizer(Protocol):
 class Model(Protocol):
     """A function of ids and a state to logits and the next state. Implementations are ``torch.nn.Module``.
 
-    ``learn``, ``stepper`` and ``logits_at`` are optional; see ``seqgen.optional_methods``.
+    ``learn``, ``stepper`` and ``logits_at`` are optional; see ``seqgen.protocols``.
     """
 
     def initial_state(self, batch_size: int) -> State:
@@ -257,3 +257,105 @@ class Augmentation(Protocol):
     def __call__(self, text: str, random: Random) -> str:
         """Return the text rewritten; all random numbers come from ``random``."""
         ...
+
+
+# -- optional methods, each with a function that says whether a part has it
+#
+# A part with such a method is trained, sampled or read by it; without, core does what every part of its kind allows.
+# The kit checks each method that is there.
+
+
+class Learns(Protocol):
+    """A model that is trained by its own method, such as one that counts, instead of by a gradient."""
+
+    def learn(self, ids_BT: Tensor, targets_BT: Tensor) -> None:
+        """Learn from a batch, which is given once; what is learned belongs in buffers."""
+        ...
+
+
+def learns(model: object) -> TypeGuard[Learns]:
+    """Return whether a model, or its class, has ``learn``."""
+    return hasattr(model, "learn")
+
+
+class HasStepper(Protocol):
+    """A model with a faster step for sampling."""
+
+    def stepper(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
+        """Return a function of ids_B and a state to logits_BV and a state, while the weights do not change."""
+        ...
+
+
+def has_stepper(model: object) -> TypeGuard[HasStepper]:
+    """Return whether a model has ``stepper``."""
+    return hasattr(model, "stepper")
+
+
+class HasLogitsAt(Protocol):
+    """A model that need not compute logits at padded positions."""
+
+    def logits_at(self, ids_BT: Tensor, state: State, at_N: Tensor | None) -> Tensor:
+        """Return logits (N, V) at the positions t * B + b; None: at all, in that order."""
+        ...
+
+
+def has_logits_at(model: object) -> TypeGuard[HasLogitsAt]:
+    """Return whether a model has ``logits_at``."""
+    return hasattr(model, "logits_at")
+
+
+class FitsParts(Protocol):
+    """A class of tokenizers that learn more than an alphabet, such as merges."""
+
+    def fit_parts(self, texts: Iterable[str], training: Iterable[str], **options: Any) -> Any:
+        """Return a tokenizer with an alphabet from all texts, and the rest from those of the training part."""
+        ...
+
+
+def fits_parts(tokenizer: object) -> TypeGuard[FitsParts]:
+    """Return whether a class of tokenizers has ``fit_parts``."""
+    return hasattr(tokenizer, "fit_parts")
+
+
+class Joins(Tokenizer, Protocol):
+    """A class of tokenizers that may be fitted to parts of a corpus, which several processes read from the start."""
+
+    @classmethod
+    def join(cls, fitted: Sequence[Self]) -> Self:
+        """Return what ``fit`` returns of all texts, given what it returned of each part of them, in order."""
+        ...
+
+
+def joins(tokenizer: type[Tokenizer]) -> TypeGuard[type[Joins]]:
+    """Return whether a class of tokenizers has ``join``."""
+    return hasattr(tokenizer, "join")
+
+
+class HasSymbolBytes(Tokenizer, Protocol):
+    """A tokenizer whose symbols may be parts of characters."""
+
+    def symbol_bytes(self) -> list[bytes] | None:
+        """Return the bytes of each symbol, which constraints need; None if decoding does not put them in a row."""
+        ...
+
+
+def has_symbol_bytes(tokenizer: Tokenizer) -> TypeGuard[HasSymbolBytes]:
+    """Return whether a tokenizer has ``symbol_bytes``; for others core computes them."""
+    return hasattr(tokenizer, "symbol_bytes")
+
+
+class Doubts(Protocol):
+    """A class of tokenizers that knows texts which it can encode and is not made for."""
+
+    def doubt(self, texts: Sequence[str]) -> str:
+        """Return a warning about texts, which is logged before training, or "".
+
+        Raises:
+            CorpusError: they are refused.
+        """
+        ...
+
+
+def doubts(tokenizer: object) -> TypeGuard[Doubts]:
+    """Return whether a class of tokenizers has ``doubt``."""
+    return hasattr(tokenizer, "doubt")

@@ -29,7 +29,7 @@ from seqgen.corpus import (
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import CorpusError, DiskError, UsageError
 from seqgen.files import SafePath, cache_folder, dump_checksummed, dump_json, load_checksummed, write_atomic
-from seqgen.optional_methods import fits_parts, joins
+from seqgen.protocols import fits_parts, joins
 from seqgen.registry import Entry
 
 if TYPE_CHECKING:

@@ -32,9 +32,8 @@ from seqgen.errors import (
     one_line,
 )
 from seqgen.files import free_bytes
-from seqgen.optional_methods import doubts
 from seqgen.plugins import Plugins, get_referenced
-from seqgen.protocols import Verdict
+from seqgen.protocols import Verdict, doubts
 from seqgen.registry import Entry, attribute_errors
 from seqgen.specs import DomainSpec
 

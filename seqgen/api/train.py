@@ -41,9 +41,9 @@ from seqgen.corpus import Splitter, stamps_of
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL
-from seqgen.optional_methods import learns
 from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts
 from seqgen.plugins.round_trip import check_order, check_tokenizer
+from seqgen.protocols import learns
 from seqgen.registry import attribute_errors
 from seqgen.signals import graceful_stop
 from seqgen.specs import CorpusSpec, DomainSpec

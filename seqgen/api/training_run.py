@@ -31,8 +31,8 @@ from seqgen.errors import (
     is_out_of_memory,
     one_line,
 )
-from seqgen.optional_methods import learns
 from seqgen.plugins import Plugins
+from seqgen.protocols import learns
 from seqgen.signals import StopFlag
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from seqgen.checkpoint import (
 )
 from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, suffix_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
-from seqgen.optional_methods import learns
 from seqgen.plugins import Plugins
+from seqgen.protocols import learns
 from seqgen.registry import Entry
 from seqgen.render import visible
 

@@ -18,8 +18,7 @@ from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
 from seqgen.model import device_of, evaluation_mode
-from seqgen.optional_methods import has_logits_at
-from seqgen.protocols import State
+from seqgen.protocols import State, has_logits_at
 from seqgen.tokenizers import PAD, Vocabulary
 
 _LANES, _WINDOW = 32, 256  # of a long text that is evaluated

@@ -9,8 +9,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, SeqgenError, UnknownSymbol, find_plugin_frame, one_line
-from seqgen.optional_methods import fits_parts
 from seqgen.plugin_guards import defined_at
+from seqgen.protocols import fits_parts
 from seqgen.registry import Entry, attribute_errors
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells import Cell
-from seqgen.optional_methods import learns
-from seqgen.protocols import Model, State
+from seqgen.protocols import Model, State, learns
 from seqgen.registry import check_module
 from seqgen.testing.check import Subject
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqgen.model import make_stepper
-from seqgen.optional_methods import has_logits_at, has_stepper, learns
+from seqgen.protocols import has_logits_at, has_stepper, learns
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, leaves_of, same, trained_parameters
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqgen.cells import StepCell
-from seqgen.optional_methods import learns
+from seqgen.protocols import learns
 from seqgen.states import map_state, output_and_state, select_rows, structure_difference
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, leaves_of, same, trained_parameters

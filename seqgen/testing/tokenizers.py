@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.errors import UnknownSymbol
-from seqgen.optional_methods import has_symbol_bytes, joins
+from seqgen.protocols import has_symbol_bytes, joins
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import HOSTILE
 from seqgen.testing.other_processes import NOT_TRIED, results

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.errors import PluginError, SeqgenError, UsageError, did_you_mean
-from seqgen.optional_methods import fits_parts, has_symbol_bytes
-from seqgen.protocols import Tokenizer
+from seqgen.protocols import Tokenizer, fits_parts, has_symbol_bytes
 
 if TYPE_CHECKING:
     import numpy.typing as npt

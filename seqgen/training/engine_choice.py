@@ -13,7 +13,7 @@ from seqgen.compute import computing
 from seqgen.config import TrainSettings
 from seqgen.errors import UsageError, is_out_of_memory
 from seqgen.files import cache_folder
-from seqgen.optional_methods import learns
+from seqgen.protocols import learns
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -18,8 +18,7 @@ from seqgen.cells import drawing_masks, is_compiled
 from seqgen.errors import FAULT_NOTE, Diverged
 from seqgen.evaluation import carried_nats, total_nats
 from seqgen.model import device_of
-from seqgen.optional_methods import learns
-from seqgen.protocols import State
+from seqgen.protocols import State, learns
 from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS
 from seqgen.training.divided import DividedGradient
