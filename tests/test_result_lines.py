@@ -9,7 +9,7 @@ import pytest
 import seqgen
 from conftest import finish, run_seqgen
 from seqgen.api.training_run import how_to_continue
-from seqgen.render import notebook, progress
+from seqgen.render import progress
 from seqgen.render.result_lines import result_lines
 
 
@@ -31,10 +31,10 @@ def test_an_absurd_loss_is_said_to_be_one(tiny_run):
 
 def test_notebooks_show_them_at_the_end(words, tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(notebook.NotebookDisplay, "_show", lambda self, live, **_: shown.append(live))
+    monkeypatch.setattr(progress.NotebookDisplay, "_show", lambda self, live, **_: shown.append(live))
     run = seqgen.train(
         words, cell="vanilla", hidden=4, steps=4, split="80/10/10", out=tmp_path / "run", blend="ngram",
-        listener=notebook.NotebookDisplay(), options={"eval_every": 2},
+        listener=progress.NotebookDisplay(), options={"eval_every": 2},
     )  # fmt: skip
     ended, best, *_ = shown[-1].splitlines()
     assert ended.startswith("ended at step 4") and "nats/symbol" in best and "blended with an n-gram" in shown[-1]

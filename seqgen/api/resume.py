@@ -81,7 +81,7 @@ def resume(
     """
     follow_if_launched(plugins)
     plugins = choose_plugins(plugins)
-    from seqgen.render.callbacks import with_progress_line
+    from seqgen.render.progress import with_progress_line
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
     choose = partial(choose_workers, workers, on, only_executor_options(options))
@@ -214,7 +214,7 @@ def refit(
         CorpusError: the corpus is not what it was.
         Diverged, Interrupted, DiskError, WorkerLost: as ``seqgen.train``.
     """
-    from seqgen.render.callbacks import with_progress_line
+    from seqgen.render.progress import with_progress_line
 
     follow_if_launched(plugins)
     plugins = choose_plugins(plugins)

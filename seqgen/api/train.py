@@ -93,7 +93,7 @@ def train(
         DiskError: the disk is full or refuses.
         WorkerLost: a process of several that share the batches has ended; the last checkpoint stays.
     """
-    from seqgen.render.callbacks import with_progress_line
+    from seqgen.render.progress import with_progress_line
 
     follow_if_launched(plugins)
     listener, warn, progress = with_progress_line(listener, warn, progress)
@@ -136,7 +136,7 @@ def plan(
     Raises:
         UsageError, CheckpointError, CorpusError, PluginError: as ``train``.
     """
-    from seqgen.render.callbacks import with_progress_line
+    from seqgen.render.progress import with_progress_line
 
     _, warn, progress = with_progress_line(None, warn, progress)
     parts = {kind: settings.pop(keyword, None) for keyword, kind in _KINDS.items()}  # type: ignore[misc]

@@ -1,15 +1,17 @@
-"""Progress lines of a training run, and a listener that writes them."""
+"""The progress of a training run: its lines, listeners that show them, and the callbacks of a run that is shown."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from seqgen import training
 from seqgen.checkpoint import RunFolder
+from seqgen.errors import SeqgenError
 from seqgen.render.text import counted, duration, visible, visible_line
 
 Listener = Callable[[RunFolder, training.Event], None]
@@ -19,6 +21,7 @@ _SHOWN_CHARS = 100  # of a sample in a line
 _FEW_RECORDS = 10  # of the validation part
 MANY_RECORDS = 100_000
 """Number of records from which on reading shows its progress."""
+_REDRAW_S = 0.5  # a notebook stores each picture that it is sent
 
 
 def in_notebook() -> bool:
@@ -85,6 +88,105 @@ class ProgressLine:
             self._stream.write(text)
             self._stream.flush()
 
+
+class NotebookDisplay:
+    """A listener for ``seqgen.train`` that shows the run in the output of a notebook's cell.
+
+    One line is rewritten, and the loss curve grows.
+    """
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._lines: list[str] = []
+        self._metrics: list[dict[str, Any]] = []
+        self._samples: list[str] = []
+        self._live, self._drawn_s = "", 0.0
+
+    def __call__(self, folder: RunFolder, event: training.Event) -> None:
+        """Show an event."""
+        if isinstance(event, training.Progress):
+            self._show(progress_line(event))
+        elif isinstance(event, training.Evaluating):
+            self._show(evaluating_line(event))
+        elif isinstance(event, training.Report):
+            self._metrics.append(event.metrics)
+            self._samples = [row.text for row in event.samples]
+            self._show(self._live, now=True)
+        elif isinstance(event, training.Started):
+            self._metrics = [line for line in folder.metrics.rows() if line["step"] <= event.step]
+            self._lines += event_lines(folder, event)
+            self._show("", now=True)
+        elif isinstance(event, training.Ended):
+            self._show("\n".join([*event_lines(folder, event), *_results(folder)]), now=True)
+
+    def on_progress(self, what: str, done: int, total: int | None) -> None:
+        """Show the progress of reading and encoding, from 100,000 records on."""
+        if done >= MANY_RECORDS:
+            self._show(reading_line(what, done, total))
+
+    def write(self, line: str) -> None:
+        """Show a line that is not rewritten."""
+        self._lines.append(line)
+        self._show(self._live, now=True)
+
+    def _show(self, live: str, *, now: bool = False) -> None:
+        """Show a line in the place of the last one; some of very many are left out."""
+        from IPython.display import HTML, display  # there is one where this is shown
+
+        from seqgen.render.html import run_html
+
+        self._live = live
+        if not now and time.monotonic() - self._drawn_s < _REDRAW_S:
+            return
+        self._drawn_s = time.monotonic()
+        shown = HTML(run_html(self._lines, self._metrics, self._samples, self._live))
+        if self._handle is None:
+            self._handle = display(shown, display_id=True)
+        else:
+            self._handle.update(shown)
+
+
+def _results(folder: RunFolder) -> list[str]:
+    """Return the lines on the best step; none of a run that was interrupted before its first evaluation."""
+    from seqgen.render.result_lines import result_lines
+
+    try:
+        state = folder.load_chosen("best", lambda line: None).state
+    except SeqgenError:
+        return []
+    return result_lines(folder.settings(), state, list(folder.metrics.rows()))
+
+
+def with_progress_line(
+    listener: Listener | None, warn: Callable[[str], None] | None, progress: OnProgress | bool | None
+) -> tuple[Listener | None, Callable[[str], None], OnProgress]:
+    """Return the callbacks of a training run: listener, warnings and progress of reading.
+
+    Args:
+        listener: called with the run folder and each event, or None.
+        warn: called with one line per warning; None: warnings are dropped, or written by the progress line.
+        progress: whether to add a :class:`ProgressLine`, in a notebook with a curve; None: in IPython, if there is no
+            listener; or a function that is called while the corpus is read.
+    """
+    if progress is not None and not isinstance(progress, bool):
+        return listener, warn or _ignore, progress
+    if not (listener is None and in_ipython() if progress is None else progress):
+        return listener, warn or _ignore, _ignore
+    line = NotebookDisplay() if in_notebook() else ProgressLine()
+
+    def both(folder: RunFolder, event: training.Event) -> None:
+        line(folder, event)
+        if listener is not None:
+            listener(folder, event)
+
+    return both, warn or line.write, line.on_progress
+
+
+def _ignore(*_: object) -> None:
+    """Ignore all arguments."""
+
+
+# -- lines
 
 _REASONS = {
     "steps": "the number of steps is reached",
