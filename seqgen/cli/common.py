@@ -8,7 +8,6 @@ import inspect
 import json
 import math
 import sys
-import types
 import typing
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -338,7 +337,9 @@ def _parameters(config: str, without: Container[str]) -> list[tuple[str, inspect
 
 
 def _parameter(name: str, flag: Flag, field: FieldInfo) -> inspect.Parameter:
-    annotation = _without_none(field.annotation)
+    from seqgen.config import without_none
+
+    annotation = without_none(field.annotation) or str
     kind = annotation if annotation in _AS_THEY_ARE and not ("str" in flag.accepts and annotation is not Path) else str
     names = flag.names or (f"--{name.replace('_', '-')}",)
     metavar = flag.metavar
@@ -359,13 +360,6 @@ def _parameter(name: str, flag: Flag, field: FieldInfo) -> inspect.Parameter:
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[wanted, option]
     )
-
-
-def _without_none(annotation: Any) -> Any:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
-        return kinds[0] if len(kinds) == 1 else str
-    return annotation
 
 
 def _help(flag: Flag, field: FieldInfo) -> str:

@@ -16,6 +16,7 @@ from seqgen.config.options import (
     refusal,
     sentence,
     split_values,
+    without_none,
 )
 from seqgen.config.sample import DecodeConfig, SampleConfig
 from seqgen.config.train import TrainConfig, TrainSettings
@@ -70,4 +71,5 @@ __all__ = [
     "split_executor_options",
     "split_names",
     "split_values",
+    "without_none",
 ]

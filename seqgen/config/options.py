@@ -214,10 +214,7 @@ class OptionRange:
 
 def option_range(field: FieldInfo) -> OptionRange:
     """Return the values that an option is declared to have; None, where it is allowed, is not counted."""
-    annotation, found = cast("Any", field.annotation), list[Any]()
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
-        annotation = kinds[0] if len(kinds) == 1 else None
+    annotation, found = without_none(field.annotation), list[Any]()
     if typing.get_origin(annotation) is typing.Literal:
         return OptionRange(None, choices=tuple(one for one in typing.get_args(annotation) if one is not None))
     kind = next((kind for kind in _PLAIN if kind is annotation), None)
@@ -230,6 +227,14 @@ def option_range(field: FieldInfo) -> OptionRange:
             bound = math.nextafter(beyond, towards) if kind is float else beyond + int(math.copysign(1, towards))
         found.append(bound)
     return OptionRange(kind, *found)
+
+
+def without_none(annotation: Any) -> Any:
+    """Return the one type of an annotation that is not None; None if it has several."""
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return annotation
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def _type_name(annotation: Any) -> str:
