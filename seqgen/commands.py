@@ -12,16 +12,16 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from seqgen.cli.assignments import parse_fields as parse_fields
-from seqgen.cli.assignments import parse_options as parse_options
-from seqgen.cli.assignments import split_executor as split_executor
 from seqgen.cli.common import STDOUT_FOR_RESULTS, TRAIN_SETTINGS, Json, RunName, complete_names, complete_runs
+from seqgen.cli.common import parse_options as parse_options
 from seqgen.cli.common import say as log
 from seqgen.cli.common import session as _session
 from seqgen.cli.common import show as show
 from seqgen.cli.common import show_json as show_json
+from seqgen.cli.common import split_executor as split_executor
 from seqgen.cli.common import warn as warn
 from seqgen.cli.common import write as write
+from seqgen.cli.decoding import parse_fields as parse_fields
 from seqgen.cli.train_command import train_command as train_command
 from seqgen.render import EMPTY_ROW, counted, duration
 from seqgen.render import plain_table as table

@@ -1,4 +1,4 @@
-"""The session, the options of every command, flags derived from configurations, and output of results and messages."""
+"""The session, the options of every command, flags derived from configurations, ``-o``, and output."""
 
 from __future__ import annotations
 
@@ -369,3 +369,30 @@ def _help(flag: Flag, field: FieldInfo) -> str:
     text = sentence(field.description or "")
     default = flag.default or ("" if field.default in (None, "", False, ()) or flag.repeated else str(field.default))
     return f"{text}.  [default: {default}]" if default else f"{text}."
+
+
+# -- the values of -o
+
+
+def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
+    """Return the values of ``-o PART.NAME=VALUE`` options by ``"part.name"``, or ``"name"`` where no part is given.
+
+    Raises:
+        BadOption: one is not of that form.
+    """
+    from seqgen.config import parse_assignments
+
+    return {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(assignments)}
+
+
+def split_executor(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the options of ``-o executor.NAME=VALUE`` by name, and the other assignments.
+
+    Raises:
+        BadOption: one of them is not of that form.
+    """
+    from seqgen.config import parse_assignments
+
+    given = list(assignments)
+    apart = [one for one in given if one.startswith("executor.")]
+    return {name: value for _, name, value in parse_assignments(apart)}, [one for one in given if one not in apart]

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.assignments import parse_fields, split_executor
-from seqgen.cli.common import Flags, configured, session
+from seqgen.cli.common import Flags, configured, session, split_executor
+from seqgen.errors import BadOption, CorpusError, UsageError
 
 _FILES: dict[str, Any] = {
     "avoid_file": Annotated[
@@ -70,6 +70,22 @@ def _converted(settings: dict[str, Any], avoid_files: Iterable[Path], assignment
     }
 
 
+def parse_fields(assignments: Iterable[str]) -> dict[str, str]:
+    """Return the values of ``--given FIELD=VALUE`` options by field.
+
+    Raises:
+        BadOption: one is not of that form, or a field is given twice.
+    """
+    fields: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
+        if fields.setdefault(name, value) != value:
+            raise BadOption(f"--given {assignment!r}: {name!r} is {fields[name]!r} already; give one value")
+    return fields
+
+
 def _texts_of(files: Iterable[Path]) -> tuple[str, ...]:
     """Return the lines of files, without blank ones.
 
@@ -77,7 +93,6 @@ def _texts_of(files: Iterable[Path]) -> tuple[str, ...]:
         NoSuchFile, UsageError, CorpusError: a file cannot be read, or has no text.
     """
     from seqgen.corpus import read_lines
-    from seqgen.errors import CorpusError, UsageError
 
     found: list[str] = []
     for path in files:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.assignments import parse_options
-from seqgen.cli.common import Json, RunName, configured, everywhere, say, session, show, show_json, warn
+from seqgen.cli.common import Json, RunName, configured, everywhere, parse_options, say, session, show, show_json, warn
 from seqgen.errors import BadOption
 
 _MANY = 50_000  # records or samples, for the stages to be worth a line

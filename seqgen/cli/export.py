@@ -7,8 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.assignments import parse_options
-from seqgen.cli.common import Json, complete_names, complete_runs, everywhere, say, session, show_json, warn
+from seqgen.cli.common import (
+    Json,
+    complete_names,
+    complete_runs,
+    everywhere,
+    parse_options,
+    say,
+    session,
+    show_json,
+    warn,
+)
 from seqgen.errors import BadOption, UsageError
 
 

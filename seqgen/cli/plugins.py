@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.assignments import parse_options
-from seqgen.cli.common import Json, completing, everywhere, say, session, show, show_json, write
+from seqgen.cli.common import Json, completing, everywhere, parse_options, say, session, show, show_json, write
 from seqgen.cli.mounting import command_names
 from seqgen.errors import BadOption, MissingExtra, PluginError
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.assignments import parse_fields
 from seqgen.cli.common import complete_runs, everywhere, say, session, show, warn, write, write_json
+from seqgen.cli.decoding import parse_fields
 from seqgen.cli.runs import load_run
 
 if TYPE_CHECKING:

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.assignments import parse_options
-from seqgen.cli.common import RunName, complete_names, configured, everywhere, run_argument, say, session, warn
+from seqgen.cli.common import (
+    RunName,
+    complete_names,
+    configured,
+    everywhere,
+    parse_options,
+    run_argument,
+    say,
+    session,
+    warn,
+)
 
 if TYPE_CHECKING:
     from seqgen.cli.display import TrainDisplay
