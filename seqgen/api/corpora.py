@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 
 from seqgen.addresses import fetch
 from seqgen.api.encoded_corpus import ignore
-from seqgen.code_digest import code_digest
 from seqgen.corpus import (
     NO_READERS,
     ConcatenatedRecords,
@@ -42,7 +41,7 @@ from seqgen.corpus import (
     whole_path,
 )
 from seqgen.errors import BadOption, NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError, nearest_names
-from seqgen.files import cache_folder, spool
+from seqgen.files import cache_folder, code_digest, spool
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec

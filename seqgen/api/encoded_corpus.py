@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqgen.code_digest import code_digest
 from seqgen.corpus import (
     Corpus,
     JoinedFiles,
@@ -28,7 +27,15 @@ from seqgen.corpus import (
 )
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import CorpusError, DiskError, UsageError
-from seqgen.files import SafePath, cache_folder, dump_checksummed, dump_json, load_checksummed, write_atomic
+from seqgen.files import (
+    SafePath,
+    cache_folder,
+    code_digest,
+    dump_checksummed,
+    dump_json,
+    load_checksummed,
+    write_atomic,
+)
 from seqgen.protocols import fits_parts, joins
 from seqgen.registry import Entry
 

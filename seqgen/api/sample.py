@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from seqgen import __version__
 from seqgen.api.conditioning import Conditioning
-from seqgen.code_digest import code_digest
 from seqgen.compute import computing, in_turns, keeping_memory
 from seqgen.config import DecodeConfig, SampleConfig, as_whole
 from seqgen.errors import SeqgenError, UsageError
-from seqgen.files import dump_json
+from seqgen.files import code_digest, dump_json
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
