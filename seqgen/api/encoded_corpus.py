@@ -52,12 +52,8 @@ Progress = Callable[[str, int, int | None], None]
 """Callback of (activity, records done, records in total or None)."""
 
 
-def ignore(line: str) -> None:
-    """Ignore a warning."""
-
-
-def no_progress(what: str, done: int, total: int | None) -> None:
-    """Ignore progress."""
+def ignore(*_: object) -> None:
+    """Ignore a warning, or progress."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ def learn(
     options: Mapping[str, Any],
     splitter: Splitter,
     conditions: Sequence[str] = (),
-    progress: Progress = no_progress,
+    progress: Progress = ignore,
     begun: Vocabulary | None = None,
     warn: Callable[[str], None] = ignore,
     tried: Callable[[Vocabulary, Sequence[str]], None] = lambda vocabulary, texts: None,
@@ -228,7 +224,7 @@ def encode_with(
     vocabulary: Vocabulary,
     splitter: Splitter,
     counted: Survey,
-    progress: Progress = no_progress,
+    progress: Progress = ignore,
     kept: Sequence[Record] = (),
     warn: Callable[[str], None] = ignore,
     divided: DividedCorpus | None = None,
@@ -274,7 +270,7 @@ def encode_with(
     return EncodedCorpus(counted, vocabulary, encoded, kinds)
 
 
-def count(corpus: Corpus, title: str, progress: Progress = no_progress, divided: DividedCorpus | None = None) -> Survey:
+def count(corpus: Corpus, title: str, progress: Progress = ignore, divided: DividedCorpus | None = None) -> Survey:
     """Return the counts of a corpus; it is read through unless they are cached, by several processes if in parts."""
     cache = open_survey_cache(corpus)
     if (known := read_survey(cache)) is not None:

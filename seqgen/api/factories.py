@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import FILE, open_corpus
-from seqgen.api.encoded_corpus import EncodedCorpus, Progress, count, encode_with, ignore, no_progress, unchanging
+from seqgen.api.encoded_corpus import EncodedCorpus, Progress, count, encode_with, ignore, unchanging
 from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
@@ -357,7 +357,7 @@ def read_again(
     corpus: Corpus,
     settings: RunSettings,
     vocabulary: Vocabulary,
-    progress: Progress = no_progress,
+    progress: Progress = ignore,
     *,
     warn: Callable[[str], None] = ignore,
     changed: Callable[[str], None] | None = None,
