@@ -9,7 +9,6 @@ from typing import Any
 from seqgen.compute import computing
 from seqgen.errors import ExportRefused, UsageError
 from seqgen.files import is_special, staged
-from seqgen.plugins import missing_plugin
 from seqgen.protocols import Exported
 
 
@@ -30,11 +29,7 @@ class Exportable:
             ExportRefused: the form cannot hold the run, or what was written differs from it; nothing is left behind.
             DiskError: writing failed.
         """
-        plugins = self.plugins
-        entry = plugins.registry.get(
-            "exporter", name, lambda: missing_plugin("exporters", name) or plugins.failed_hint()
-        )
-        exporter = entry.use(options)
+        exporter = self.plugins.find("exporter", name).use(options)
         with computing(self.settings.engine.threads):
             return publish(exporter, self, Path(path))
 

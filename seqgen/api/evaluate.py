@@ -9,7 +9,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from seqgen.errors import CorpusError, MissingExtra, UnknownSymbol
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of
 from seqgen.metrics import Evaluation
-from seqgen.plugins import Plugins, get_referenced, missing_plugin
+from seqgen.plugins import get_referenced
 from seqgen.registry import Entry
 from seqgen.render import counted
 
@@ -57,7 +56,8 @@ def evaluate(
     for path in reports.values():
         check_folder_of(Path(path))
     executor, options = split_executor_options(config.options)
-    corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), options)
+    entries = {name: run.plugins.find("report", name) for name in reports}
+    corpus, metrics, writers, left_out = _parts(run, reference, entries, options)
     settings = run.settings
     log("reading the corpus")
     data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
@@ -324,20 +324,6 @@ def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:
 
 
 # -- reports
-
-
-def find_reports(reports: Mapping[str, str | Path], plugins: Plugins) -> dict[str, Entry]:
-    """Return the registered reports, by name.
-
-    Raises:
-        UnknownName: no loaded plugin offers one; the line names the plugin that would.
-    """
-    registry = plugins.registry
-
-    def hint(name: str) -> str:
-        return missing_plugin("reports", name) or plugins.failed_hint()
-
-    return {name: registry.get("report", name, partial(hint, name)) for name in reports}
 
 
 def evaluation_of(

@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from seqgen.config import as_whole
 from seqgen.errors import Interrupted, PluginError, SeqgenError, TaskFailed, one_line
 from seqgen.executors.task import Task, read_outcome, run_here, run_json
-from seqgen.plugins import Plugins, PluginsArgument, choose_plugins, missing_plugin
+from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.registry import Entry
 
 LOCAL = "local"
@@ -96,12 +95,8 @@ def find_executor(plugins: Plugins, on: str, options: Mapping[str, Any]) -> tupl
     Raises:
         UsageError: there is none of the name, or an option is unknown or invalid.
     """
-    entry = plugins.registry.get("executor", on, partial(_hint, plugins, on))
+    entry = plugins.find("executor", on)
     return entry, entry.options(options)
-
-
-def _hint(plugins: Plugins, name: str) -> str:
-    return missing_plugin("executors", name) or plugins.failed_hint()
 
 
 def _run_one(number: int, task: Task, plugins: Plugins) -> TaskResult:

@@ -17,7 +17,7 @@ from seqgen import __version__, hookspecs
 from seqgen.errors import PluginError, find_plugin_frame, one_line
 from seqgen.plugins import builtin
 from seqgen.plugins.discovery import Candidate, installed
-from seqgen.plugins.explain import explain
+from seqgen.plugins.explain import explain, missing_plugin
 from seqgen.plugins.hooks import CURRENT_API, check_hooks, declared_version, newer_hint
 from seqgen.plugins.session import env_flag, trace
 from seqgen.registry import Entry, Registry
@@ -253,6 +253,14 @@ class Plugins:
     def failed(self) -> list[str]:
         """Return the names of the plugins that could not be loaded."""
         return [name for name, plugin in self.plugins.items() if plugin.problem]
+
+    def find(self, kind: str, name: str) -> Entry:
+        """Return a registered part, of a kind that plugins declare in their metadata too.
+
+        Raises:
+            UnknownName: no loaded plugin offers it; the line names an installed one that would.
+        """
+        return self.registry.get(kind, name, lambda: missing_plugin(KINDS[kind], name) or self.failed_hint())
 
     def failed_hint(self) -> str:
         """Return a hint on plugins that did not load, for messages about unknown names; "" if all did."""
