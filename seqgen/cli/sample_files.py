@@ -74,18 +74,11 @@ def join_rows(out: Path, rows: Iterator[tuple[str, str]]) -> Iterator[bytes]:
     suffix = out.suffix.lower()
     if suffix == ".parquet":
         yield from parquet(json.loads(text) for _, text in rows)
-        return
-    between = "[\n" if suffix == ".json" else ""
-    is_first = True
-    for header, text in rows:
-        if suffix == ".json":
-            yield (between + text.removesuffix("\n")).encode("utf-8", "surrogatepass")
-            between = ",\n"
-        else:
-            yield ((header if is_first else "") + text).encode("utf-8", "surrogatepass")
-        is_first = False
-    if suffix == ".json":
-        yield b"[]\n" if is_first else b"\n]\n"
+    elif suffix == ".json":
+        yield from _as_array(text.encode("utf-8", "surrogatepass") for _, text in rows)
+    else:
+        for number, (header, text) in enumerate(rows):
+            yield (text if number else header + text).encode("utf-8", "surrogatepass")
 
 
 def parquet(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
@@ -147,10 +140,10 @@ class _Pieces(io.RawIOBase):
         return taken
 
 
-def _json_array(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """Yield rows as one JSON array, a row a line."""
+def _as_array(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines of JSON as one JSON array, a row a line."""
     between = b"[\n"
-    for line in json_lines(rows):
+    for line in lines:
         yield between + line.rstrip(b"\n")
         between = b",\n"
     yield b"\n]\n" if between != b"[\n" else b"[]\n"
@@ -175,7 +168,7 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 TABLES: Mapping[str, Callable[[Iterable[Mapping[str, Any]]], Iterator[bytes]]] = {
     ".csv": _csv,
     ".jsonl": json_lines,
-    ".json": _json_array,
+    ".json": lambda rows: _as_array(json_lines(rows)),
     ".parquet": parquet,
 }
 """Writers of files with columns, by suffix; any other file holds the texts alone."""
