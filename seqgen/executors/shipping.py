@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import sys
 from collections.abc import Mapping
@@ -62,10 +61,9 @@ def shipped_plugins(shipped: list[Mapping[str, str]]) -> Plugins:
                 )
             plugins.load([here[item["package"]]], needed=True)
         elif "file" in item:
-            path = Path(item["file"])
-            candidate = file_candidate(path)
-            if hashlib.sha256(path.read_bytes()).hexdigest() != item["sha256"]:
-                raise PluginError(f"the plugin file {path.name!r} has changed since the command started")
+            candidate = file_candidate(Path(item["file"]))
+            if candidate.sha256 != item["sha256"]:
+                raise PluginError(f"the plugin file {candidate.distribution!r} has changed since the command started")
             plugins.load([candidate], needed=True)
         else:
             load_objects(plugins, [importlib.import_module(item["module"])])
