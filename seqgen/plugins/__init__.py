@@ -5,6 +5,7 @@ from seqgen.plugins.explain import failure_reason, missing_plugin
 from seqgen.plugins.manager import Plugin, Plugins
 from seqgen.plugins.selection import (
     PluginsArgument,
+    activate_plugins,
     choose_parts,
     choose_plugins,
     default_plugins,
@@ -13,7 +14,6 @@ from seqgen.plugins.selection import (
     option_names,
     option_ranges,
 )
-from seqgen.plugins.session import activate_plugins
 from seqgen.plugins.trackers import check_trackers, offered_trackers
 
 __all__ = [

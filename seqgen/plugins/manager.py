@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 import time
 import warnings
@@ -19,7 +20,6 @@ from seqgen.plugins import builtin
 from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.explain import explain, missing_plugin
 from seqgen.plugins.hooks import CURRENT_API, check_hooks, declared_version, newer_hint
-from seqgen.plugins.session import env_flag, trace
 from seqgen.registry import Entry, Registry
 from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
@@ -109,7 +109,7 @@ class Plugins:
         Raises:
             PluginError: ``SEQGEN_PLUGINS_STRICT`` is set.
         """
-        if env_flag("SEQGEN_PLUGINS_STRICT"):
+        if _is_set("SEQGEN_PLUGINS_STRICT"):
             raise PluginError(line)
         self._warn(line)
 
@@ -208,8 +208,8 @@ class Plugins:
         try:
             self._manager.subset_hook_caller(hook, others)(**arguments)
         finally:
-            if env_flag("SEQGEN_TRACE_PLUGINS"):
-                trace(f"{package} {hook} {1000 * (time.perf_counter() - started):.2f} ms")
+            if _is_set("SEQGEN_TRACE_PLUGINS"):
+                sys.stderr.write(f"seqgen: trace: {package} {hook} {1000 * (time.perf_counter() - started):.2f} ms\n")
 
     def implementing(self, hook: str) -> list[str]:
         """Return the packages in use that implement a hook, in load order."""
@@ -268,3 +268,8 @@ class Plugins:
             return "no plugin is loaded"
         broken = ", ".join(self.failed())
         return f"not loaded: {broken} (see seqgen plugins)" if broken else ""
+
+
+def _is_set(variable: str) -> bool:
+    """Return whether an environment variable is set; "", 0, false, no and off count as unset."""
+    return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from seqgen.errors import PluginError, UnknownName, UsageError
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate
 from seqgen.plugins.manager import Plugins, Provenance
-from seqgen.plugins.session import active_plugins
 from seqgen.registry import MEMBERS, Entry
 from seqgen.specs import SPEC_TYPES, CellSpec, LoadableSpec, ModelSpec, Spec, TokenizerSpec
 
@@ -37,6 +37,19 @@ def _warn(line: str) -> None:
     warnings.warn(line, RuntimeWarning, stacklevel=2)
 
 
+_active: list[Plugins] = []  # not a context variable, so that threads of a command see it too
+
+
+@contextlib.contextmanager
+def activate_plugins(plugins: Plugins) -> Iterator[None]:
+    """Make these plugins, such as those of a command, the default inside the context, for code that names none."""
+    _active.append(plugins)
+    try:
+        yield
+    finally:
+        _active.pop()
+
+
 PluginsArgument = Plugins | Iterable[object] | str | Path | ModuleType | Spec | type | None
 """None for all installed plugins, or one or several objects for ``load_objects`` to add to them."""
 
@@ -48,8 +61,7 @@ def choose_plugins(plugins: PluginsArgument = None) -> Plugins:
         UsageError: an object that is passed is not a plugin.
     """
     if plugins is None:
-        session = active_plugins()  # inside a command: the plugins it was started with, including files
-        return session if isinstance(session, Plugins) else default_plugins()
+        return _active[-1] if _active else default_plugins()
     if isinstance(plugins, Plugins):
         return plugins
     several = isinstance(plugins, Iterable) and not isinstance(plugins, str | type)
