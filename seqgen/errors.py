@@ -288,7 +288,7 @@ def short_repr(value: object, limit: int = 60) -> str:
         text = repr(value)
     except Exception:
         text = f"a {type(value).__name__} whose repr fails"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return shortened(text, limit)
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
@@ -297,4 +297,9 @@ def one_line(error: BaseException, limit: int = 200) -> str:
         text = " ".join(str(error).split()) or "no message"
     except Exception:
         text = "a message that cannot be formatted"
+    return shortened(text, limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return a text of at most ``limit`` characters, with "…" for the rest of a longer one."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -10,7 +10,7 @@ from seqgen.api.conditioning import Conditioning, as_conditions
 from seqgen.api.factories import read_again
 from seqgen.compute import computing
 from seqgen.config import as_whole
-from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError
+from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, shortened
 from seqgen.render import visible
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _unknown_symbol(run: OpenRun, text: str, called: str) -> UnknownSymbol | Non
     try:
         run.vocabulary.encode(text)
     except UnknownSymbol as error:
-        short = visible(text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…")
+        short = visible(shortened(text, _SHOWN_CHARS))
         error.args = (f"{called} ({short}): {error}",)
         return error
     return None

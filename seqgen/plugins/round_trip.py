@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import PluginError, SeqgenError, UnknownSymbol, find_plugin_frame, one_line
+from seqgen.errors import PluginError, SeqgenError, UnknownSymbol, find_plugin_frame, one_line, shortened
 from seqgen.plugin_guards import defined_at
 from seqgen.protocols import fits_parts
 from seqgen.registry import Entry, attribute_errors
@@ -107,7 +107,7 @@ def _check_fitted(entry: Entry, tokenizer: Any, method: str) -> None:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+    return repr(shortened(text, _SHOWN))
 
 
 def _error(entry: Entry, tokenizer: Any, method: str, problem: str) -> PluginError:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from seqgen import training
 from seqgen.checkpoint import RunFolder
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, shortened
 from seqgen.render.text import counted, duration, visible, visible_line
 
 Listener = Callable[[RunFolder, training.Event], None]
@@ -278,9 +278,5 @@ def _report(event: training.Report) -> str:
         figures.append(f"train {metrics['train_loss_nats']:.3f}")
     if "valid_loss_nats" in metrics:
         figures.append(f"held out {metrics['valid_loss_nats']:.3f} ({metrics['valid_bits_per_char']:.3f} bits/char)")
-    samples = " · ".join(_short(visible_line(sample.text)) or "(empty)" for sample in event.samples)
+    samples = " · ".join(shortened(visible_line(sample.text), _SHOWN_CHARS) or "(empty)" for sample in event.samples)
     return "  ".join(figures) + (f"  {samples}" if samples else "")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
