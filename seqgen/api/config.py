@@ -11,7 +11,6 @@ from seqgen.api.corpora import FILE, corpus_options, fold_reader_options, read_f
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.layer_cells import (
     by_layer,
-    by_part,
     cell_fields,
     cells_of,
     find_cells,
@@ -78,11 +77,6 @@ class ResolvedConfig:
     def model(self) -> Entry:
         """The model."""
         return self.parts["model"]
-
-    @property
-    def cell(self) -> Entry | None:
-        """The cell, if the model is made of cells and all its layers have the same part."""
-        return self.parts.get("cell")
 
     @property
     def cells(self) -> tuple[Entry, ...]:
@@ -363,10 +357,8 @@ def _as_in(
     Raises:
         BadOption: a part no longer has an option that the weights were made with.
     """
-    settings = start.settings
-    parts = {"model": settings.model, "tokenizer": settings.tokenizer, **by_part(settings.cells)}
-    there = {name: part.options for name, part in parts.items()} | {"corpus": dict(read_as)}
-    for kind, part in parts.items():
+    there = {name: part.options for name, part in start.parts.items()} | {"corpus": dict(read_as)}
+    for kind, part in start.parts.items():
         for name, value in part.options.items():
             if name not in fields.get(kind, ()):
                 gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
