@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen import __version__
 from seqgen.api.encoded_corpus import ignore
-from seqgen.api.factories import augmentation_of, build_vocabulary, corpus_of, draw_of, read_again, rebuild_model
+from seqgen.api.factories import build_vocabulary, corpus_of, draw_of, read_again, rebuild_model, rewriter_of
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run_metadata import describe_tokenizer, environment
 from seqgen.checkpoint import RunSettings
@@ -298,7 +298,6 @@ def _take_part(gang: Gang, settings: RunSettings, run: dict[str, Any], plugins: 
         UsageError: a version or a plugin is another one here.
         CorpusError: the corpus is another one here.
     """
-    from seqgen.batches import Rewriter
     from seqgen.evaluation import penalty
     from seqgen.training.engine_choice import is_available, restore_engine
     from seqgen.training.shares import Shares
@@ -317,8 +316,7 @@ def _take_part(gang: Gang, settings: RunSettings, run: dict[str, Any], plugins: 
     model = rebuild_model(plugins, settings, None)
     data = read_again(corpus_of(settings, plugins), settings, vocabulary)
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, ignore)
-    augment = augmentation_of(settings, plugins)
-    rewriter = None if augment is None else Rewriter(augment, vocabulary, settings.train.seed)
+    rewriter = rewriter_of(settings, vocabulary, plugins)
     gang.connect()
     with computing(settings.engine.threads):
         steps = Steps(model, data.encoded["train"], vocabulary, settings.train, settings.engine, rewriter, gang)

@@ -22,8 +22,8 @@ from seqgen.specs import DomainSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from seqgen.batches import Rewriter
     from seqgen.counting import Counts
-    from seqgen.protocols import TextAutomaton
     from seqgen.sampling import Sample
     from seqgen.tokenizers import Vocabulary
     from seqgen.training.shares import Draw
@@ -257,11 +257,6 @@ def domain_part(settings: RunSettings, plugins: Plugins, kind: str) -> Any:
     return None if name is None else get_referenced(entry, kind, name, plugins).use({})
 
 
-def domain_automaton(settings: RunSettings, plugins: Plugins) -> TextAutomaton | None:
-    """Build the automaton of a run's domain; None if it has none."""
-    return domain_entry(settings, plugins)[0].automaton()
-
-
 def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) -> Vocabulary:
     """Read the vocabulary of a run from its tokenizer.json.
 
@@ -303,10 +298,14 @@ def build_vocabulary(data: object, settings: RunSettings, plugins: Plugins, wher
     return vocabulary
 
 
-def augmentation_of(settings: RunSettings, plugins: Plugins) -> Any:
-    """Build the augmentation of a run; None if it has none."""
-    part = settings.augmentation
-    return None if part is None else part_entry(plugins, "augmentation", part.name, settings).use(part.options)
+def rewriter_of(settings: RunSettings, vocabulary: Vocabulary, plugins: Plugins) -> Rewriter | None:
+    """Return what rewrites the records of a run by its augmentation; None if it has none."""
+    from seqgen.batches import Rewriter
+
+    if (part := settings.augmentation) is None:
+        return None
+    augment = part_entry(plugins, "augmentation", part.name, settings).use(part.options)
+    return Rewriter(augment, vocabulary, settings.train.seed)
 
 
 def draw_of(settings: RunSettings, vocabulary: Vocabulary) -> Draw:

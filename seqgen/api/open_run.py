@@ -14,7 +14,7 @@ from seqgen.api.encoded_corpus import count, ignore
 from seqgen.api.factories import (
     check_unchanged,
     corpus_of,
-    domain_automaton,
+    domain_entry,
     domain_part,
     predictor_of,
     read_vocabulary,
@@ -142,7 +142,7 @@ class OpenRun:
     @functools.cached_property
     def automaton(self) -> TextAutomaton | None:
         """The automaton of the corpus's domain, or None."""
-        return domain_automaton(self.settings, self.plugins)
+        return domain_entry(self.settings, self.plugins)[0].automaton()
 
     @functools.cached_property
     def validator(self) -> Any:

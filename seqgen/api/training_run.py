@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data_parallel import Workers, gathered
 from seqgen.api.encoded_corpus import EncodedCorpus
-from seqgen.api.factories import augmentation_of, corpus_of, draw_of
+from seqgen.api.factories import corpus_of, draw_of, rewriter_of
 from seqgen.api.missing_plugin import given_parts, plugin_files, plugin_options
 from seqgen.api.preflight import check_disk_space
 from seqgen.api.run import Run
@@ -160,15 +160,12 @@ def _job_ahead(opened: OpenedTraining) -> dict[str, Any] | None:
 
 def _trainer(opened: OpenedTraining, gang: Gang | None) -> Trainer:
     """Return the training loop of a run."""
-    from seqgen.batches import Rewriter
     from seqgen.counting import Blend
     from seqgen.model import device_of
     from seqgen.training import Trainer
 
     settings, data, model, counts = opened.settings, opened.data, opened.model, opened.counts
-
-    augment = augmentation_of(settings, opened.plugins)
-    rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
+    rewriter = rewriter_of(settings, data.vocabulary, opened.plugins)
     blend = None if counts is None else Blend(model, counts.graph, counts.records).to(device_of(model))
     return Trainer(
         model, data.encoded, data.vocabulary, settings.train, opened.folder, draw_of(settings, data.vocabulary),
