@@ -6,32 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from seqgen.compute import computing
 from seqgen.errors import ExportRefused, UsageError
 from seqgen.files import is_special, staged
 from seqgen.protocols import Exported
-
-
-class Exportable:
-    """A run that can be exported; it has ``plugins`` and ``settings``, as :class:`seqgen.Run` does."""
-
-    def export(self: Any, name: str, path: str | Path, **options: Any) -> Exported:
-        """Write the run in another form, compare that with the run, and only then put it in place.
-
-        Args:
-            name: of a registered exporter, such as "page" (``seqgen list exporters``).
-            path: the file or folder to make; an existing file is replaced.
-            options: of the exporter (``seqgen show exporter page``).
-
-        Raises:
-            UnknownName: there is no such exporter.
-            BadOption: an unknown option, or an invalid value.
-            ExportRefused: the form cannot hold the run, or what was written differs from it; nothing is left behind.
-            DiskError: writing failed.
-        """
-        exporter = self.plugins.find("exporter", name).use(options)
-        with computing(self.settings.engine.threads):
-            return publish(exporter, self, Path(path))
 
 
 def publish(exporter: Any, run: Any, path: Path) -> Exported:

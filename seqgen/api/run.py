@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from seqgen.api.encoded_corpus import ignore
@@ -15,7 +16,6 @@ from seqgen.checkpoint import RUNS, find_run
 from seqgen.corpus import PARTS, Record
 from seqgen.errors import BadOption, CheckpointError, TooFewRows
 from seqgen.plugins import PluginsArgument, choose_plugins
-from seqgen.publishing import Exportable
 from seqgen.render.curve import loss_curve
 from seqgen.render.html import run_html
 from seqgen.render.tabular import Picture, Tabular
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from seqgen.api.sample import NextSymbol
     from seqgen.evaluation import ReferenceScores
     from seqgen.keywords import DecodeKeywords, EvaluateKeywords, SampleKeywords
+    from seqgen.protocols import Exported
     from seqgen.render.results import EvaluationResult, Samples, Scores
     from seqgen.sampling import Sample, SampleBatch, Top
 
@@ -54,7 +55,7 @@ def load(
     return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn, reads_corpus)
 
 
-class Run(OpenRun, Tabular, Exportable):
+class Run(OpenRun, Tabular):
     """A run on disk; its model, vocabulary and corpus are loaded when they are first used. ``seqgen.load`` opens it."""
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -193,7 +194,7 @@ class Run(OpenRun, Tabular, Exportable):
 
         return describe_samples(self, samples, given or {})
 
-    # -- scoring and evaluation
+    # -- scoring, evaluation and export
 
     def score(
         self,
@@ -268,3 +269,24 @@ class Run(OpenRun, Tabular, Exportable):
 
         metrics, labels, _ = evaluate(self, EvaluateConfig.validated({"n": n, **settings}), log)
         return EvaluationResult(metrics, labels)
+
+    def export(self, name: str, path: str | Path, **options: Any) -> Exported:
+        """Write the run in another form, compare that with the run, and only then put it in place.
+
+        Args:
+            name: of a registered exporter, such as "page" (``seqgen list exporters``).
+            path: the file or folder to make; an existing file is replaced.
+            options: of the exporter (``seqgen show exporter page``).
+
+        Raises:
+            UnknownName: there is no such exporter.
+            BadOption: an unknown option, or an invalid value.
+            ExportRefused: the form cannot hold the run, or what was written differs from it; nothing is left behind.
+            DiskError: writing failed.
+        """
+        from seqgen.compute import computing
+        from seqgen.publishing import publish
+
+        exporter = self.plugins.find("exporter", name).use(options)
+        with computing(self.settings.engine.threads):
+            return publish(exporter, self, Path(path))
