@@ -537,7 +537,7 @@ def test_files_of_one_form(in_tmp, before, form, now, kept):
     (in_tmp / before).write_text("who\tsex\n" + "anna\tf\nbert\tm\n" * 9)
     given = {"text_field": "who", "label_field": "sex", "options": {"corpus.form": form}}
     seqgen.train(before, out="first", **given, **{**SMALL, "steps": 1})
-    start = find_warm_start("first", in_tmp, default_plugins())
+    start = find_warm_start("first", default_plugins(), pytest.fail)
     entry = default_plugins().registry.get("corpus", "seqgen:file")
     assert (start.columns(entry, {"path": str(in_tmp / now)}).get("label_field") == "sex") == kept
     assert "label_field" not in start.read_as(entry, {"path": str(in_tmp / now)})

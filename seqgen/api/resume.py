@@ -19,7 +19,6 @@ from seqgen.api.run_metadata import environment, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
 from seqgen.checkpoint import (
-    RUNS,
     RefitSettings,
     RunFolder,
     RunSettings,
@@ -138,7 +137,7 @@ def _resumed(
     from seqgen.counting import Mixture
     from seqgen.training.engine_choice import restore_engine
 
-    with find_run(run, RUNS, unfinished=True).locked() as folder:
+    with find_run(run, unfinished=True).locked() as folder:
         folder.clean()
         settings = folder.settings()
         workers = choose(settings.train.pieces, plugins)
@@ -245,7 +244,7 @@ def refit_by(
     """
     from seqgen.training.engine_choice import restore_engine
 
-    known = find_run(run, RUNS)
+    known = find_run(run)
     best = known.load_best(warn)
     if best.train is None:
         raise _export("refit", known)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.open_run import OpenRun
-from seqgen.checkpoint import RUNS, find_run
+from seqgen.checkpoint import find_run
 from seqgen.corpus import PARTS, Record
 from seqgen.errors import BadOption, CheckpointError, TooFewRows
 from seqgen.plugins import PluginsArgument, choose_plugins
@@ -51,7 +51,7 @@ def load(
         NoSuchRun: there is none.
         CheckpointError: its run.json is damaged or too new.
     """
-    folder = find_run(run, RUNS)
+    folder = find_run(run)
     return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn, reads_corpus)
 
 

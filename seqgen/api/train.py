@@ -145,7 +145,7 @@ def plan(
     config = TrainConfig.of({"corpus": corpus, **settings, **named})
     if config.params is not None:
         config = config.model_copy(update={"params": parse_count(config.params)})
-    start = None if config.start is None else find_warm_start(config.start, RUNS, plugins, warn)
+    start = None if config.start is None else find_warm_start(config.start, plugins, warn)
     try:
         resolved = resolve(config, plugins, start, warn)
     except UnknownName as error:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import FILE
-from seqgen.api.encoded_corpus import ignore
 from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
 from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
@@ -271,16 +270,14 @@ class WarmStart:
         return own.conditions
 
 
-def find_warm_start(
-    run: str | PathLike[str], base: Path, plugins: Plugins, warn: Callable[[str], None] = ignore
-) -> WarmStart:
+def find_warm_start(run: str | PathLike[str], plugins: Plugins, warn: Callable[[str], None]) -> WarmStart:
     """Return the run to start from, with its best checkpoint.
 
     Raises:
         NoSuchRun: there is none.
         CheckpointError: no checkpoint can be used, or a plugin is missing.
     """
-    folder = find_run(run, base)
+    folder = find_run(run)
     settings = folder.settings()
     for part, own in (("model", settings.model), *(("cell", cell) for cell in settings.cells)):
         part_entry(plugins, part, own.name, settings)

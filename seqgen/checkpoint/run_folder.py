@@ -210,7 +210,7 @@ def _folders(path: Path) -> list[Path]:
         return []
 
 
-def find_run(name: str | PathLike[str] | None, base: Path, *, unfinished: bool = False) -> RunFolder:
+def find_run(name: str | PathLike[str] | None, base: Path = RUNS, *, unfinished: bool = False) -> RunFolder:
     """Find the run folder that a user names.
 
     Args:

@@ -24,11 +24,11 @@ def add_commands(app: typer.Typer) -> None:
 
 def verify(*, run: RunName = None, as_json: Json = False) -> None:
     """Check every checkpoint and log of a run against its manifests; exit 4 if one is damaged."""
-    from seqgen.checkpoint import RUNS, find_run
+    from seqgen.checkpoint import find_run
     from seqgen.errors import CheckpointError
     from seqgen.render import plain_table
 
-    folder = find_run(run, RUNS)
+    folder = find_run(run)
     rows: list[dict[str, Any]] = []
     for _ in range(_LOOKS):
         rows = [row for step in folder.steps() if (row := _verified(folder, step)) is not None]

@@ -54,10 +54,10 @@ def _kind(text: str) -> str:
             return kind
     kinds = f"kinds are: {', '.join(sorted(KINDS.values()))}"
     own = "runs are listed by: seqgen runs" if text in ("run", "runs") else kinds
-    from seqgen.checkpoint import RUNS, find_run, name_for_commands
+    from seqgen.checkpoint import find_run, name_for_commands
 
     with contextlib.suppress(SeqgenError):
-        own = f"it is a run: seqgen show run {shlex.quote(name_for_commands(find_run(text, RUNS)))}"
+        own = f"it is a run: seqgen show run {shlex.quote(name_for_commands(find_run(text)))}"
     raise UnknownName("kind", text, KINDS.values(), own)
 
 

@@ -80,10 +80,10 @@ def show_run(name: str | None, as_json: bool) -> None:
         NoSuchRun: there is none.
         CheckpointError: its run.json is damaged or too new.
     """
-    from seqgen.checkpoint import RUNS, find_run
+    from seqgen.checkpoint import find_run
     from seqgen.render import spec_view
 
-    run = find_run(name, RUNS)
+    run = find_run(name)
     settings, row = run.settings(), _row(run)
     if as_json:
         show_json(row | {"settings": settings.model_dump(mode="json")})

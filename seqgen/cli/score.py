@@ -112,11 +112,11 @@ def _naming_skip_unknown(scores: Iterable[Score]) -> Iterator[Score]:
 
 def _is_run(text: str) -> bool:
     """Return whether a text is the name or folder of a run, which other commands take first."""
-    from seqgen.checkpoint import RUNS, find_run
+    from seqgen.checkpoint import find_run
     from seqgen.errors import SeqgenError
 
     try:
-        return bool(find_run(text, RUNS))
+        return bool(find_run(text))
     except SeqgenError:
         return False
 
