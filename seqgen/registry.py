@@ -91,8 +91,7 @@ class Entry:
         if spec.options is None:
             model = self._guarded(lambda: options_model(spec.signature_source()))
         else:
-            named = spec.options
-            model = self._guarded(lambda: load_reference(named)) if isinstance(named, str) else named
+            model = self._guarded(lambda: load_reference(spec.options))
         if not (isinstance(model, type) and hasattr(model, "model_validate")):
             raise PluginError(f"{self.full_label}: options is {model!r}, not a pydantic model")
         return model
@@ -173,7 +172,7 @@ class Entry:
         named = self.spec.automaton
         if named is None:
             return None
-        built = self._guarded(lambda: (load_reference(named) if isinstance(named, str) else named)())
+        built = self._guarded(lambda: load_reference(named)())
         check_members("automaton", built, f"the automaton of {self.full_label}")
         return GuardedAutomaton(built, f"the automaton of {self.full_label}")
 
@@ -187,7 +186,7 @@ class Entry:
         named = self.spec.matches
         if named is None:
             return False
-        return bool(self._guarded(lambda: (load_reference(named) if isinstance(named, str) else named)(name, start)))
+        return bool(self._guarded(lambda: load_reference(named)(name, start)))
 
     def _guarded(self, function: Any) -> Any:
         try:

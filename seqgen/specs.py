@@ -18,8 +18,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
-def load_reference(reference: str) -> Any:
-    """Import and return what ``"package.module:Name"`` names; import errors pass through."""
+def load_reference(reference: Any) -> Any:
+    """Import and return what ``"package.module:Name"`` names, or the object itself; import errors pass through."""
+    if not isinstance(reference, str):
+        return reference
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
 
@@ -90,7 +92,7 @@ class LoadableSpec(Spec):
 
     def resolve(self) -> Any:
         """Return what ``load`` names; import errors pass through."""
-        return load_reference(self.load) if isinstance(self.load, str) else self.load
+        return load_reference(self.load)
 
     def signature_source(self) -> Callable[..., Any]:
         """Return the callable whose keyword-only parameters are the options."""

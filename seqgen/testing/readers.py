@@ -26,8 +26,7 @@ _CUTS = 24
 
 def example_of(subject: Subject) -> bytes:
     """Return the content of the example file of a reader."""
-    example = subject.spec.example
-    example = load_reference(example) if isinstance(example, str) else example
+    example = load_reference(subject.spec.example)
     content = example() if callable(example) else example
     assert isinstance(content, bytes) and content, f"example is {content!r:.60}, not the bytes of a file"
     return content
