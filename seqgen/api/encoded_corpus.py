@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from seqgen.corpus import (
     Corpus,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 
-Item = TypeVar("Item")
 _TOLD_EVERY = 4096
 _TRIED = 100  # records that a new vocabulary is tried on
 _IN_MEMORY = 20_000_000  # characters, beyond which the ids go to files
@@ -196,7 +195,9 @@ def _learned_facts(
 def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progress: Progress) -> Iterator[str]:
     """Yield the training texts; of one long text, its pieces up to the end of the training part."""
     left = splitter.ends(counted.n_chars)["train"]
-    for record in _told(corpus, "learning symbols", counted.n_records, progress):
+    for n_done, record in enumerate(corpus):
+        if n_done % _TOLD_EVERY == 0:
+            progress("learning symbols", n_done, counted.n_records)
         if corpus.layout == "lines" or record.split is not None:
             if splitter.part(record) == "train":
                 yield record.text
@@ -208,14 +209,6 @@ def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progres
 def _reading(progress: Progress) -> Callable[[int], None]:
     """Return a callback of the number of records read."""
     return lambda n_done: progress("reading", n_done, None)
-
-
-def _told(items: Iterable[Item], what: str, total: int | None, progress: Progress) -> Iterator[Item]:
-    """Yield the items and report how many have passed."""
-    for n_done, item in enumerate(items):
-        if n_done % _TOLD_EVERY == 0:
-            progress(what, n_done, total)
-        yield item
 
 
 def encode_with(
@@ -378,7 +371,7 @@ def _digests(marks: _FileStates) -> list[str]:
 
 def open_survey_cache(corpus: Corpus) -> CorpusCache:
     """Return the cache of a corpus's survey."""
-    return CorpusCache(corpus, {"what": "survey", "layout": corpus.layout})
+    return CorpusCache(corpus, {"what": "survey"})
 
 
 def read_survey(cache: CorpusCache) -> Survey | None:
