@@ -6,10 +6,9 @@ import contextlib
 import functools
 import inspect
 import json
-import math
 import sys
 import typing
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -130,15 +129,9 @@ def show(view: RenderableType) -> None:
 
 def show_json(value: Any) -> None:
     """Write a result for programs to stdout, as JSON; a number that is not finite becomes null."""
+    from seqgen.files import finite
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: plain(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    write_json(plain(value), indent=2)
+    write_json(finite(value), indent=2)
 
 
 def write_json(value: Any, *, indent: int | None = None) -> None:

@@ -6,14 +6,13 @@ import csv
 import io
 import itertools
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.cli.common import say
 from seqgen.errors import MissingExtra, TooFewRows, UsageError
-from seqgen.files import json_text
+from seqgen.files import finite, json_text
 
 if TYPE_CHECKING:
     from seqgen import Sample
@@ -46,17 +45,10 @@ def described(run: Run, rows: Iterable[Sample], given: Mapping[str, Any]) -> Ite
         size = min(10 * size, _LARGEST)
 
 
-def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with numbers that JSON and CSV can hold."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
-    }
-
-
 def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     """Yield rows as JSON, an object a line."""
     for row in rows:
-        yield (json_text(_finite(row), default=str) + "\n").encode()
+        yield (json_text(finite(row), default=str) + "\n").encode()
 
 
 def row_texts(form: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, list[str]]:
@@ -92,7 +84,7 @@ def parquet(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtra("tables", "--out FILE.parquet") from None
-    rows, sink = ({name: _whole(value) for name, value in _finite(row).items()} for row in rows), _Pieces()
+    rows, sink = ({name: _whole(value) for name, value in finite(row).items()} for row in rows), _Pieces()
     kinds = {"row": pa.int64(), "cut": pa.bool_(), "bits_per_char": pa.float64()}
     writer = None
     while lot := list(itertools.islice(rows, _LARGEST)):
@@ -154,7 +146,7 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer: csv.DictWriter[str] | None = None
     for row in rows:
-        lines: list[Mapping[str, Any]] = [_finite(row)]
+        lines: list[Mapping[str, Any]] = [finite(row)]
         if writer is None:
             writer = csv.DictWriter(buffer, list(row))
             lines.insert(0, dict(zip(row, row, strict=True)))

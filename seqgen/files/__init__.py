@@ -17,11 +17,11 @@ from seqgen.files.lock import FolderLock, Holder, find_holder, last_holder, lock
 from seqgen.files.logs import JsonLines
 from seqgen.files.safe_path import SafePath, cache_folder, code_digest
 from seqgen.files.spool import spool
-from seqgen.files.stored_json import dump_checksummed, json_text, load_checksummed, load_json
+from seqgen.files.stored_json import dump_checksummed, finite, json_text, load_checksummed, load_json
 
 __all__ = [
     "FolderLock", "Holder", "JsonLines", "SafePath", "build_folder", "cache_folder", "check_folder_of",
-    "code_digest", "dump_checksummed", "dump_json",
-    "find_holder", "free_bytes", "is_special", "json_text", "last_holder", "load_checksummed", "load_json", "lock_file",
+    "code_digest", "dump_checksummed", "dump_json", "find_holder", "finite", "free_bytes", "is_special",
+    "json_text", "last_holder", "load_checksummed", "load_json", "lock_file",
     "remove_folders", "remove_temporaries", "spool", "staged", "write_atomic", "write_folder_atomic", "write_synced",
 ]  # fmt: skip

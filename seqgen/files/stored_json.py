@@ -24,6 +24,15 @@ def json_text(value: Any, *, indent: int | None = None, default: Callable[[Any],
     return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def finite(value: Any) -> Any:
+    """Return a value with None for each number in it that is not finite, which JSON and CSV cannot hold."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def load_json(data: bytes) -> Any:
     """Return the value of stored JSON, which may come from an untrusted source.
 
