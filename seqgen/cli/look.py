@@ -26,6 +26,7 @@ _HOW = {
     "renderer": "a domain has it as it is",
 }
 """Hint how to give options of parts that not every run has."""
+_KIND_OF = {name: kind for kind, plural in KINDS.items() for name in (kind, plural)}
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -38,8 +39,7 @@ def _complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
     text = str(ctx.params.get("kind"))
     if text == "run":
         return complete_runs(incomplete)
-    kinds = [kind for kind, plural in KINDS.items() if text in (kind, plural)]
-    names = [name for kind in kinds for name in session.plugins.registry.names(kind)]
+    names = session.plugins.registry.names(_KIND_OF[text]) if text in _KIND_OF else []
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -49,9 +49,8 @@ def _kind(text: str) -> str:
     Raises:
         UnknownName: neither.
     """
-    for kind, plural in KINDS.items():
-        if text in (kind, plural):
-            return kind
+    if text in _KIND_OF:
+        return _KIND_OF[text]
     kinds = f"kinds are: {', '.join(sorted(KINDS.values()))}"
     own = "runs are listed by: seqgen runs" if text in ("run", "runs") else kinds
     from seqgen.checkpoint import find_run, name_for_commands
