@@ -16,20 +16,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "CountTables": "counts", "counts_of": "counts", "RepeatGate": "repeats", "repeats_of": "repeats",
-    "mixed_with": "repeats", "OneStep": "step", "one_step": "step",
-    "probe_rows": "step", "replayed": "step", "traced_program": "program", "sampling_files": "run_files",
-    "Symbols": "symbols", "symbols_of": "symbols",
+    "CountTables": "mixture", "counts_of": "mixture", "RepeatGate": "mixture", "repeats_of": "mixture",
+    "mixed_with": "mixture", "OneStep": "step", "one_step": "step", "probe_rows": "step", "replayed": "step",
+    "traced_program": "program", "sampling_files": "run_files", "Symbols": "symbols", "symbols_of": "symbols",
 }  # fmt: skip
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
-    from seqgen.exporting.counts import CountTables as CountTables
-    from seqgen.exporting.counts import counts_of as counts_of
+    from seqgen.exporting.mixture import CountTables as CountTables
+    from seqgen.exporting.mixture import RepeatGate as RepeatGate
+    from seqgen.exporting.mixture import counts_of as counts_of
+    from seqgen.exporting.mixture import mixed_with as mixed_with
+    from seqgen.exporting.mixture import repeats_of as repeats_of
     from seqgen.exporting.program import traced_program as traced_program
-    from seqgen.exporting.repeats import RepeatGate as RepeatGate
-    from seqgen.exporting.repeats import mixed_with as mixed_with
-    from seqgen.exporting.repeats import repeats_of as repeats_of
     from seqgen.exporting.run_files import sampling_files as sampling_files
     from seqgen.exporting.step import OneStep as OneStep
     from seqgen.exporting.step import one_step as one_step
