@@ -39,8 +39,8 @@ class Session:
         debug: show tracebacks.
         quiet: only results and errors.
         verbose: say more.
-        plugins: what is registered; set before any command runs.
         command: the command that is parsed; "": any.
+        plugins: what is registered; set before any command runs.
     """
 
     stdout: TextIO = sys.stdout
@@ -48,16 +48,7 @@ class Session:
     quiet: bool = False
     verbose: bool = False
     command: str = ""
-    _plugins: list[Plugins] = field(default_factory=list)
-
-    @property
-    def plugins(self) -> Plugins:
-        """The plugins of this call."""
-        return self._plugins[0]
-
-    @plugins.setter
-    def plugins(self, plugins: Plugins) -> None:
-        self._plugins[:] = [plugins]
+    plugins: Plugins = field(init=False)
 
     def parses(self, command: str) -> bool:
         """Return whether a command may be the one that is parsed, so that it needs its flags."""
@@ -65,7 +56,7 @@ class Session:
 
     def describe_failure(self, error: BaseException) -> str:
         """Return the message about an exception that a plugin's code raised; "" if no plugin did."""
-        return self.plugins.describe_failure(error) if self._plugins else ""
+        return self.plugins.describe_failure(error) if hasattr(self, "plugins") else ""
 
 
 session = Session()

@@ -207,7 +207,7 @@ def test_a_listener_that_fails_leaves_a_run_that_is_saved(kind, folder, monkeypa
 
 
 def test_an_unexpected_error_says_what_is_saved(plugins, monkeypatch):
-    monkeypatch.setattr(session, "_plugins", [plugins])
+    monkeypatch.setattr(session, "plugins", plugins, raising=False)
     error = KeyError("x")
     error.add_note("run: ; step 3 is saved, continue with: seqgen resume run")
     line, code = _verdict(error)
