@@ -41,11 +41,6 @@ def _as_in_json(options: dict[str, Any]) -> dict[str, Any]:
     return listed
 
 
-def _samplable(length: int) -> int:
-    """Return a sample length within the limit; records may be longer."""
-    return min(length, MAX_LENGTH)
-
-
 class PartSettings(Options):
     """A part of the run: its registry name and options."""
 
@@ -123,7 +118,7 @@ class RunSettings(Options):
     start: WarmStartSettings | None = Field(None, description="warm start; None for random weights")
     refit: RefitSettings | None = Field(None, description="run of which this is the refit, or None")
     n_symbols: int = Field(ge=1, le=10_000_000, description="V, including special symbols")
-    max_length: Annotated[int, AfterValidator(_samplable)] = Field(
+    max_length: Annotated[int, AfterValidator(lambda length: min(length, MAX_LENGTH))] = Field(  # records may be longer
         ge=1, le=2**31, description="default maximum length of a sample, in symbols"
     )
     n_parameters: int = Field(ge=0, description="number of trainable parameters")

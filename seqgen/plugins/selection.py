@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import inspect
 import re
 import sys
 import warnings
@@ -247,7 +248,8 @@ def _spec_of(kind: str, part: object) -> Spec:
     summary = said or f"the class {part.__name__}"
     try:
         if issubclass(wanted, ModelSpec):
-            return ModelSpec(name=name, summary=summary, load=part, uses_cell=_takes_cells(part))
+            takes_cells = "make_cell" in inspect.signature(part).parameters
+            return ModelSpec(name=name, summary=summary, load=part, uses_cell=takes_cells)
         spec_type = CellSpec if kind == "cell" else TokenizerSpec
         return spec_type(name=name, summary=summary, load=part)
     except ValueError as error:
@@ -265,12 +267,6 @@ def _kind_of(part: type) -> str:
     if issubclass(part, nn.Module):
         return "model" if hasattr(part, "initial_state") else ""
     return "tokenizer" if all(hasattr(part, name) for name in MEMBERS["tokenizer"]) else ""
-
-
-def _takes_cells(part: type) -> bool:
-    import inspect
-
-    return "make_cell" in inspect.signature(part).parameters
 
 
 def _shown(item: object) -> str:
