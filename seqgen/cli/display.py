@@ -60,6 +60,11 @@ class TrainDisplay:
         if self._live:
             self._bar.stop()
 
+    @property
+    def callbacks(self) -> dict[str, Any]:
+        """What a command gives every function that trains, its plugins included."""
+        return {"plugins": session.plugins, "listener": self.on_event, "warn": warn, "progress": self.on_progress}
+
     def on_event(self, folder: RunFolder, event: training.Event) -> None:
         """Show an event."""
         if isinstance(event, training.Progress):

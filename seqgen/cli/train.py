@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import (
-    RunName,
-    complete_names,
-    configured,
-    everywhere,
-    parse_options,
-    run_argument,
-    say,
-    session,
-    warn,
-)
-
-if TYPE_CHECKING:
-    from seqgen.cli.display import TrainDisplay
+from seqgen.cli.common import RunName, complete_names, configured, everywhere, parse_options, run_argument, say
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -30,16 +17,6 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(everywhere(refit))
 
 
-def _shown_by(display: TrainDisplay) -> dict[str, Any]:
-    """Return what every function that trains is given by a command."""
-    return {
-        "plugins": session.plugins,
-        "listener": display.on_event,
-        "warn": warn,
-        "progress": display.on_progress,
-    }
-
-
 def train(*, settings: dict[str, Any]) -> None:
     """Train a model on a corpus, in a new run folder."""
     import seqgen
@@ -47,10 +24,7 @@ def train(*, settings: dict[str, Any]) -> None:
 
     settings["options"] = parse_options(settings["options"] or ())
     with TrainDisplay() as display:
-        run = seqgen.train(
-            **settings,
-            **_shown_by(display),
-        )
+        run = seqgen.train(**settings, **display.callbacks)
     display.summary(run)
 
 
@@ -100,7 +74,7 @@ def resume(
             workers=workers,
             on=on,
             options=parse_options(option or ()),
-            **_shown_by(display),
+            **display.callbacks,
         )
     if not display.started:
         longer = f"seqgen train --from {shlex.quote(str(finished.path))} --steps N"
@@ -129,6 +103,6 @@ def refit(
             workers=workers,
             on=on,
             options=parse_options(option or ()),
-            **_shown_by(display),
+            **display.callbacks,
         )
     display.summary(finished)
