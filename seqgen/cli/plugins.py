@@ -15,7 +15,7 @@ from seqgen.errors import BadOption, MissingExtra, PluginError
 
 if TYPE_CHECKING:
     from seqgen.plugins import Plugin
-    from seqgen.testing.check import Check, Package
+    from seqgen.testing.check import Check, Foundations, Package
 
 
 _KINDS = (
@@ -109,17 +109,18 @@ def check_plugin(
     """Check that a plugin keeps its contracts; exit 5 if it does not."""
     from seqgen.render import plain_table
     from seqgen.testing import checks_of_plugin
+    from seqgen.testing.check import Foundations
     from seqgen.testing.plugin import package_of
 
     is_file = named.endswith(".py") or "/" in named
     package = package_of(Path(named) if is_file else named)
     checks = checks_of_plugin(package, parse_options(option or ()))
     rows = []
-    first_to_mend: dict[str, str] = {}
+    foundations = Foundations()
     for number, check in enumerate(checks, 1):
         if session.verbose:
             say(f"{number} of {len(checks)}: {check.id}")
-        rows.append(_row(check, first_to_mend))
+        rows.append(_row(check, foundations))
     if clashes := _clashes(package, ctx):
         row = {
             "what": f"package {package.name}",
@@ -131,7 +132,7 @@ def check_plugin(
         note = "no installed distribution has it as an entry point of the group seqgen, by which it would be found"
         row = {"what": f"package {package.name}", "check": "entry-point", "id": f"package-{package.name}-entry-point"}
         rows.append(row | {"result": "FAILED", "note": note})
-    waiting = [row for row in rows if row["result"] == "skipped" and row["what"] in first_to_mend]
+    waiting = [row for row in rows if row["result"] == "skipped" and row["what"] in foundations.failed]
     if as_json:
         show_json(rows)
     else:
@@ -166,16 +167,14 @@ def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return told
 
 
-def _row(check: Check, first_to_mend: dict[str, str]) -> dict[str, Any]:
+def _row(check: Check, foundations: Foundations) -> dict[str, Any]:
     """Run a check, unless one that it rests on has failed for the same spec."""
-    row = {"what": f"{check.spec.kind} {check.spec.name}", "check": check.name, "id": check.id}
-    if row["what"] in first_to_mend:
-        return row | {"result": "skipped", "note": f"mend {first_to_mend[row['what']]} first"}
+    from seqgen.testing.check import Waits
+
+    row = {"what": check.what, "check": check.name, "id": check.id}
     try:
-        return row | {"result": "ok", "note": check()}
-    except MissingExtra as error:
+        return row | {"result": "ok", "note": foundations.run(check, check)}
+    except (MissingExtra, Waits) as error:
         return row | {"result": "skipped", "note": str(error)}
     except AssertionError as error:
-        if check.foundation:
-            first_to_mend[row["what"]] = check.name
         return row | {"result": "FAILED", "note": str(error).removeprefix(f"{row['what']}: ")}

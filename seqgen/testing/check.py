@@ -62,6 +62,11 @@ class Check:
     foundation: bool = False
 
     @property
+    def what(self) -> str:
+        """The spec in words: "cell onegate"."""
+        return f"{self.spec.kind} {self.spec.name}"
+
+    @property
     def id(self) -> str:
         """The id in reports and expected failures: "cell-onegate-causality"."""
         return f"{self.spec.kind}-{self.spec.name}-{self.name}"
@@ -76,19 +81,18 @@ class Check:
             AssertionError: the contract is violated; the message says how, or what the plugin's code raised.
             MissingExtra: a dependency of the plugin is not installed, so nothing could be checked.
         """
-        what = f"{self.spec.kind} {self.spec.name}"
         with _random_state_kept():
             try:
                 return self.run() or ""
             except MissingExtra:
                 raise
             except AssertionError as error:
-                error.args = (f"{what}: {error}",)
+                error.args = (f"{self.what}: {error}",)
                 raise
             except (Exception, SystemExit) as error:
                 reraise_signal()
-                location = _location(error, self.spec)
-                raise AssertionError(f"{what}: {type(error).__name__}{location}: {one_line(error, 400)}") from error
+                kind = f"{type(error).__name__}{_location(error, self.spec)}"
+                raise AssertionError(f"{self.what}: {kind}: {one_line(error, 400)}") from error
 
 
 def _location(error: BaseException, spec: Spec | Package) -> str:
@@ -99,6 +103,38 @@ def _location(error: BaseException, spec: Spec | Package) -> str:
         if one is not None and (found := find_plugin_frame(one, (package,))) is not None:
             return f" {found[1]}"
     return ""
+
+
+class Waits(Exception):
+    """A check does not run, because one that it rests on has failed."""
+
+
+class Foundations:
+    """The failed checks that others of their part rest on; those would only fail as a consequence.
+
+    Attributes:
+        failed: the check to mend first, by part.
+    """
+
+    def __init__(self) -> None:
+        self.failed: dict[str, str] = {}
+
+    def run(self, check: Check, call: Callable[[], Found]) -> Found:
+        """Return the result of a call that runs a check.
+
+        Raises:
+            Waits: one that it rests on has failed.
+        """
+        if (first := self.failed.get(check.what, check.name)) != check.name:
+            raise Waits(f"mend {first} first")
+        try:
+            found = call()
+        except AssertionError:
+            if check.foundation:
+                self.failed[check.what] = check.name
+            raise
+        self.failed.pop(check.what, None)  # it passes when it is run again
+        return found
 
 
 @dataclass(frozen=True)

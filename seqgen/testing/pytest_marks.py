@@ -10,7 +10,7 @@ from typing import Any
 
 from seqgen.errors import MissingExtra, UsageError, did_you_mean
 from seqgen.specs import Spec
-from seqgen.testing.check import Check
+from seqgen.testing.check import Check, Foundations, Waits
 from seqgen.testing.plugin import checks_of_plugin
 
 
@@ -47,26 +47,17 @@ def parametrize_with_checks(
         marks = () if reason is None else (pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError),)
         return pytest.param(check, id=check.id, marks=marks)
 
-    first_to_mend: dict[tuple[str, str], str] = {}
+    foundations = Foundations()
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(test)
         def run(*arguments: Any, **named: Any) -> Any:
             check: Check = named["check"]
-            part = check.spec.kind, check.spec.name
-            if first_to_mend.get(part, check.name) != check.name and check.id not in expected:
-                pytest.skip(f"mend {first_to_mend[part]} first")
+            call = functools.partial(test, *arguments, **named)
             try:
-                found = test(*arguments, **named)
-                if first_to_mend.get(part) == check.name:  # it passes when it is run again
-                    del first_to_mend[part]
-                return found
-            except MissingExtra as error:
+                return call() if check.id in expected else foundations.run(check, call)
+            except (MissingExtra, Waits) as error:
                 pytest.skip(str(error))
-            except AssertionError:
-                if check.foundation and check.id not in expected:
-                    first_to_mend[part] = check.name
-                raise
 
         mark: Callable[[Callable[..., Any]], Callable[..., Any]] = pytest.mark.parametrize(
             "check", list(map(parameter, checks))
