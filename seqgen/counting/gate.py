@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqgen.counting.scaling import Scaled
+from seqgen.counting.scaling import Scaled, climb
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,7 +32,6 @@ _LEAST_RECORDS = 4  # of each part of the held-out records
 _LEAST_SYMBOLS = 200  # that all weights are fitted to: seven names say hardly more than their own letters
 _STEPS = 50
 _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
-_SMALLEST_STEP = 1 / 64
 _LEAST_BEND = 0.05  # share of the curvature of a logistic regression that is kept
 _PIECE = 1 << 14  # symbols whose scores are computed together
 
@@ -66,7 +66,7 @@ def fit_share(observed: Observed, start_F: Floats | None = None) -> Floats:
     """Return the weights (F,) of the largest likelihood under a standard normal prior on the scaled features.
 
     Without symbols they are 0, which mixes half and half. The maximum is found by Newton's steps with a curvature that
-    is kept positive, halved where they overshoot.
+    is kept positive.
 
     Args:
         observed: held-out symbols.
@@ -79,24 +79,18 @@ def fit_share(observed: Observed, start_F: Floats | None = None) -> Floats:
     x_NF, ratio_N = scaled.x_NF, torch.from_numpy(observed.part_N - observed.rest_N)
     weights_F = torch.zeros(n_features, dtype=torch.float64) if start_F is None else scaled.scale(start_F)
     eye_FF = torch.eye(n_features, dtype=torch.float64)
-    best, score_N = _objective(x_NF, ratio_N, weights_F)
-    for _ in range(_STEPS):
+
+    def change(weights_F: Tensor, score_N: Tensor) -> Tensor:
         gate_N = torch.sigmoid(score_N)
         share_N = torch.sigmoid(score_N + ratio_N)  # probability that the first part of the mixture made the symbol
         spread_N = gate_N * (1 - gate_N)
         bend_N = torch.maximum(spread_N - share_N * (1 - share_N), _LEAST_BEND * spread_N)
         gradient_F = x_NF.T @ (share_N - gate_N) - weights_F
-        change_F = torch.linalg.solve((x_NF * bend_N[:, None]).T @ x_NF + eye_FF, gradient_F)
-        size = 1.0
-        while True:
-            found, score_N = _objective(x_NF, ratio_N, weights_F + size * change_F)
-            if found >= best or size < _SMALLEST_STEP:
-                break
-            size /= 2
-        if found < best + _CLOSE:
-            break
-        best, weights_F = found, weights_F + size * change_F
-    return scaled.unscale(weights_F)
+        step_F: Tensor = torch.linalg.solve((x_NF * bend_N[:, None]).T @ x_NF + eye_FF, gradient_F)
+        return step_F
+
+    best_F = climb(partial(_objective, x_NF, ratio_N), change, weights_F, most=_STEPS, close=_CLOSE)
+    return scaled.unscale(best_F)
 
 
 def _objective(x_NF: Tensor, ratio_N: Tensor, weights_F: Tensor) -> tuple[float, Tensor]:

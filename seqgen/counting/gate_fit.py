@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from seqgen.counting.log_linear import EVEN, N_FEATURES, N_WEIGHTS, NEUTRAL, SHARP, as_gate, mix
-from seqgen.counting.scaling import Scaled
+from seqgen.counting.scaling import Scaled, climb
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.integer[Any]]
     Floats = npt.NDArray[np.floating[Any]]
 
-_STEPS, _SMALLEST_STEP = 30, 1 / 64
+_STEPS = 30
 _CLOSE = 0.01  # gain of a step, nats, below which fitting ends
 _FAR = 4e-3  # gain of a fold's first step, nats a symbol, above which more steps follow
 _SHARP_LIMITS = -0.4, 0.4  # of the mean of v . x: on average sharp exponents sum to 1 or more, and b is at most a
@@ -134,16 +134,11 @@ class _Objective:
 
     def maximum(self) -> Tensor:
         """Return the weights of the largest value."""
-        weights_2F = self._mean_2F
-        best, log_probs_NV = self._value(weights_2F)
-        for _ in range(_STEPS):
-            (change_2F, _), size = self._step(weights_2F, self._slopes(log_probs_NV)), 1.0
-            while (found := self._value(weights_2F + size * change_2F))[0] < best and size >= _SMALLEST_STEP:
-                size /= 2
-            if found[0] < best + _CLOSE:
-                break
-            weights_2F, (best, log_probs_NV) = weights_2F + size * change_2F, found
-        return self._limited(weights_2F)
+
+        def change(weights_2F: Tensor, log_probs_NV: Tensor) -> Tensor:
+            return self._step(weights_2F, self._slopes(log_probs_NV))[0]
+
+        return self._limited(climb(self._value, change, self._mean_2F, most=_STEPS, close=_CLOSE))
 
     def without(self, weights_2F: Tensor, parts: list[Tensor]) -> list[tuple[Tensor, float]]:
         """Return weights one of Newton's steps away, for all symbols but those of each part, and the expected gain.

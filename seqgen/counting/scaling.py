@@ -1,10 +1,11 @@
-"""Features scaled for a fit: each has mean 0 and standard deviation 1, and the last one is the constant 1.
+"""Fits of weights: features scaled to mean 0 and standard deviation 1, the last one the constant 1; Newton's steps.
 
 Dimension letters: N symbols, F features.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.floating[Any]]
 
 _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
+_SMALLEST_STEP = 1 / 64
+Value = Callable[[Tensor], tuple[float, Tensor]]
+Change = Callable[[Tensor, Tensor], Tensor]
 
 
 class Scaled:
@@ -51,3 +55,24 @@ class Scaled:
         weights[..., -1] -= weights[..., :-1] @ self._center_F[:-1]
         found: Floats = weights.numpy()
         return found
+
+
+def climb(value: Value, change: Change, weights: Tensor, *, most: int, close: float) -> Tensor:
+    """Return weights of the largest value, by at most so many of Newton's steps, halved where they overshoot.
+
+    Args:
+        value: returns the value of weights, and what ``change`` needs of it.
+        change: returns Newton's step from weights, given that.
+        weights: to begin with.
+        most: limit on the steps.
+        close: gain of a step below which they end.
+    """
+    best, found = value(weights)
+    for _ in range(most):
+        step, size = change(weights, found), 1.0
+        while (tried := value(weights + size * step))[0] < best and size >= _SMALLEST_STEP:
+            size /= 2
+        if tried[0] < best + close:
+            break
+        weights, (best, found) = weights + size * step, tried
+    return weights
