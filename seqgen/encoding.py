@@ -42,6 +42,12 @@ class MemorySink:
         return np.concatenate(self._pieces)
 
 
+def ranges(starts: Array, counts: Array) -> Array:
+    """Return numbers that count up from each start, so many from each, one after another."""
+    firsts = np.cumsum(counts) - counts
+    return np.repeat(starts - firsts, counts) + np.arange(int(counts.sum()))
+
+
 Sink = MemorySink | ArrayFile
 MakeSink = Callable[[str, Any, int | None], Sink]
 """Creates the sink of an array from its name, dtype and number of columns (None for one dimension)."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.counting.kneser_ney import Counted, Order, Records
+from seqgen.encoding import ranges
 from seqgen.tokenizers import BOS
 
 if TYPE_CHECKING:
@@ -89,8 +90,7 @@ class Graph:
         """Return the place among some nodes of the source of each of their arcs, and the arcs."""
         starts, ends = (np.searchsorted(self.keys_A, (nodes + more).astype(np.int64) * self.n_ids) for more in (0, 1))
         counts = ends - starts
-        arcs = np.arange(int(counts.sum())) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
-        return np.repeat(np.arange(len(nodes)), counts), arcs
+        return np.repeat(np.arange(len(nodes)), counts), ranges(starts, counts)
 
 
 def build_graph(records: Records, orders: list[Order], counted: list[Counted], base_V: Floats) -> Graph:

@@ -10,6 +10,7 @@ import numpy as np
 
 from seqgen.batches import Encoded, Stream
 from seqgen.counting.kneser_ney import MAX_ORDER, Records
+from seqgen.encoding import ranges
 from seqgen.tokenizers import BOS, EOS, Vocabulary
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def _spread(n_records: int, n_kept: int) -> Ids:
     size_P, wanted_P = np.diff(first_P), np.diff(parts_P * n_kept // n_parts)
     wanted_P = np.minimum(wanted_P, size_P)
     start_P = first_P[:-1] + (np.random.default_rng(0).random(n_parts) * (size_P - wanted_P + 1)).astype(np.int64)
-    rows: Ids = np.repeat(start_P - (np.cumsum(wanted_P) - wanted_P), wanted_P) + np.arange(int(wanted_P.sum()))
-    return rows
+    return ranges(start_P, wanted_P)
 
 
 def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:
@@ -96,11 +96,7 @@ def records_of_texts(texts: Sequence[str], alphabet: Iterable[str], *, ends: boo
     found = np.frombuffer("".join(times).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     ids = np.searchsorted(codes, found) + 2
     lengths = np.array([len(text) for text in times], dtype=np.int64)
-    framed = lengths + 1 + ends
-    starts = np.cumsum(framed) - framed
-    ids_S = np.ones(int(framed.sum()), dtype=np.int32)
-    ids_S[starts] = 0
-    ids_S[np.repeat(starts + 1 - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(ids))] = ids
+    ids_S, framed = _between_marks(ids, lengths, 0, 1, ends)
     return _framed(ids_S, framed, list(times.values()), len(codes) + 2, len(codes) + ends)
 
 
@@ -112,12 +108,18 @@ def records_of_rows(flat: Ids, lengths_N: Ids, vocabulary: Vocabulary) -> Record
         lengths_N: the number of symbols of each row.
         vocabulary: the symbols.
     """
-    framed_N = lengths_N + 1 + vocabulary.ends
-    starts_N = np.cumsum(framed_N) - framed_N
-    ids_S = np.full(int(framed_N.sum()), EOS, dtype=np.int32)
-    ids_S[starts_N] = BOS
-    ids_S[np.repeat(starts_N + 1 - (np.cumsum(lengths_N) - lengths_N), lengths_N) + np.arange(len(flat))] = flat
+    ids_S, framed_N = _between_marks(flat, lengths_N, BOS, EOS, vocabulary.ends)
     return _framed(ids_S, framed_N, [1] * len(lengths_N), vocabulary.size, int(vocabulary.allowed_V().sum()))
+
+
+def _between_marks(flat: Ids, lengths_N: Ids, mark: int, stop: int, ends: bool) -> tuple[Ids, Ids]:
+    """Return the ids of rows with a mark before each and, where they end, a stop after it; and their lengths so."""
+    framed_N = lengths_N + 1 + ends
+    starts_N = np.cumsum(framed_N) - framed_N
+    ids_S = np.full(int(framed_N.sum()), stop, dtype=np.int32)
+    ids_S[starts_N] = mark
+    ids_S[ranges(starts_N + 1, lengths_N)] = flat
+    return ids_S, framed_N
 
 
 def _framed(ids_S: Ids, lengths_N: Ids, times: list[int], n_ids: int, n_symbols: int) -> Records:

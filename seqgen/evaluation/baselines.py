@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqgen.encoding import ranges
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -128,9 +130,7 @@ class Grams:
         ids_S = np.full(int(framed_lengths.sum()), self._begin_id, dtype=np.int64)
         found = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         firsts = starts + n_begins
-        ids_S[np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(found))] = np.searchsorted(
-            codes, found
-        )
+        ids_S[ranges(firsts, lengths)] = np.searchsorted(codes, found)
         if ends:
             ids_S[firsts + lengths] = len(codes)
         return ids_S

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqgen.encoding import ranges
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -82,14 +84,12 @@ def longest_common_substrings(texts: Sequence[str], training: Sequence[str]) -> 
 def _shares_substring(queries: _Hashed, rows: Integers, reference: _Hashed, size: int) -> Flags:
     """Return whether each text shares a substring of ``size`` characters."""
     n_windows = queries.lengths[rows] - size + 1
-    firsts = np.cumsum(n_windows) - n_windows
-    starts_W = np.repeat(queries.starts[rows] - firsts, n_windows) + np.arange(int(n_windows.sum()))
-    hashes_W, hashes_S = queries.at(starts_W, size), reference.all(size)
+    hashes_W, hashes_S = queries.at(ranges(queries.starts[rows], n_windows), size), reference.all(size)
     drop = np.uint64(64 - _TABLE_BITS)
     table = np.zeros(1 << _TABLE_BITS, dtype=bool)
     table[hashes_W >> drop] = True
     likely = hashes_S[table[hashes_S >> drop]]
-    found: Flags = np.logical_or.reduceat(np.isin(hashes_W, likely), firsts)
+    found: Flags = np.logical_or.reduceat(np.isin(hashes_W, likely), np.cumsum(n_windows) - n_windows)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.batches import Encoded, Stream
+from seqgen.encoding import ranges
 from seqgen.tokenizers import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ def excerpt(part: Encoded | Stream, vocabulary: Vocabulary, *, most_chars: int, 
 def decoded_rows(encoded: Encoded, vocabulary: Vocabulary, rows_N: npt.NDArray[np.integer[Any]]) -> list[str]:
     """Return the texts of records."""
     lengths = encoded.lengths_N[rows_N].astype(np.int64) - 2
-    firsts = encoded.starts_N[rows_N] + 1
-    flat_at = np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
-    return vocabulary.decode_many(encoded.flat[flat_at].astype(np.int32), lengths)
+    return vocabulary.decode_many(encoded.flat[ranges(encoded.starts_N[rows_N] + 1, lengths)].astype(np.int32), lengths)
 
 
 def pieces(text: str, width: int, most: int) -> list[str]:
