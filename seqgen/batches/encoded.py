@@ -127,6 +127,11 @@ class Encoded:
         """Return C, the number of condition positions between ``BOS`` and the first symbol."""
         return 0 if self.conditions_NC is None else self.conditions_NC.shape[1]
 
+    def row_bytes(self) -> Iterator[bytes]:
+        """Return the ids of each record, with its frame, as bytes."""
+        flat, ends_N = np.asarray(self.flat), self.starts_N + self.lengths_N
+        return (flat[start:end].tobytes() for start, end in zip(self.starts_N, ends_N, strict=True))
+
     def copy(self, rows_K: Integers) -> Encoded:
         """Return some records, in memory.
 

@@ -74,12 +74,9 @@ def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:
         groups_S = (np.arange(size) * N_BLOCKS // max(size, 1)).astype(np.int32)
         deep_S, ones_S = np.full(size, MAX_ORDER + 1, dtype=np.int8), np.ones(size, dtype=np.int8)
         return Records(np.asarray(part.flat_S), deep_S, groups_S, ones_S, n_ids, n_symbols)
-    flat = np.asarray(part.flat)
-    starts_N, lengths_N = part.starts_N.astype(np.int64), part.lengths_N.astype(np.int64)
-    bounds = zip(starts_N.tolist(), (starts_N + lengths_N).tolist(), strict=True)
-    times = Counter(flat[start:end].tobytes() for start, end in bounds)
-    ids_S = np.frombuffer(b"".join(times), dtype=flat.dtype)
-    lengths = np.array([len(row) // flat.dtype.itemsize for row in times], dtype=np.int64)
+    times, dtype = Counter(part.row_bytes()), np.asarray(part.flat).dtype
+    ids_S = np.frombuffer(b"".join(times), dtype=dtype)
+    lengths = np.array([len(row) // dtype.itemsize for row in times], dtype=np.int64)
     return _framed(ids_S, lengths, list(times.values()), n_ids, n_symbols)
 
 

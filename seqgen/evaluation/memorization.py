@@ -15,7 +15,7 @@ Dimension letters: N records.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded
+from seqgen.counting import record_keys
 from seqgen.errors import MissingExtra
 from seqgen.evaluation.common_substring import longest_common_substrings
 from seqgen.evaluation.intervals import binomial_tail, difference, length_strata, share_interval
@@ -90,13 +91,7 @@ def count_different(parts: Mapping[str, Encoded]) -> tuple[int, int]:
 
 def text_hashes(encoded: Encoded) -> npt.NDArray[np.int64]:
     """Return a hash of the text of each record, (N,)."""
-    return np.fromiter(map(hash, _texts(encoded)), dtype=np.int64, count=len(encoded))
-
-
-def _texts(encoded: Encoded) -> Iterator[bytes]:
-    """Yield the text of each record, as the bytes of its symbols."""
-    flat, ends_N = np.asarray(encoded.flat), encoded.starts_N + encoded.lengths_N
-    return (flat[start:end].tobytes() for start, end in zip(encoded.starts_N, ends_N, strict=True))
+    return np.fromiter(record_keys(encoded), dtype=np.int64, count=len(encoded))
 
 
 def edit_distance(purpose: str) -> tuple[Any, Any]:
@@ -240,7 +235,7 @@ def expected_copies(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> fl
             for first in range(0, len(order), _BATCH_SIZE)
         ]
     probabilities = (-torch.cat(nats).double()).exp().tolist()
-    texts, conditions_NC = list(_texts(encoded)), encoded.conditions_NC
+    texts, conditions_NC = list(encoded.row_bytes()), encoded.conditions_NC
     conditions = [b"" if conditions_NC is None else conditions_NC[row].tobytes() for row in range(len(order))]
     occurrences, probability_of = (
         Counter(conditions),
