@@ -5,6 +5,8 @@ Dimension letters: B batch, T steps, I input, H output, P projection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -163,7 +165,8 @@ class RecurrentDropout(StepWrapper):
     def __init__(self, cell: Cell, share: float) -> None:
         super().__init__(cell, "recurrent_dropout")
         self.share = share
-        self._is_output = _find_output(self.cell)
+        y_BH, after = _try_step(self.cell)
+        self._is_output = [leaf is y_BH for leaf in list_leaves(after)]
         if not any(self._is_output):
             name = type(cell).__name__
             raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {name}")
@@ -199,14 +202,15 @@ class RecurrentDropout(StepWrapper):
                 one.mask_BI = None
 
 
-def _find_output(cell: StepCell) -> list[bool]:
-    """Return for each leaf of a cell's state whether it is the output."""
+def _try_step(cell: StepCell, change: Callable[[Tensor], Tensor] = lambda leaf: leaf) -> tuple[Tensor, State]:
+    """Return what a step of zeros gives from the initial state, changed leaf by leaf; nothing is random."""
     training = cell.training
-    cell.eval()  # nothing is random
-    with torch.no_grad():
-        y_BH, after = cell.step(cell.noise(project_zeros(cell))[:, 0], cell.initial_state(1))
-    cell.train(training)
-    return [leaf is y_BH for leaf in list_leaves(after)]
+    cell.eval()
+    try:
+        with torch.no_grad():
+            return cell.step(cell.noise(project_zeros(cell))[:, 0], map_state(change, cell.initial_state(1)))
+    finally:
+        cell.train(training)
 
 
 def _try_outputs(cell: StepCell, is_output: list[bool]) -> tuple[float, list[Recurrent]]:
@@ -221,30 +225,25 @@ def _try_outputs(cell: StepCell, is_output: list[bool]) -> tuple[float, list[Rec
         no map was between.
     """
     maps = [one for one in cell.modules() if isinstance(one, Recurrent)]
-    training, largest, read = cell.training, 0.0, list[dict[Recurrent, Tensor]]()
+    largest, read = 0.0, list[dict[Recurrent, Tensor]]()
 
     def remember(one: Recurrent, given: tuple[Tensor]) -> None:
         read[-1].setdefault(one, given[0].clone())
 
     hooks = [one.register_forward_pre_hook(remember) for one in maps]
-    cell.eval()
     try:
         for one in maps:
             one.mask_BI = torch.zeros((), device=one.weight.device, dtype=one.weight.dtype)
         for before in (0.0, _HUGE):
             read.append({})
             flags = iter(is_output)
-            with torch.no_grad():
-                state = cell.initial_state(1)
-                state = map_state(lambda leaf: _spread(leaf, before) if next(flags) else leaf, state)  # noqa: B023
-                y_BH, _ = cell.step(cell.noise(project_zeros(cell))[:, 0], state)
+            y_BH, _ = _try_step(cell, lambda leaf: _spread(leaf, before) if next(flags) else leaf)  # noqa: B023
             largest = float(y_BH.abs().max())
     finally:
         for hook in hooks:
             hook.remove()
         for one in maps:
             one.mask_BI = None
-        cell.train(training)
     reading = [one for one in maps if one in read[0] and not torch.equal(read[0][one], read[1][one])]
     return largest, [one for one in reading if one.weight.shape[1] == cell.output_size]  # others read a part of it
 
