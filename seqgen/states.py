@@ -32,6 +32,11 @@ def list_leaves(state: State) -> list[Tensor]:
     return leaves
 
 
+def has_features(leaf: Tensor) -> bool:
+    """Return whether a leaf holds real or complex numbers, unlike a counter or a mask."""
+    return leaf.is_floating_point() or leaf.is_complex()
+
+
 def output_and_state(found: Any, what: str) -> tuple[Tensor, State]:
     """Return the result of a step or a cell if it is a pair.
 

@@ -14,7 +14,7 @@ from seqgen.cells.cell import Cell, Recurrent, StepCell, dropout_mask, time_mask
 from seqgen.engine.torch_compat import first_parameter
 from seqgen.errors import BadOption
 from seqgen.protocols import State
-from seqgen.states import list_leaves, map_state
+from seqgen.states import has_features, list_leaves, map_state
 
 _HUGE, _LARGE = 1e4, 100.0  # of an output, when a cell is asked whether it carries it
 
@@ -104,7 +104,7 @@ class Zoneout(StepWrapper):
         if self.scaled:
             raise BadOption("zoneout needs a state whose features can be held one by one; here one part scales another")
         self.share = share
-        self.sizes = [leaf.numel() for leaf in list_leaves(cell.initial_state(1)) if _has_features(leaf)]
+        self.sizes = [leaf.numel() for leaf in list_leaves(cell.initial_state(1)) if has_features(leaf)]
         if not self.sizes:
             raise BadOption(
                 f"zoneout needs a cell with a state of real or complex numbers, unlike {type(cell).__name__}"
@@ -129,7 +129,7 @@ class Zoneout(StepWrapper):
 
         def hold(new: Tensor) -> Tensor:
             old = next(befores)
-            if not _has_features(new):
+            if not has_features(new):
                 return new
             share = next(held).view_as(new) if masks else self.share
             mixed = new + share * (old - new)
@@ -139,10 +139,6 @@ class Zoneout(StepWrapper):
 
         after = map_state(hold, after)
         return output[0], after
-
-
-def _has_features(leaf: Tensor) -> bool:
-    return leaf.is_floating_point() or leaf.is_complex()
 
 
 class RecurrentDropout(StepWrapper):

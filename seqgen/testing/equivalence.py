@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells import Engine, StepCell, untraced_steps, use_engine
-from seqgen.states import map_state
+from seqgen.states import has_features, map_state
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, T, close, layer_of, leaves_of
 
@@ -82,7 +82,7 @@ def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> Iterator[tuple[st
     noise = torch.Generator().manual_seed(9)
 
     def make_leaf(leaf: Tensor) -> Tensor:
-        if not (leaf.is_floating_point() or leaf.is_complex()):
+        if not has_features(leaf):
             return leaf
         return (leaf + 0.5 * torch.randn(leaf.shape, generator=noise).to(leaf)).detach().requires_grad_()
 
@@ -97,6 +97,5 @@ def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> Iterator[tuple[st
     wanted = {name: parameter for name, parameter in cell.named_parameters() if parameter.requires_grad}
     tensors = {"the input": x_BTI, **wanted}
     tensors |= {f"leaf {index} of the state": leaf for index, leaf in enumerate(leaves_of(state)) if leaf.requires_grad}
-    gradients = torch.autograd.grad(total, list(tensors.values()), allow_unused=True)
-    for (name, tensor), gradient in zip(tensors.items(), gradients, strict=True):
-        yield f"gradient of {name}", torch.zeros_like(tensor) if gradient is None else gradient
+    gradients = torch.autograd.grad(total, list(tensors.values()), allow_unused=True, materialize_grads=True)
+    yield from zip((f"gradient of {name}" for name in tensors), gradients, strict=True)

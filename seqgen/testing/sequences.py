@@ -175,15 +175,11 @@ def _within_rows(layer: Layer, x: Tensor, inside_BT: Tensor) -> dict[str, Tensor
     """Return the outputs within the rows, and the gradients of a loss on these only."""
     torch.manual_seed(1)
     x = x.clone().requires_grad_(bool(layer.n_features))
-    parameters = trained_parameters(layer)
     y_N = layer.run(x)[0][inside_BT]
     loss = (y_N * torch.linspace(-1, 1, y_N.numel(), dtype=y_N.dtype).view_as(y_N)).sum()
-    wanted = parameters | ({"the input": x} if layer.n_features else {})
-    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
-    found = {
-        name: torch.zeros_like(wanted[name]) if g is None else g for name, g in zip(wanted, gradients, strict=True)
-    }
-    return {"output": y_N.detach()} | found
+    wanted = {**trained_parameters(layer), **({"the input": x} if layer.n_features else {})}
+    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True, materialize_grads=True)
+    return {"output": y_N.detach(), **dict(zip(wanted, gradients, strict=True))}
 
 
 def _counts_no_padding(subject: Subject) -> None:
