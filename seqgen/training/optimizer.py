@@ -91,16 +91,17 @@ class AdamW:
         if not grads:
             return
         if self._fused:
+            assert FUSED_ADAMW is not None
             try:
                 # One counter for all, since the fused step only reads it.
                 steps = [group.number.fill_(number)] * len(grads)
-                self._fused_step(weights, grads, means, squares, steps, lr, decay, refused)
+                FUSED_ADAMW(
+                    weights, grads, means, squares, [], steps,
+                    lr=lr, beta1=BETA1, beta2=BETA2, weight_decay=decay, eps=EPSILON, amsgrad=False, maximize=False,
+                    found_inf=refused,
+                )  # fmt: skip
                 return
-            except (
-                RuntimeError,
-                NotImplementedError,
-                TypeError,
-            ) as error:  # not supported by this torch, device or type
+            except (RuntimeError, TypeError) as error:  # not supported by this torch, device or type
                 if is_out_of_memory(error):
                     raise
                 self._fused = False
@@ -114,24 +115,6 @@ class AdamW:
         for_each("div_", roots, math.sqrt(1 - BETA2**number))
         for_each("add_", roots, EPSILON)
         for_each("addcdiv_", weights, means, roots, -lr / (1 - BETA1**number))
-
-    @staticmethod
-    def _fused_step(
-        weights: list[Tensor],
-        grads: list[Tensor],
-        means: list[Tensor],
-        squares: list[Tensor],
-        steps: list[Tensor],
-        lr: float,
-        decay: float,
-        refused: Tensor | None,
-    ) -> None:
-        assert FUSED_ADAMW is not None
-        FUSED_ADAMW(
-            weights, grads, means, squares, [], steps,
-            lr=lr, beta1=BETA1, beta2=BETA2, weight_decay=decay, eps=EPSILON, amsgrad=False, maximize=False,
-            found_inf=refused,
-        )  # fmt: skip
 
     def state(self) -> dict[str, Tensor]:
         """Return both moments by name of the parameter."""
