@@ -83,21 +83,20 @@ def _in_node(viewer: Viewer, expression: str, texts: list[str]) -> Any:
     return json.loads(done.stdout)
 
 
-def bloom_filter(texts: Iterable[str], one_in: int = ONE_IN) -> tuple[Array, dict[str, Any]]:
+def bloom_filter(texts: Iterable[str]) -> tuple[Array, dict[str, Any]]:
     """Return the bits of a filter, eight a byte (uint8), the lowest first, and what reading it needs.
 
     Args:
         texts: the records; equal ones count once.
-        one_in: a further text matches with a probability of 1 / ``one_in``.
     """
     words = {hashlib.sha256(unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")).digest()[:8]
              for text in texts}  # fmt: skip
-    n_hashes = max(1, round(math.log2(one_in)))
+    n_hashes = max(1, round(math.log2(ONE_IN)))
     # Beyond 2**32 bits, more than 200 million records, the words would not reach all of them.
-    size = min(2**32, max(64, math.ceil(len(words) * math.log(one_in) / math.log(2) ** 2)))
+    size = min(2**32, max(64, math.ceil(len(words) * math.log(ONE_IN) / math.log(2) ** 2)))
     first, second = np.frombuffer(b"".join(sorted(words)), ">u4").reshape(-1, 2).astype(np.uint64).T
     bits = np.zeros(math.ceil(size / 8), np.uint8)
     for turn in range(n_hashes):
         places = (first + np.uint64(turn) * second) % np.uint64(size)
         np.bitwise_or.at(bits, places >> np.uint64(3), np.left_shift(1, places & np.uint64(7)).astype(np.uint8))
-    return bits, {"size": size, "hashes": n_hashes, "oneIn": one_in, "records": len(words)}
+    return bits, {"size": size, "hashes": n_hashes, "oneIn": ONE_IN, "records": len(words)}

@@ -12,12 +12,12 @@ from seqgen_page.writer import Writer
 Shape = tuple[Expression, ...]
 
 
-def _fold(start: str, step: Callable[[str, str], str], end: Callable[[str], str] = str) -> Callable[..., Array]:
+def _fold(start: str, step: Callable[[str, str], str]) -> Callable[..., Array]:
     def reduce(
         write: Writer, shape: Shape, dtype: str, x: Array, dims: Any = (), keep: bool = False, **_: Any
     ) -> Array:
         chosen = [dims] if isinstance(dims, int) else list(dims or ())
-        return replace(write.reduced(x, chosen, keep, start, step, end), dtype=x.dtype)
+        return replace(write.reduced(x, chosen, keep, start, step), dtype=x.dtype)
 
     return reduce
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.integer[Any]]
 
 _CLOSE = 1e-3  # of a sum of probabilities to 1
+_NAME = "ngram.safetensors"  # of the file, for messages
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,12 @@ def dump_counts(counts: Counts) -> bytes:
     return save(arrays)
 
 
-def load_counts(data: bytes, n_ids: int, name: str = "ngram.safetensors") -> Counts:
+def load_counts(data: bytes, n_ids: int) -> Counts:
     """Return the counts that ``dump_counts`` wrote.
 
     Args:
         data: the bytes.
         n_ids: V, which they must have.
-        name: of the file, for messages.
 
     Raises:
         CheckpointError: they are damaged or of other symbols.
@@ -94,17 +94,17 @@ def load_counts(data: bytes, n_ids: int, name: str = "ngram.safetensors") -> Cou
         flat, lengths_N = arrays.pop("records", None), arrays.pop("lengths_N", None)
         graph = Graph(**arrays, begin=begin, order=order)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{name} is damaged: {' '.join(str(error).split())}") from None
+        raise CheckpointError(f"{_NAME} is damaged: {' '.join(str(error).split())}") from None
     if problem := _unsuitable_array(graph):
-        raise CheckpointError(f"{name} is damaged: {problem}")
+        raise CheckpointError(f"{_NAME} is damaged: {problem}")
     if graph.n_ids != n_ids:
-        raise CheckpointError(f"{name} has {graph.n_ids} ids, the run {n_ids}")
+        raise CheckpointError(f"{_NAME} has {graph.n_ids} ids, the run {n_ids}")
     if problem := _inconsistency(graph):
-        raise CheckpointError(f"{name} is damaged: {problem}")
+        raise CheckpointError(f"{_NAME} is damaged: {problem}")
     if flat is None or lengths_N is None:
         return Counts(graph)
     if not _are_records(flat, lengths_N, graph):
-        raise CheckpointError(f"{name} is damaged: its records are not those of its symbols")
+        raise CheckpointError(f"{_NAME} is damaged: its records are not those of its symbols")
     return Counts(graph, records_of_ids(flat, lengths_N))
 
 

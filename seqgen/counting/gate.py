@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.floating[Any]]
 
 _MAX_SYMBOLS = 10_000  # that a gate is fitted to
-_LEAST_RECORDS = 4  # of each part of the held-out records
+_FOLDS, _LEAST_RECORDS = 4, 4  # parts of the held-out records, each left out once, and records of each
 _LEAST_SYMBOLS = 200  # that all weights are fitted to: seven names say hardly more than their own letters
 _STEPS = 50
 _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
@@ -113,7 +113,7 @@ def scored_nats(observed: Observed, score_N: Floats) -> Floats:
     return -np.logaddexp(part_N, observed.rest_N - np.logaddexp(0, score_N))
 
 
-def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
+def cross_fitted(observed: Observed) -> tuple[Floats, Floats]:
     """Return the weights of the gate (F,), and w . x of each symbol (N,) for the loss of new records.
 
     There, each record has a gate that was fitted to other records. Of many symbols a part is fitted to, of some records
@@ -121,19 +121,18 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
 
     Args:
         observed: held-out symbols.
-        folds: parts of the records, each left out once.
     """
     if len(observed.record_N) < _LEAST_SYMBOLS:
         constant_F = np.arange(observed.features_NF.shape[1]) == observed.features_NF.shape[1] - 1
         observed = replace(observed, features_NF=observed.features_NF * constant_F)
     n_symbols, n_records = len(observed.record_N), int(observed.record_N.max(initial=0)) + 1
-    every = max(min(-(-n_symbols // _MAX_SYMBOLS), n_records // (_LEAST_RECORDS * folds)), 1)
+    every = max(min(-(-n_symbols // _MAX_SYMBOLS), n_records // (_LEAST_RECORDS * _FOLDS)), 1)
     thin = max(n_symbols // every // _MAX_SYMBOLS, 1)
     fitted_N = (observed.record_N % every == 0) & (np.arange(n_symbols) % thin == 0)
     weights_F = fit_share(observed.take(fitted_N))
     score_N = gate_scores(observed.features_NF, weights_F)
-    fold_N = np.where(fitted_N, observed.record_N // every % folds, -1)
-    for fold in range(folds):
+    fold_N = np.where(fitted_N, observed.record_N // every % _FOLDS, -1)
+    for fold in range(_FOLDS):
         inside_N = fold_N == fold
         if inside_N.any():
             others_F = fit_share(observed.take(fitted_N & ~inside_N), weights_F)

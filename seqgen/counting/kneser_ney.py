@@ -303,12 +303,11 @@ def leave_out(
     return LeftOut(probs_N, total_N, mass_N)
 
 
-def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], list[Counted], list[float]]:
+def choose_order(records: Records) -> tuple[list[Order], list[Counted], list[float]]:
     """Return the grams and counts of the order that predicts each record best from all others; of many, some records.
 
     Args:
         records: the records, at least one predicted id.
-        most: the highest order that is tried.
 
     Returns:
         The grams of 0 to n symbols and the counts of 1 to n symbols, as a graph needs them; and the mean loss of each
@@ -323,7 +322,7 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
     below: list[Counted] = []
     best: list[Counted] = []
     losses: list[float] = []
-    for k in range(1, most + 1):
+    for k in range(1, MAX_ORDER + 1):
         grams = orders[k - 1], orders[k]
         highest, contexts = count_order(records, *grams, None), number_contexts(records, *grams)
         losses.append(float(-np.log(leave_out(records, *grams, highest, lower_N, contexts).probs_N).mean()))
@@ -331,7 +330,7 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
         if k > 1 and losses[-1] >= (1 - gain) * losses[-2]:
             return [*map(_without_ids, orders[:k])], best, losses
         best = [*below, replace(highest, left_P=_NONE)]
-        if k == most or (k >= _CHEAP_ORDER and sum(len(each.used_G) for each in best) > _MOST_GRAMS):
+        if k == MAX_ORDER or (k >= _CHEAP_ORDER and sum(len(each.used_G) for each in best) > _MOST_GRAMS):
             break
         orders.append(next(numbering))
         inner = count_order(records, *grams, orders[k + 1])

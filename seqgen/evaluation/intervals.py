@@ -199,12 +199,12 @@ def central_probability(t: float, freedom: int) -> float:
     return 2 / math.pi * (angle + share) if odd else share
 
 
-def t_quantile(freedom: int, level: float = 0.95) -> float:
-    """Return the t such that Student's distribution has probability ``level`` between -t and t."""
+def t_quantile(freedom: int) -> float:
+    """Return the t such that Student's distribution has probability 0.95 between -t and t."""
     low, high = 0.0, _MAX_T
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if central_probability(middle, freedom) < level else (low, middle)
+        low, high = (middle, high) if central_probability(middle, freedom) < 0.95 else (low, middle)
     return (low + high) / 2
 
 
