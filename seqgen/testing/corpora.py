@@ -15,11 +15,10 @@ from seqgen.testing.check import Subject
 from seqgen.testing.other_processes import NOT_TRIED, results
 from seqgen.testing.process_state import record_changes
 from seqgen.testing.registry import find_spec
-from seqgen.testing.validators import check_form
+from seqgen.testing.validators import MIN_ACCEPTED, refusals
 
 _MIN_VALIDATED = 1000  # records validated at least, evenly spaced
 _FIRST = 100  # records compared between iterations
-_MIN_ACCEPTED = 0.99
 
 
 @dataclass
@@ -192,19 +191,8 @@ def valid(subject: Subject) -> str:
         return ""
     validator = find_spec("validator", domain.validator, subject.siblings)
     assert validator is not None, f"the validator {domain.validator!r} of its domain does not exist"
-    checker, texts = Subject(validator, {}).build(), _findings(subject).texts
-    refused = []
-    for text in texts:
-        verdict = checker.validate(text)
-        if not verdict.ok:
-            refused.append((text, verdict.reason))
-            continue
-        check_form(checker, text, verdict)
-        if spec.canonical:
-            form = verdict.form(text)
-            assert form == text, (
-                f"its spec declares canonical=True, but {text!r:.60} has the canonical form {form!r:.60}"
-            )
+    texts = _findings(subject).texts
+    refused = refusals(Subject(validator, {}).build(), texts, canonical=spec.canonical)
     share = 1 - len(refused) / max(1, len(texts))
-    assert share >= _MIN_ACCEPTED, f"{validator.name} accepts {share:.1%} of it, and refuses {refused[0]!r}"
+    assert share >= MIN_ACCEPTED, f"{validator.name} accepts {share:.1%} of it, and refuses {refused[0]!r}"
     return "" if share == 1 else f"{share:.2%} of {len(texts)} accepted"

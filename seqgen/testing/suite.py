@@ -25,7 +25,7 @@ from seqgen.specs import (
 )
 from seqgen.testing.catalog import checks_of
 from seqgen.testing.check import TEXTS, Subject
-from seqgen.testing.validators import check_form
+from seqgen.testing.validators import MIN_ACCEPTED, refusals
 
 
 def _check_all(spec: Spec, texts: Sequence[str] = TEXTS, **options: Any) -> None:
@@ -100,8 +100,7 @@ def check_reader(spec: ReaderSpec, **options: Any) -> None:
 
 def check_domain(spec: DomainSpec, siblings: Sequence[Spec] = ()) -> None:
     """Run all checks of a domain; ``siblings`` are the other specs of its plugin."""
-    for check in checks_of(spec, siblings=siblings):
-        check()
+    _check_all(spec, siblings=siblings)
 
 
 CHECKS: dict[str, Callable[..., None]] = {
@@ -144,13 +143,7 @@ def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5
             raise UsageError(f"cannot check {value!r:.60}: it is not a seqgen.{wanted.__name__}; pass the spec")
     checker, texts = Subject(validator, {}).build(), [record.text for record in Subject(corpus, options).build()]
     checked = texts[:: -(-len(texts) // most)]
-    refused = []
-    for text in checked:
-        verdict = checker.validate(text)
-        if verdict.ok:
-            check_form(checker, text, verdict)
-        else:
-            refused.append((text, verdict.reason))
+    refused = refusals(checker, checked)
     share = 1 - len(refused) / len(checked)
-    assert share >= 0.99, f"{validator.name} accepts {share:.1%} of {corpus.name}; it refuses {refused[0]!r}"
+    assert share >= MIN_ACCEPTED, f"{validator.name} accepts {share:.1%} of {corpus.name}; it refuses {refused[0]!r}"
     return share

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from seqgen.protocols import Verdict
@@ -16,6 +17,8 @@ ORDINARY = (
 """Texts of many kinds, several with the same meaning, so that most validators accept some."""
 
 _VARIED = 50
+MIN_ACCEPTED = 0.99
+"""The least share of the records of a corpus that the validator of its domain accepts."""
 
 
 def _verdict(validator: Any, text: str) -> Verdict:
@@ -67,6 +70,26 @@ def check_form(validator: Any, text: str, verdict: Verdict) -> None:
     assert form_verdict.form(form) == form, (
         f"the canonical form of {text!r:.60} is not final: {form!r:.60} has {form_verdict.form(form)!r:.60}"
     )
+
+
+def refusals(validator: Any, texts: Iterable[str], *, canonical: bool = False) -> list[tuple[str, str]]:
+    """Return the records that a validator refuses, each with the reason.
+
+    Raises:
+        AssertionError: the form of one that it accepts is not final or, with ``canonical``, not the record itself.
+    """
+    refused = []
+    for text in texts:
+        verdict = validator.validate(text)
+        if not verdict.ok:
+            refused.append((text, verdict.reason))
+            continue
+        check_form(validator, text, verdict)
+        form = verdict.form(text)
+        assert form == text or not canonical, (
+            f"its spec declares canonical=True, but {text!r:.60} has the canonical form {form!r:.60}"
+        )
+    return refused
 
 
 def hostile_strings(subject: Subject) -> None:
