@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -316,28 +317,21 @@ def choose_order(records: Records) -> tuple[list[Order], list[Counted], list[flo
         Longer grams take much room, and hardly add to a blend whose network is far ahead of its counts.
     """
     records = replace(records, stride=-(-len(records.ids_S) // _MAX_PROBED))
-    numbering = number_grams(records)
-    orders = [next(numbering), next(numbering)]
-    lower_N = np.full(len(records.probed_N), 1 / records.n_symbols)
-    below: list[Counted] = []
+    orders, below = list[Order](), list[Counted]()
     best: list[Counted] = []
     losses: list[float] = []
-    for k in range(1, MAX_ORDER + 1):
-        grams = orders[k - 1], orders[k]
-        highest, contexts = count_order(records, *grams, None), number_contexts(records, *grams)
-        losses.append(float(-np.log(leave_out(records, *grams, highest, lower_N, contexts).probs_N).mean()))
-        gain = _LEAST_GAIN if k > _CHEAP_ORDER else 0.0
-        if k > 1 and losses[-1] >= (1 - gain) * losses[-2]:
-            return [*map(_without_ids, orders[:k])], best, losses
-        best = [*below, replace(highest, left_P=_NONE)]
-        if k == MAX_ORDER or (k >= _CHEAP_ORDER and sum(len(each.used_G) for each in best) > _MOST_GRAMS):
+    for shorter, here, inner, highest, probs_N in _try_orders(records, MAX_ORDER):
+        losses.append(float(-np.log(probs_N).mean()))
+        orders.append(_without_ids(shorter))
+        below += [] if inner is None else [inner]
+        gain = _LEAST_GAIN if here.k > _CHEAP_ORDER else 0.0
+        if here.k > 1 and losses[-1] >= (1 - gain) * losses[-2]:
+            return orders, best, losses
+        best, last = [*below, highest], _without_ids(here)
+        if here.k >= _CHEAP_ORDER and sum(len(each.used_G) for each in best) > _MOST_GRAMS:
             break
-        orders.append(next(numbering))
-        inner = count_order(records, *grams, orders[k + 1])
-        lower_N = leave_out(records, *grams, inner, lower_N, contexts).probs_N
-        below.append(replace(inner, left_P=_NONE))
-        orders[k - 1] = _without_ids(orders[k - 1])
-    return [*map(_without_ids, orders)], best, losses
+        del shorter, here  # whose ids take the most memory
+    return [*orders, last], best, losses
 
 
 def _without_ids(order: Order) -> Order:
@@ -346,21 +340,32 @@ def _without_ids(order: Order) -> Order:
 
 
 def leave_out_by_order(records: Records, most: int = MAX_ORDER) -> Iterator[Floats]:
-    """Yield the probabilities (N,) of the predicted ids under the n-grams of order 1, 2, ..., without each id's group.
+    """Return the probabilities (N,) of the predicted ids under the n-grams of order 1, 2, ..., without each id's group.
 
     Args:
         records: the records; those of weight 0 are predicted from all others.
         most: the highest order.
     """
+    return map(operator.itemgetter(-1), _try_orders(records, most))  # each is dropped at once
+
+
+def _try_orders(records: Records, most: int) -> Iterator[tuple[Order, Order, Counted | None, Counted, Floats]]:
+    """Yield, for each order k from 1 on, what it takes to predict by it; the next grams are numbered on demand.
+
+    These are the grams of k - 1 and of k symbols, the counts of k - 1 symbols below the highest order (None where k is
+    1) and of k symbols in it, and the predictions of ``leave_out`` (N,).
+    """
     numbering = number_grams(records)
     below, here = next(numbering), next(numbering)
-    lower_N = np.full(len(records.probed_N), 1 / records.n_symbols)
+    lower_N, lower = np.full(len(records.probed_N), 1 / records.n_symbols), None
     for k in range(1, most + 1):
         contexts = number_contexts(records, below, here)
-        highest = count_order(records, below, here, None)
-        yield leave_out(records, below, here, highest, lower_N, contexts).probs_N
+        counts = count_order(records, below, here, None)
+        probs_N = leave_out(records, below, here, counts, lower_N, contexts).probs_N
+        yield below, here, lower, replace(counts, left_P=_NONE), probs_N
         if k < most:
             above = next(numbering)
-            inner = count_order(records, below, here, above)
-            lower_N = leave_out(records, below, here, inner, lower_N, contexts).probs_N
+            counts = count_order(records, below, here, above)
+            lower_N = leave_out(records, below, here, counts, lower_N, contexts).probs_N
+            lower = replace(counts, left_P=_NONE)
             below, here = here, above
