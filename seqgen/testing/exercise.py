@@ -52,19 +52,11 @@ def sample_evaluation(texts: Sequence[str] = ("Ada", "Grace")) -> Evaluation:
     )
 
 
-def exercise(subject: Subject) -> list[Any]:
-    """Build the part, use it once, and return the results."""
-    if use := _USES.get(subject.spec.kind):
-        return use(subject, subject.build())
-    return _EXERCISES[subject.spec.kind](subject)
-
-
-def exercise_again(subject: Subject) -> list[Any]:
-    """Build the part, use it twice, and return the results of the second time; of some kinds those of the only use."""
+def exercise(subject: Subject, *, times: int = 1) -> list[Any]:
+    """Build the part, use it so often, and return the results of the last time; some kinds are used once."""
     if use := _USES.get(subject.spec.kind):
         part = subject.build()
-        use(subject, part)
-        return use(subject, part)
+        return [use(subject, part) for _ in range(times)][-1]
     return _EXERCISES[subject.spec.kind](subject)
 
 
