@@ -13,10 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from seqgen.errors import SeqgenError
-from seqgen.plugins import Plugins, entry_point_candidates
 from seqgen.specs import CorpusSpec, DomainSpec
 from seqgen.testing.check import Package, Subject
-from seqgen.testing.registry import find_spec
+from seqgen.testing.registry import find_spec, installed
 
 _HEAVY = ("torch", "numpy", "pydantic")
 _READ, _RECORDS, _EDITS = 20_000, 200, 5
@@ -99,12 +98,10 @@ def names(package: Package) -> str:
     counted = Counter((spec.kind, spec.name) for spec in package.specs)
     twice = [f"{kind} {name}" for (kind, name), count in counted.items() if count > 1]
     assert not twice, f"it registers more than once: {', '.join(twice)}"
-    installed = Plugins(lambda line: None)
-    installed.load(entry_point_candidates())
     others = [
         f"{other.package}:{other.spec.name}"
         for spec in package.specs
-        for other in installed.registry.entries(spec.kind)
+        for other in installed().registry.entries(spec.kind)
         if other.spec.name == spec.name and other.package != package.name
     ]
     return f"users write PACKAGE:NAME, since there are also {', '.join(others)}" if others else ""

@@ -11,7 +11,8 @@ from seqgen.specs import Spec
 
 
 @functools.cache
-def _installed() -> Plugins:
+def installed() -> Plugins:
+    """Return the installed plugins, loaded once a process."""
     plugins = Plugins(lambda problem: None)
     plugins.load(entry_point_candidates())
     return plugins
@@ -22,5 +23,5 @@ def find_spec(kind: str, name: str, siblings: Sequence[Spec]) -> Any:
     for spec in siblings:
         if spec.kind == kind and spec.name == name.rpartition(":")[2]:
             return spec
-    registry = _installed().registry
+    registry = installed().registry
     return registry.get(kind, name).spec if registry.has(kind, name) else None
