@@ -22,9 +22,10 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
+from seqgen_gated.lstm_base import LSTMBase
 
 
-class MogrifierCell(seqgen.StepCell):
+class MogrifierCell(LSTMBase):
     """A mogrifier LSTM cell.
 
     Args:
@@ -44,26 +45,15 @@ class MogrifierCell(seqgen.StepCell):
         self.recurrent = seqgen.Recurrent(input_size + hidden_size, 4 * hidden_size, bias=True)
         nn.init.constant_(self.recurrent.bias[:hidden_size], forget_bias)  # type: ignore[index]
 
-    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Return zeros (h, c), each (B, H)."""
-        return self.zeros(batch_size), self.zeros(batch_size)
-
-    def project(self, x_BTI: Tensor) -> Tensor:
-        """Return x unchanged."""
-        return x_BTI
-
     def step(self, x_BI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Compute one step by the module's equations."""
-        (h_BH, c_BH), H = state, self.hidden_size
+        h_BH, c_BH = state
         for index, linear in enumerate(self.rounds):
             if index % 2 == 0:
                 x_BI = 2 * (torch.sigmoid(linear(h_BH)) * x_BI)
             else:
                 h_BH = 2 * (torch.sigmoid(linear(x_BI)) * h_BH)
-        gates_BP, g_BH = self.recurrent(torch.cat((x_BI, h_BH), 1)).split((3 * H, H), 1)
-        f_BH, i_BH, o_BH = torch.sigmoid(gates_BP).chunk(3, 1)
-        c_BH = torch.addcmul(f_BH * c_BH, i_BH, torch.tanh(g_BH))
-        h_BH = o_BH * torch.tanh(c_BH)
+        h_BH, c_BH = self.update(self.recurrent(torch.cat((x_BI, h_BH), 1)), c_BH)
         return h_BH, (h_BH, c_BH)
 
 

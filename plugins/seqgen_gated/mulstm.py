@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
+from seqgen_gated.lstm_base import LSTMBase
 
 
-class MuLSTMCell(seqgen.StepCell):
+class MuLSTMCell(LSTMBase):
     """A multiplicative LSTM cell.
 
     Args:
@@ -36,10 +37,6 @@ class MuLSTMCell(seqgen.StepCell):
         self.recurrent = seqgen.Recurrent(hidden_size, 4 * hidden_size)
         nn.init.constant_(self.input.bias[:hidden_size], forget_bias)
 
-    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Return zeros (h, c), each (B, H)."""
-        return self.zeros(batch_size), self.zeros(batch_size)
-
     def project(self, x_BTI: Tensor) -> Tensor:
         """Return W x + b for f, i, o and u, then W_mx x, (B, T, 5 H)."""
         return torch.cat((self.input(x_BTI), self.factor(x_BTI)), 2)
@@ -49,8 +46,5 @@ class MuLSTMCell(seqgen.StepCell):
         (h_BH, c_BH), H = state, self.hidden_size
         p_BP, factor_BH = p_BP.split((4 * H, H), 1)
         m_BH = factor_BH * self.multiplied(h_BH)
-        gates_BP, u_BH = (p_BP + self.recurrent(m_BH)).split((3 * H, H), 1)
-        f_BH, i_BH, o_BH = torch.sigmoid(gates_BP).chunk(3, 1)
-        c_BH = torch.addcmul(f_BH * c_BH, i_BH, torch.tanh(u_BH))
-        h_BH = o_BH * torch.tanh(c_BH)
+        h_BH, c_BH = self.update(p_BP + self.recurrent(m_BH), c_BH)
         return h_BH, (h_BH, c_BH)
