@@ -12,9 +12,8 @@ from rich.console import RenderableType
 
 import seqgen
 from seqgen import measure
-from seqgen_bench.render import compare_view
+from seqgen_bench.render import PARTS, compare_view
 
-PARTS: dict[Literal["valid", "test"], str] = {"valid": "validation", "test": "test"}
 _COLUMNS = (
     "run", "corpus", "cell", "parameters", "steps", "trained_s", "tokens_per_s", "network_bits_per_char",
     "validation_bits_per_char", "test_bits_per_char", "difference", "difference_low", "difference_high", "samples",

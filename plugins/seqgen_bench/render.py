@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -19,7 +19,9 @@ Rows = Sequence[Mapping[str, Any]]
 parameters, width, steps, lr, tokens_per_s, samples_per_s, seeds, problem, under_best_count (bits per character that it
 needs less than the best count); None where there is no value."""
 
-_COLUMNS = (
+PARTS: dict[Literal["valid", "test"], str] = {"valid": "validation", "test": "test"}
+"""Titles of the held-out parts by which models can be compared."""
+COLUMNS = (
     "cell", "bits_per_char", "interval", "parameters", "width", "steps", "lr", "tokens_per_s", "samples_per_s", "seeds",
     "problem", "under_best_count",
 )  # fmt: skip
@@ -66,7 +68,7 @@ def bench_table(rows: Rows, title: str = "", counts: Mapping[str, float] | None 
     differs = {name: len({row[name] for row in rows if row[name] is not None}) > 1 for name in ("seeds", "lr")}
     differs["under_best_count"] = bool(counts)
     columns = [name for name in _SHOWN if differs.get(name, True)]
-    nothing = dict.fromkeys(_COLUMNS)
+    nothing = dict.fromkeys(COLUMNS)
     baselines = [nothing | {"cell": name, "bits_per_char": bits} for name, bits in (counts or {}).items()]
     shown = [
         {_HEADINGS.get(name, name): _whole(row[name]) if name.endswith("_per_s") else row[name] for name in columns}
@@ -97,7 +99,7 @@ def _whole(value: float | None) -> int | None:
 def bench_csv(rows: Rows) -> bytes:
     """Return the rows as CSV with a header, UTF-8; missing values are empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(dict(row) for row in rows)
     return text.getvalue().encode("utf-8", "surrogatepass")

@@ -15,7 +15,7 @@ from rich.console import RenderableType
 import seqgen
 from seqgen import commands, measure
 from seqgen_bench.plot import bench_plot
-from seqgen_bench.render import bench_csv, bench_table
+from seqgen_bench.render import COLUMNS, PARTS, bench_csv, bench_table
 
 _UNEVEN = 1.5
 RESULTS, RESULTS_CSV = "results.json", "results.csv"
@@ -89,10 +89,10 @@ class BenchResult(seqgen.Tabular):
     @property
     def title(self) -> str:
         """The corpus, the part, the number of seeds, the settings that were given for all, and the folder."""
-        part = {"valid": "validation", "test": "test"}[self.part]
         seeds = commands.counted(self.asked["seeds"], "seed")
         given = [f", {name}={self.asked[name]}" for name in _GIVEN if name in self.asked]
         given += [f", {name}={value}" for name, value in self.asked.get("options", {}).items()]
+        part = PARTS[self.part]
         return f"{seqgen.visible(self.corpus)}, {part} part, {seeds}{seqgen.visible(''.join(given))}: {self.folder}"
 
     @property
@@ -164,11 +164,8 @@ class BenchResult(seqgen.Tabular):
 
 def _row(cell: str, runs: Sequence[RunScore], problems: dict[str, str]) -> dict[str, Any]:
     """Return the means over the seeds of a cell."""
-    row: dict[str, Any] = {
-        "cell": cell, "bits_per_char": None, "interval": None, "parameters": None, "width": None, "steps": None,
-        "lr": None, "tokens_per_s": None, "samples_per_s": None, "seeds": len(runs), "problem": problems.get(cell, ""),
-        "under_best_count": None,
-    }  # fmt: skip
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row |= {"cell": cell, "seeds": len(runs), "problem": problems.get(cell, "")}
     if not runs:
         return row
     row["bits_per_char"], row["interval"] = measure.mean_interval([run.bits_per_char for run in runs])

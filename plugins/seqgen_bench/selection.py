@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import seqgen
+from seqgen_bench.render import PARTS
 
 ALL = "all"
 _STACKED = "+"  # between the cells of a stack, since a comma is between candidates
@@ -21,7 +22,6 @@ _RESERVED = {
     "hidden": "use --hidden or --params",
     "refit": "its held-out records are what cells are compared by",
 }
-_PART_NAMES = {"valid": "validation", "test": "test"}
 
 Options = Sequence[tuple[str | None, str, Any]]
 """Options as (part or None, name, value)."""
@@ -102,7 +102,7 @@ def plan_all(
     settings: Mapping[str, Any],
     plugins: Any,
     *,
-    part: str,
+    part: Literal["valid", "test"],
     warn: Callable[[str], None],
     progress: Any = None,
     must_follow: bool = False,
@@ -156,12 +156,10 @@ def plan_all(
     return candidates
 
 
-def _check_part(plan: seqgen.TrainingPlan, part: str) -> None:
+def _check_part(plan: seqgen.TrainingPlan, part: Literal["valid", "test"]) -> None:
     if not len(plan.data.encoded[part]):
         title = plan.resolved.title
-        raise seqgen.CorpusError(
-            f"corpus {title!r} has no record in its {_PART_NAMES[part]} part; try --split 80/10/10"
-        )
+        raise seqgen.CorpusError(f"corpus {title!r} has no record in its {PARTS[part]} part; try --split 80/10/10")
 
 
 def _split_options(options: Mapping[str, Any]) -> Options:

@@ -93,18 +93,10 @@ class Workers:
 
 
 @functools.lru_cache(maxsize=1)
-def _plans(planned: str, part: str) -> dict[str, seqgen.TrainingPlan]:
-    values = json.loads(planned)
-    candidates = plan_all(
-        choose(values["chosen"], seqgen.choose_plugins()),
-        values["corpus"],
-        values["given"],
-        seqgen.choose_plugins(),
-        part=part,
-        warn=_ignore,
-        progress=None,
-        must_follow=False,
-    )
+def _plans(planned: str, part: Any) -> dict[str, seqgen.TrainingPlan]:
+    values, plugins = json.loads(planned), seqgen.choose_plugins()
+    chosen = choose(values["chosen"], plugins)
+    candidates = plan_all(chosen, values["corpus"], values["given"], plugins, part=part, warn=_ignore)
     return {candidate.name: candidate.plan for candidate in candidates if candidate.plan is not None}
 
 
