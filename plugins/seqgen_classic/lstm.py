@@ -21,8 +21,7 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_classic.bf16 import has_bf16_lstm
-from seqgen_classic.weights import layer_weights
+from seqgen_classic.weights import has_bf16_lstm, layer_weights
 
 
 class LSTMCell(seqgen.StepCell):
