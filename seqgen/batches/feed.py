@@ -173,10 +173,6 @@ _AHEAD, _RECORDS_AHEAD, _IDS_AHEAD = 256, 8192, 1 << 19  # limits on batches bui
 _ABSENT = 0.1  # share of conditions dropped in training, so that sampling works without them
 
 
-def _as_long(steps: int) -> int:
-    return steps
-
-
 class RecordFeed:
     """Batches of records.
 
@@ -196,7 +192,7 @@ class RecordFeed:
         encoded: Encoded,
         batch_size: int,
         seed: int,
-        pad: Callable[[int], int] = _as_long,
+        pad: Callable[[int], int] = int,
         rewriter: Rewriter | None = None,
     ) -> None:
         self.steps_per_epoch = count_batches(len(encoded), batch_size)
@@ -307,7 +303,7 @@ def make_feed(
     batch_size: int,
     window: int,
     seed: int,
-    pad: Callable[[int], int] = _as_long,
+    pad: Callable[[int], int] = int,
     rewriter: Rewriter | None = None,
 ) -> Feed:
     """Return the feed of an encoded part; the arguments are those of its class."""

@@ -256,11 +256,9 @@ class Trainer:
     def _elapsed_s(self) -> float:
         return self._elapsed_before_s + time.monotonic() - self._started_at
 
-    def _share(self) -> float:
-        return self.schedule.share(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)
-
     def _lr(self) -> float:
-        return self.schedule.lr(self.state.step, self._share())
+        share = self.schedule.share(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)
+        return self.schedule.lr(self.state.step, share)
 
 
 def _detached(tensor: torch.Tensor) -> torch.Tensor:
