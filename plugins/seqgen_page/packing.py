@@ -51,53 +51,31 @@ def rounded_model(model: Any, weights: Weights) -> Any:
     return rounded
 
 
-class Packer:
-    """Arrays one after another as bytes, with a description of each for the script.
-
-    Attributes:
-        described: of each array [kind, number of entries], or ["int8", rows, columns].
-    """
-
-    def __init__(self) -> None:
-        self.described: list[list[Any]] = []
-        self._parts: list[bytes] = []
-
-    def add(self, array: Array, weights: Weights = "float32") -> None:
-        """Add an array; whole numbers are stored in the smallest type without a sign that holds them."""
-        if weights == "float16" and is_rounded(array):
-            self._append("float16", array.astype("<f2"))
-        elif weights == "int8" and is_rounded(array):
-            whole, scales = scaled_rows(array)
-            self.described.append(["int8", *whole.shape])
-            self._parts += [scales.astype("<f4").tobytes(), whole.tobytes()]
-        elif array.dtype == np.float32:
-            self._append("float32", array.astype("<f4"))
-        elif array.dtype.kind == "f":
-            self._append("float64", array.astype("<f8"))
-        elif array.dtype.kind == "b" or (array.size and array.min() < 0):
-            self._append(
-                "uint8" if array.dtype.kind == "b" else "float64",
-                array.astype("u1" if array.dtype.kind == "b" else "<f8"),
-            )
-        else:
-            kind = np.min_scalar_type(int(array.max(initial=0)))
-            self._append(kind.name, array.astype(kind.newbyteorder("<")))
-
-    def _append(self, kind: str, array: Array) -> None:
-        self.described.append([kind, array.size])
-        self._parts.append(array.tobytes())
-
-    def text(self) -> str:
-        """Return all bytes in base 64."""
-        return base64.b64encode(b"".join(self._parts)).decode()
-
-
 def packed_arrays(arrays: Iterable[Array], weights: Weights = "float32") -> tuple[str, Sequence[Sequence[Any]]]:
-    """Return arrays as text, and the description of each."""
-    packer = Packer()
+    """Return arrays one after another in base 64, and of each [kind, number of entries], or ["int8", rows, columns]."""
+    described: list[list[Any]] = []
+    parts: list[bytes] = []
     for array in arrays:
-        packer.add(array, weights)
-    return packer.text(), packer.described
+        if weights == "int8" and is_rounded(array):
+            whole, scales = scaled_rows(array)
+            described.append(["int8", *whole.shape])
+            parts += [scales.astype("<f4").tobytes(), whole.tobytes()]
+        else:
+            kind = _stored_kind(array, weights)
+            described.append([kind.name, array.size])
+            parts.append(array.astype(kind).tobytes())
+    return base64.b64encode(b"".join(parts)).decode(), described
+
+
+def _stored_kind(array: Array, weights: Weights) -> np.dtype[Any]:
+    """Return the type in which an array is stored: whole numbers in the smallest one without a sign that holds them."""
+    if array.dtype.kind == "b":
+        return np.dtype("u1")
+    if array.dtype == np.float32:
+        return np.dtype("<f2" if weights == "float16" and is_rounded(array) else "<f4")
+    if array.dtype.kind == "f" or (array.size and array.min() < 0):
+        return np.dtype("<f8")
+    return np.min_scalar_type(int(array.max(initial=0))).newbyteorder("<")
 
 
 def packed_size(described: Sequence[Sequence[Any]]) -> int:
