@@ -15,6 +15,9 @@ class BarBuilder:
 
     Args:
         metre: the header's metre.
+
+    Attributes:
+        empty: whether the current bar is empty.
     """
 
     def __init__(self, metre: Metre) -> None:
@@ -22,27 +25,22 @@ class BarBuilder:
         self.done: list[Bar] = []
         self.spelled: list[str | BarLine] = [BarLine()]
         self.at = self.started_at = 0
-        self._left, self._left_index, self._empty = BarLine(), 0, True
+        self._left, self._left_index, self.empty = BarLine(), 0, True
 
     def pass_time(self, ticks: int) -> None:
         """Advance by the ticks of a note or rest in the current bar."""
         self.at += ticks
-        self._empty = False
-
-    @property
-    def empty(self) -> bool:
-        """Return whether the current bar is empty."""
-        return self._empty
+        self.empty = False
 
     def change_metre(self, metre: Metre) -> None:
         """Change the metre, from the current bar if it is empty, else from the next."""
         self.next_metre = metre
-        if self._empty:
+        if self.empty:
             self.metre = metre
 
     def line(self, line: BarLine) -> str:
         """Add a bar line; return the problem, or ""."""
-        if not self._empty:
+        if not self.empty:
             self._close(line)
             self._left, self._left_index = line, len(self.spelled)
             self.spelled.append(line)
@@ -58,7 +56,7 @@ class BarBuilder:
 
     def finish(self) -> str:
         """End the tune; return its canonical spelling."""
-        if not self._empty:
+        if not self.empty:
             self._close(None)
         first = self.spelled[0]
         assert isinstance(first, BarLine)
@@ -75,4 +73,4 @@ class BarBuilder:
             last = self.done[-1]
             number = last.number + (not (short and last.short and self._left.opens))
         self.done.append(Bar(number, self.started_at, ticks, self.metre, left, right))
-        self.metre, self.started_at, self._empty = self.next_metre, self.at, True
+        self.metre, self.started_at, self.empty = self.next_metre, self.at, True

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from seqgen_tunes.barlines import BarLine
 from seqgen_tunes.keys import Key
-from seqgen_tunes.metres import WHOLE, Metre
+from seqgen_tunes.metres import Metre
 
 
 @dataclass(slots=True)
@@ -16,7 +15,7 @@ class Note:
 
     Attributes:
         pitches: MIDI numbers (60 is middle C) with key signature and accidentals applied; empty for a rest.
-        at: start in ticks from the start of the tune; ``WHOLE`` ticks are a whole note.
+        at: start in ticks from the start of the tune; ``metres.WHOLE`` ticks are a whole note.
         ticks: duration in ticks.
         tied: True if it continues the pitches of the note before without a new attack.
     """
@@ -25,16 +24,6 @@ class Note:
     at: int
     ticks: int
     tied: bool = False
-
-    @property
-    def start(self) -> Fraction:
-        """Return the start in whole notes from the start of the tune."""
-        return Fraction(self.at, WHOLE)
-
-    @property
-    def duration(self) -> Fraction:
-        """Return the duration in whole notes."""
-        return Fraction(self.ticks, WHOLE)
 
 
 @dataclass(slots=True)
