@@ -70,7 +70,7 @@ def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
             name="gc",
             summary="share of G and C among the bases A, C, G and T",
             source=_BASES,
-            load="seqgen_bio.metric:load",
+            load="seqgen_bio.metric:GcMetric",
         )
     )
 

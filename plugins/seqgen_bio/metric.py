@@ -29,8 +29,3 @@ def _share(texts: Iterable[str]) -> float | None:
         strong += bases.count("G") + bases.count("C")
         weak += bases.count("A") + bases.count("T")
     return strong / (strong + weak) if strong + weak else None
-
-
-def load() -> GcMetric:
-    """Return the metric; it has no options."""
-    return GcMetric()

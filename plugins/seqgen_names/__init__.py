@@ -19,7 +19,7 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
             summary="8,841 English first names, labelled female or male",
             source="Moby Word II (Grady Ward)",
             licence="public domain",
-            load="seqgen_names.corpus:load",
+            load="seqgen_names.corpus:Names",
             domain="name",
             labels=("female", "male"),
             canonical=True,

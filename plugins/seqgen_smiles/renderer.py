@@ -59,8 +59,3 @@ class MoleculeRenderer:
         from seqgen_smiles.grid_image import draw_grid
 
         return draw_grid(texts, suffix)
-
-
-def load() -> MoleculeRenderer:
-    """Return the renderer; it has no options."""
-    return MoleculeRenderer()

@@ -68,7 +68,7 @@ RENDERER = seqgen.RendererSpec(
     name="smiles",
     summary="text with formula and weight; structures as .svg and .png",
     source="RDKit",
-    load="seqgen_smiles.renderer:load",
+    load="seqgen_smiles.renderer:MoleculeRenderer",
 )
 METRIC = seqgen.MetricSpec(
     name="moses",

@@ -73,6 +73,6 @@ def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
             name="titles",
             summary="mean length, and the share of words that occur in real titles",
             source="seqgen",
-            load="seqgen_titles.metric:load",
+            load="seqgen_titles.metric:TitleMetric",
         )
     )

@@ -9,11 +9,6 @@ from typing import ClassVar
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-def load() -> TitleMetric:
-    """Return the metric; it has no options."""
-    return TitleMetric()
-
-
 class TitleMetric:
     """Mean length of titles, and the share of known words in them.
 

@@ -71,20 +71,20 @@ def test_its_corpus(plugins):
 
 
 def test_figures():
-    figures = metric.load()(["A deep net", "DEEP xyzzy"], ["The deep thing"], training=iter(["A net of nets"]))
+    figures = metric.TitleMetric()(["A deep net", "DEEP xyzzy"], ["The deep thing"], training=iter(["A net of nets"]))
     assert figures == {
         "mean_length": 10, "mean_length_held_out": 14, "known_words": 4 / 5, "known_words_held_out": 0,
     }  # fmt: skip
-    assert metric.load()([], []) == {"mean_length": 0, "mean_length_held_out": 0, "known_words": 0}
+    assert metric.TitleMetric()([], []) == {"mean_length": 0, "mean_length_held_out": 0, "known_words": 0}
 
 
 @given(st.lists(ANY), st.lists(ANY))
 def test_figures_of_anything(samples, reference):
-    assert all(value >= 0 for value in metric.load()(samples, reference, reference).values())
+    assert all(value >= 0 for value in metric.TitleMetric()(samples, reference, reference).values())
 
 
 def test_real_titles_know_all_their_words():
-    assert metric.load()(["Going Deep"], ["Deep", "going"])["known_words"] == 1
+    assert metric.TitleMetric()(["Going Deep"], ["Deep", "going"])["known_words"] == 1
 
 
 def test_picture():
