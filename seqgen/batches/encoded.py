@@ -130,7 +130,8 @@ class Encoded:
     def row_bytes(self) -> Iterator[bytes]:
         """Return the ids of each record, with its frame, as bytes."""
         flat, ends_N = np.asarray(self.flat), self.starts_N + self.lengths_N
-        return (flat[start:end].tobytes() for start, end in zip(self.starts_N, ends_N, strict=True))
+        pairs = zip(self.starts_N.tolist(), ends_N.tolist(), strict=True)
+        return (flat[start:end].tobytes() for start, end in pairs)
 
     def copy(self, rows_K: Integers) -> Encoded:
         """Return some records, in memory.
