@@ -62,7 +62,7 @@ class TrainDisplay:
 
     @property
     def callbacks(self) -> dict[str, Any]:
-        """What a command gives every function that trains, its plugins included."""
+        """The callbacks that a command gives every function that trains, and its plugins."""
         return {"plugins": session.plugins, "listener": self.on_event, "warn": warn, "progress": self.on_progress}
 
     def on_event(self, folder: RunFolder, event: training.Event) -> None:

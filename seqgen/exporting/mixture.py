@@ -1,4 +1,4 @@
-"""What the network of a run is mixed with, as plain values: the counts of a blend, and what a record repeats.
+"""The parts of a mixture beside the network, as plain values: the counts of a blend, and what a record repeats.
 
 Dimension letters: R nodes, A arcs, V ids, I prefixes of training records, C changes.
 """
