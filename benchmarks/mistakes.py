@@ -8,6 +8,7 @@ runs each mistake in its own folder and process and writes docs/mistakes.md.
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import shutil
 import subprocess
@@ -85,6 +86,11 @@ def run_all(mistakes: list[Mistake]) -> list[tuple[Mistake, int, str, float]]:
     return rows
 
 
+def plain(line: str) -> str:
+    """Return a line as Markdown that shows it as it is, in a cell of a table."""
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", line).replace("<", "&lt;")
+
+
 def page(rows: list[tuple[Mistake, int, str, float]]) -> str:
     """Return the page as Markdown."""
     parts = [
@@ -96,7 +102,7 @@ def page(rows: list[tuple[Mistake, int, str, float]]) -> str:
     for group in dict.fromkeys(mistake.group for mistake, *_ in rows):
         parts.append(f"## {group}")
         cells = [
-            (mistake.what, f"`{typed(mistake)}`", str(code), line.replace("|", "\\|").replace("<", "&lt;"))
+            (plain(mistake.what), f"`{typed(mistake)}`", str(code), plain(line) or "(nothing)")
             for mistake, code, line, _ in rows
             if mistake.group == group
         ]

@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few steps, as a smoke test")
     given = parser.parse_args()
     rows = [
-        f"# Cells on {given.corpus}, defaults, {given.seeds} seed(s)\n",
+        f"# Cells on {given.corpus}, defaults, {given.seeds} seed{'s' if given.seeds > 1 else ''}\n",
         "| model | parameters | alone | test bits/char | under the best count | unique | novel | steps | s |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]

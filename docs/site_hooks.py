@@ -6,6 +6,7 @@ import ast
 import enum
 import html
 import itertools
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -29,6 +30,14 @@ GENERATED = {"<!-- commands -->": "command_pages", "<!-- keywords -->": "keyword
 """Functions of this module that write a part of a page, by the mark that stands for it."""
 _LINK = re.compile(r"\[([^\]\n]*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"^```.*?^```", re.M | re.S)
+_TABLE_ROW = re.compile(r"^\|.*\|$", re.M)
+_CODE_SPAN = re.compile(r"`[^`]+`")
+_CODE_ELEMENT = re.compile(r"<code>[^<]*</code>")
+_FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
+BOOSTS = {"architecture.md": 4.0, "reference/cli.md": 3.0}
+"""How much more the search makes of some pages."""
+NOTEBOOKS = "notebooks"
+"""The folder in docs/ of the notebooks, each of which is shown as a page."""
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -37,20 +46,53 @@ def on_files(files: Any, config: Any) -> Any:
         if page != "index.md":
             text = (ROOT / source).read_text(encoding="utf-8")
             files.append(File.generated(config, page, content=relink(text, source, page, config.repo_url)))
+    for path in sorted((ROOT / "docs" / NOTEBOOKS).glob("*.ipynb")):
+        files.append(File.generated(config, f"{NOTEBOOKS}/{path.stem}.md", content=notebook_page(path)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Fill in generated text, and lead links that leave docs/ to where the site has the file."""
     path = page.file.src_uri
-    boost = 4.0 if path == "architecture.md" else 0.3 if path.startswith("results/") else 1.0
+    boost = 0.3 if path.startswith("results/") else BOOSTS.get(path, 1.0)
     page.meta.setdefault("search", {"boost": boost})  # who searches for a thing wants its place before its measurements
     if not page.file.generated_by:
         markdown = relink(markdown, f"docs/{path}", path, config.repo_url)
     for mark, function in GENERATED.items():
         if mark in markdown:
             markdown = markdown.replace(mark, globals()[function]())
-    return markdown
+    # On GitHub a bar within code ends a cell unless it is escaped; here the escape would be shown.
+    return _TABLE_ROW.sub(
+        lambda row: (
+            _CODE_SPAN.sub(lambda code: f"<code>{_code_text(code[0])}</code>", row[0]) if "\\|" in row[0] else row[0]
+        ),
+        markdown,
+    )
+
+
+def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
+    """Keep names of flags within code on one line; a browser breaks lines after hyphens."""
+
+    def kept(element: re.Match[str]) -> str:
+        return _FLAG.sub(r'<span class="flag">\g<0></span>', element[0])
+
+    return _CODE_ELEMENT.sub(kept, content)
+
+
+def notebook_page(path: Path) -> str:
+    """Return a notebook as Markdown, with the outputs that it is stored with."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            if "text/html" in data:
+                parts.append(f'<div class="output">{"".join(data["text/html"])}</div>')
+            else:
+                parts.append(f"```text\n{''.join(data.get('text/plain', '')).rstrip()}\n```")
+    link = f"[The notebook itself]({path.name}) can be run as it is."
+    return "\n\n".join([parts[0], link, *parts[1:]]) + "\n"
 
 
 def relink(markdown: str, source: str, page: str, repo_url: str | None) -> str:
@@ -70,6 +112,8 @@ def relink(markdown: str, source: str, page: str, repo_url: str | None) -> str:
             match[3],
         )
         place = target.removeprefix("docs/") if target.startswith("docs/") else OUTSIDE.get(target)
+        if place is not None and place.startswith(f"{NOTEBOOKS}/"):
+            place = place.replace(".ipynb", ".md")
         if place is not None:
             return f"[{text}]({posixpath.relpath(place, posixpath.dirname(page) or '.')}{anchor or ''})"
         return f"[{text}]({repo_url.rstrip('/')}/blob/main/{target})" if repo_url else text
@@ -166,6 +210,12 @@ def _type(parameter: Any) -> str:
 
 def _code(text: str) -> str:
     return f"<code>{html.escape(text).replace('|', '&#124;')}</code>" if text else ""
+
+
+def _code_text(span: str) -> str:
+    """Return what a span of code in a table row shows, as HTML in which nothing is Markdown."""
+    shown = html.escape(span.strip("`").replace("\\|", "|"))
+    return re.sub(r"[*_\[\]|\\]", lambda mark: f"&#{ord(mark[0])};", shown)
 
 
 def _cell(text: str) -> str:

@@ -347,7 +347,19 @@ def test_the_site_leads_to_every_page():
     named = set(re.findall(r"[\w/.-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]))
     written = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
     measured = {f"results/{page.name}" for page in (ROOT / "benchmarks/results").glob("*.md")}
-    assert {page for page in named if not page.startswith("project/")} == written | measured
+    notebooks = {f"notebooks/{path.stem}.md" for path in (DOCS / "notebooks").glob("*.ipynb")}
+    assert {page for page in named if not page.startswith("project/")} == written | measured | notebooks
+
+
+SHOWN = {
+    "notebooks/chemist": '<div class="output"><table>',
+    "guides/notebooks": 'href="../../notebooks/chemist/"',
+    "guides/tuning": "cell=gru|lstm",
+    "guides/constraints": '<span class="flag">--exact</span>',
+    "mistakes": "a cell without super().__init__()",
+    "reference/python": "Raised while iterating:",
+}
+"""What pages of the site show that their sources do not have in this form."""
 
 
 @pytest.mark.slow
@@ -362,6 +374,9 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert "WARNING" not in done.stderr
     built = (tmp_path / "site" / "reference" / "cli" / "index.html").read_text(encoding="utf-8")
     assert "--repetition-penalty" in built and "seqgen checkpoint verify" in built
+    pages = {page: (tmp_path / "site" / page / "index.html").read_text(encoding="utf-8") for page in SHOWN}
+    for page, there in SHOWN.items():
+        assert there in pages[page]
 
 
 def test_every_extra_for_users_is_described():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import re
@@ -108,6 +109,15 @@ def test_the_notebooks_ran_to_their_end():
         cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
         assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1)), path.name
         assert not [out for cell in cells for out in cell["outputs"] if out["output_type"] == "error"], path.name
+
+
+def test_the_outputs_of_the_notebooks_have_the_labels_of_today():
+    baselines = [name for name in seqgen.METRICS if name.startswith("baseline_") and name.endswith("_bits_per_char")]
+    for stem in ("course_notebook", "chemist"):
+        text = next(path for path in NOTEBOOKS if path.stem == stem).read_text(encoding="utf-8")
+        pictures = re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", text)
+        shown = text + "".join(base64.b64decode(picture).decode() for picture in pictures)
+        assert [name for name in baselines if seqgen.METRICS[name].label not in shown] == [], stem
 
 
 @pytest.mark.slow
