@@ -6,14 +6,12 @@ read from a set has another order in each process, though always the same one in
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import importlib
 import importlib.util
 import itertools
 import json
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -25,7 +23,7 @@ from seqgen.testing.check import Subject
 _HASH_SEEDS = ("1", "2")  # not random ones, so that a check always finds the same
 _N_RECORDS = 1000
 _PROGRAM = "from seqgen.testing.other_processes import answer; answer()"
-NOT_TRIED = "not tried in other processes: a part that is defined within a function cannot be found there"
+NOT_TRIED = "not tried in other processes: they find no part that is defined within a function, or has odd options"
 """The note of a check that could not be made."""
 
 
@@ -36,7 +34,7 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
         task: "fitted" gives the JSON value of a tokenizer fitted to texts, "digest" a digest of the first records of a
             corpus.
         subject: the part under test.
-        arguments: of the task, which pickle can write.
+        arguments: of the task, JSON values.
 
     Raises:
         AssertionError: a process ends with an error.
@@ -47,11 +45,13 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
     try:
         if load_reference(reference) is not subject.spec.resolve():
             return []
-        given = pickle.dumps((arguments, dict(subject.entry.options(subject.options))))
-    except (AttributeError, ImportError, pickle.PicklingError):
+        options = dict(subject.entry.options(subject.options))
+        given = json.dumps({"arguments": arguments, "options": options})
+    except (AttributeError, ImportError, TypeError):  # the last where an option is no JSON value
         return []
     file = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
-    question = {"task": task, "reference": reference, "file": file, "given": base64.b64encode(given).decode()}
+    tuples = [name for name, value in options.items() if isinstance(value, tuple)]
+    question = json.dumps({"task": task, "reference": reference, "file": file, "given": given, "tuples": tuples})
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     processes = [
         subprocess.Popen(  # noqa: S603  # our own interpreter
@@ -65,7 +65,7 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
         )
         for seed in _HASH_SEEDS
     ]
-    written = [process.communicate(json.dumps(question)) for process in processes]
+    written = [process.communicate(question) for process in processes]
     for process, (_, complaint) in zip(processes, written, strict=True):
         assert process.returncode == 0, f"in a new process it fails: {complaint.strip()[-400:]}"
     return [json.loads(output.splitlines()[-1]) for output, _ in written]
@@ -92,8 +92,9 @@ def answer() -> None:
     question = json.loads(sys.stdin.read())
     _find(question["reference"].partition(":")[0].partition(".")[0], question["file"])
     task, load = _TASKS[question["task"]], load_reference(question["reference"])
-    arguments, options = pickle.loads(base64.b64decode(question["given"]))  # noqa: S301  # of the process that asks
-    result = task(load, *arguments, **options)
+    given = json.loads(question["given"])
+    options = {name: tuple(value) if name in question["tuples"] else value for name, value in given["options"].items()}
+    result = task(load, *given["arguments"], **options)
     sys.stdout.write(f"\n{json.dumps(result)}\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import random
@@ -159,8 +160,9 @@ ORDER = "playOrder(readTune(text).bars)"
 
 def sounds_of(text):
     read_tune = pytest.importorskip("seqgen_tunes.parser").read_tune
+    whole = importlib.import_module("seqgen_tunes.metres").WHOLE
     notes = read_tune(text).sounding()
-    return sorted((float(note.start), float(note.duration), pitch) for note in notes for pitch in note.pitches)
+    return sorted((note.at / whole, note.ticks / whole, pitch) for note in notes for pitch in note.pitches)
 
 
 def test_tunes_sound_as_by_their_plugin():
