@@ -23,8 +23,9 @@ import seqgen
 from quality import RESULTS, n_gram_bits
 from seqgen.corpus import Splitter
 
-MAX_CHARS = 3_000_000
-HEAD = ("corpus", "tokens", "records", "symbols", "bits/char", "1-gram", "5-gram", "valid", "unique", "new", "a sample")
+MAX_CHARS, MOST_SHOWN = 3_000_000, 1000  # of a long text to learn, and of a sample to show
+SAMPLES = "## A sample of each"
+HEAD = ("corpus", "tokens", "records", "symbols", "bits/char", "1-gram", "5-gram", "valid", "unique", "new")
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def take_chars(n_chars: int, texts: Iterator[str]) -> Iterator[str]:
         yield text
 
 
-def measure(row: Row, given: argparse.Namespace, folder: Path) -> list[str]:
-    """Train, evaluate, and return the cells of a row."""
+def measure(row: Row, given: argparse.Namespace, folder: Path) -> tuple[list[str], str]:
+    """Train, evaluate, and return the cells of a row and a sample."""
     options = {"corpus.path": given.molsets} if row.corpus == "moses" else {}
     options |= {"train.threads": given.threads} if given.threads else {}
     corpus, out = row.corpus or write_long_text(folder), folder / re.sub(r"\W+", "-", row.name)
@@ -105,7 +106,7 @@ def measure(row: Row, given: argparse.Namespace, folder: Path) -> list[str]:
         texts = [drawn.text for drawn in run.sample(12, seed=1, valid="valid" in figures)]
         for suffix in suffixes:
             (pictures / f"{row.corpus}{suffix}").write_bytes(run.renderer.draw(texts, suffix))
-    return [
+    cells = [
         row.name,
         run.settings.tokenizer.name.rpartition(":")[2],
         f"{run.settings.corpus.n_records:,}",
@@ -113,8 +114,8 @@ def measure(row: Row, given: argparse.Namespace, folder: Path) -> list[str]:
         f"{figures['test_bits_per_char']:.3f}",
         *(f"{bits:.3f}" for bits in counted),
         *shown,
-        "`" + sample.replace("\n", " ⏎ ").replace("`", "'").replace("|", "¦")[:120] + "`",
     ]
+    return cells, sample if len(sample) <= MOST_SHOWN else f"{sample[:MOST_SHOWN]}…"
 
 
 def main() -> None:
@@ -131,22 +132,26 @@ def main() -> None:
         for row in ROWS:
             if (row.corpus or "long text") not in wanted or (row.corpus == "moses" and not given.molsets):
                 continue
-            cells = measure(row, given, Path(folder))
-            print(f"| {' | '.join(cells)} |", flush=True)
-            store(cells, given.minutes)
+            cells, sample = measure(row, given, Path(folder))
+            print(f"| {' | '.join(cells)} |\n{sample}", flush=True)
+            store(cells, sample, given.minutes)
 
 
-def store(cells: list[str], minutes: float) -> None:
-    """Replace one row of the table and keep the others."""
+def store(cells: list[str], sample: str, minutes: float) -> None:
+    """Replace one row of the table and its sample, and keep the others."""
     path = RESULTS / "domains.md"
-    there = (
-        re.findall(r"^\| (?!corpus|---)(.*?) \|(.*)$", path.read_text(encoding="utf-8"), re.M) if path.exists() else []
-    )
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    there = re.findall(r"^\| (?!corpus|---)(.*?) \|(.*)$", text.partition(SAMPLES)[0], re.M)
     lines = {name: f"| {name} |{rest}" for name, rest in there} | {cells[0]: f"| {' | '.join(cells)} |"}
-    head = [f"| {' | '.join(HEAD)} |", f"| --- | --- |{' ---: |' * 8} --- |"]
-    title = f"# Domain packs, at most {minutes:g} minutes of training each\n"
-    body = [lines[row.name] for row in ROWS if row.name in lines]
-    path.write_text("\n".join([title, *head, *body, ""]), encoding="utf-8")
+    samples = dict(re.findall(r"^([^\n]+):\n\n````text\n(.*?)\n````$", text, re.M | re.S)) | {cells[0]: sample}
+    head = [f"| {' | '.join(HEAD)} |", f"| --- | --- |{' ---: |' * 8}"]
+    title = (
+        f"# Domain packs, at most {minutes:g} minutes of training each\n\nWritten by `python benchmarks/domains.py`.\n"
+    )
+    names = [row.name for row in ROWS if row.name in lines]
+    shown = [f"\n{name}:\n\n````text\n{samples[name]}\n````" for name in names]
+    body = [lines[name] for name in names]
+    path.write_text("\n".join([title, *head, *body, f"\n{SAMPLES}", *shown, ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":

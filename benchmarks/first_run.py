@@ -71,7 +71,9 @@ def main() -> None:
         light = measure(LIGHT_COMMANDS, rounds, cwd, EMPTY)
         training = measure(TRAINING, max(1, rounds // 2), cwd, next(iter(TRAINING)))
     machine = f"{platform.machine()}, Python {platform.python_version()}, {rounds} rounds"
-    text = "\n".join([f"# The first run\n\n{machine}; x is the ratio to the first row.\n", *light, "", *training, ""])
+    written = "Written by `python benchmarks/first_run.py`."
+    head = f"# The first run\n\n{written}\n\n{machine}; x is the ratio to the first row.\n"
+    text = "\n".join([head, *light, "", *training, ""])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "first_run.md").write_text(text)
     print(text)

@@ -258,7 +258,7 @@ def main() -> None:
         rows += measure(f"{args.megabytes:,} MB of lines", str(folder / "words.txt"), {}, folder)
         if args.molsets:
             rows += measure("MOSES", "moses", {"path": str(Path(args.molsets).resolve())}, folder)
-    text = f"# A corpus larger than memory\n\n{table(HEAD, rows)}\n"
+    text = f"# A corpus larger than memory\n\nWritten by `python benchmarks/large.py`.\n\n{table(HEAD, rows)}\n"
     (RESULTS / "large.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -38,7 +38,8 @@ _RATES = ["corpus", "model", "parameters", "characters a row", "rows/s", "rows/s
           "equal rows", "others within", "boundary moved"]  # fmt: skip
 _SIZES = ["corpus", "weights as", "weights", "counts", "viewer", "the rest", "page", "goal, without viewer", "met",
           "bits a symbol lost"]  # fmt: skip
-_CAPTION = """Rows a second of one page on one thread, its size in kB, and what rounding the weights costs in bits a
+_CAPTION = """Written by `python benchmarks/page.py`.
+Rows a second of one page on one thread, its size in kB, and what rounding the weights costs in bits a
 symbol: the divergence of the predictions on 100 sampled rows. Equal rows are those that are the same as by Python. In
 the others, the random number of the first symbol that differs lies within the given distance of the boundary between
 the two symbols, in probability; rounding moves such boundaries by as much as the last column says, since logits in

@@ -135,7 +135,7 @@ def long_runs(given: argparse.Namespace, runs: Path) -> str:
         [
             table(head, rows),
             "Held-out nats of the network, evenly spaced over each run:",
-            table(["run", *"." * 12], curves),
+            table(["run", *(f"{part}/12" for part in range(1, 13))], curves),
         ]
     )
 
@@ -152,6 +152,11 @@ def _train(given: argparse.Namespace, long: Long, out: Path) -> seqgen.Run:
 
 
 SECTIONS = {"cells": all_cells, "best": best_cells, "long": long_runs}
+TITLES = {
+    "cells": "every cell for 15 seconds",
+    "best": "the eight that were best for 15 seconds, three times for a minute",
+    "long": "three runs of ten minutes with the best settings found, alone and with counts",
+}
 
 
 def main() -> None:
@@ -169,7 +174,7 @@ def main() -> None:
         runs = given.runs or Path(folder)
         for name in given.only.split(","):
             section = SECTIONS[name]
-            text = f"## {name}: {(section.__doc__ or '').strip()}\n\n{machine(Setting(1))}\n\n{section(given, runs)}\n"
+            text = f"## {name}: {TITLES[name]}\n\n{machine(Setting(1))}\n\n{section(given, runs)}\n"
             print(text, flush=True)
             store(RESULTS / "names-published.md", HEADING, {name: text}, list(SECTIONS))
 

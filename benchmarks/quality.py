@@ -74,6 +74,7 @@ def main() -> None:
     given = parser.parse_args()
     rows = [
         f"# Cells on {given.corpus}, defaults, {given.seeds} seed{'s' if given.seeds > 1 else ''}\n",
+        "Written by `python benchmarks/quality.py`.\n",
         "| model | parameters | alone | test bits/char | under the best count | unique | novel | steps | s |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]

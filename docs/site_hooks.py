@@ -30,6 +30,7 @@ GENERATED = {"<!-- commands -->": "command_pages", "<!-- keywords -->": "keyword
 """Functions of this module that write a part of a page, by the mark that stands for it."""
 _LINK = re.compile(r"\[([^\]\n]*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"^```.*?^```", re.M | re.S)
+_WRITTEN_BY = re.compile(r"`python (benchmarks/\w+\.py)")
 _TABLE_ROW = re.compile(r"^\|.*\|$", re.M)
 _CODE_SPAN = re.compile(r"`[^`]+`")
 _CODE_ELEMENT = re.compile(r"<code>[^<]*</code>")
@@ -45,10 +46,20 @@ def on_files(files: Any, config: Any) -> Any:
     for source, page in OUTSIDE.items():
         if page != "index.md":
             text = (ROOT / source).read_text(encoding="utf-8")
+            if source.startswith("benchmarks/"):
+                text += _how(text)
             files.append(File.generated(config, page, content=relink(text, source, page, config.repo_url)))
     for path in sorted((ROOT / "docs" / NOTEBOOKS).glob("*.ipynb")):
         files.append(File.generated(config, f"{NOTEBOOKS}/{path.stem}.md", content=notebook_page(path)))
     return files
+
+
+def _how(text: str) -> str:
+    """Return a section with the docstring of the script by which a page of results is written; "" without one."""
+    if (found := _WRITTEN_BY.search(text)) is None:
+        return ""
+    docstring = ast.get_docstring(ast.parse((ROOT / found[1]).read_text(encoding="utf-8"))) or ""
+    return f"\n## How it is measured\n\nFrom `{found[1]}`:\n\n````text\n{docstring}\n````\n" if docstring else ""
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
