@@ -177,7 +177,8 @@ def _sections(name: str, command: Any) -> list[str]:
     lines = [f"## {name}", "", _prose(command.help), ""]
     arguments = " ".join(_usage(parameter) for parameter in command.params if parameter.param_type_name == "argument")
     children = getattr(command, "commands", {})
-    lines += ["```text", f"{name} [OPTIONS] {arguments}{' COMMAND' if children else ''}".rstrip(), "```", ""]
+    usage = " ".join(filter(None, (name, "[OPTIONS]", arguments, "COMMAND" if children else "")))
+    lines += ["```text", usage, "```", ""]
     panels: dict[str, list[Any]] = {}
     for parameter in command.params:
         if not getattr(parameter, "hidden", False):

@@ -17,7 +17,7 @@ function spelled(texts, one) {
 
 // Rows in the order of their numbers; those that break a constraint are left out, which keeps the model's distribution.
 // Returns the number of rows tried.
-function* sampled(model, texts, { settings, keep, plain, n }, found) {
+function* sampled(model, texts, { settings, keep, plain, n }, found, tried) {
   const sampler = new Sampler(model, settings),
     effort = plain ? n : Math.max(20000, 200 * n);
   let first = 0,
@@ -34,6 +34,7 @@ function* sampled(model, texts, { settings, keep, plain, n }, found) {
         kept += 1;
       }
     first += size;
+    tried(first);
   }
   return first;
 }
@@ -43,7 +44,8 @@ function startPage() {
   const { facts, model, texts, novelty } = loadPage((id) => at(id).textContent);
   const settings = new Settings(facts, texts, at),
     given = () => settings.given();
-  let wanted = 0;
+  let wanted = 0,
+    soFar = () => ""; // the rows of the sampling that goes on, and those tried for them
 
   at("lead").textContent = `Trained on ${facts.settings.corpus}. Runs in this browser, without a network.`;
   for (const [name, value] of facts.about) at("about").append(element("dt", {}, name), element("dd", {}, value));
@@ -96,7 +98,9 @@ function startPage() {
       return;
     }
     const conditions = given();
-    const work = sampled(model, texts, asked, (one) => {
+    let tried = 0;
+    soFar = () => counted(results.rows.length) + (asked.plain ? "" : ` kept of ${whole(tried)} tried`);
+    const keep = (one) => {
       const ids = spelled(texts, one),
         again = one.cut || ids !== one.ids;
       const nats = again ? model.score([...conditions, ...ids]) : one.nats;
@@ -107,7 +111,8 @@ function startPage() {
         bits: model.bits(nats, one.text),
         known: novelty !== null && novelty.has(one.text),
       });
-    });
+    };
+    const work = sampled(model, texts, asked, keep, (number) => (tried = number));
     at("stop").disabled = false;
     say("Sampling …");
     const go = () => {
@@ -124,7 +129,7 @@ function startPage() {
       if (step.done) {
         finish(summary(results.rows, asked, step.value, (performance.now() - began) / 1000));
       } else {
-        say(`Sampling … ${counted(results.rows.length)}`);
+        say(`Sampling … ${soFar()}`);
         setTimeout(go);
       }
     };
@@ -152,7 +157,7 @@ function startPage() {
   at("settings").addEventListener("submit", run);
   at("stop").addEventListener("click", () => {
     wanted += 1;
-    finish(`Stopped after ${whole(results.rows.length)} rows.`);
+    finish(`Stopped after ${soFar()}.`);
   });
   at("save").addEventListener("click", () => saveRows(results.rows, facts.title, novelty !== null));
   const unused = settings.takeAddress(location.hash);

@@ -521,6 +521,17 @@ def test_an_address_given_to_the_open_page_is_taken(page):
 
 @needs_chromium
 @pytest.mark.full
+def test_a_page_that_finds_no_rows_says_how_many_it_tried(page):
+    with Browser() as browser:
+        browser.open(page, "#rows=1000&contains=bbbb")
+        status = "document.getElementById('status').textContent"
+        browser.wait_for(f"/Sampling … 0 rows kept of [1-9]/.test({status})")
+        browser.evaluate("document.getElementById('stop').click()")
+        assert re.fullmatch(r"Stopped after 0 rows kept of \d[\d,]* tried\.", browser.evaluate(status))
+
+
+@needs_chromium
+@pytest.mark.full
 def test_constraints_are_kept_by_rejection(page, tiny_run):
     with Browser(390, 800, dark=True) as browser:
         browser.open(page, "#rows=10&contains=a&shortest=3&longest=5")
