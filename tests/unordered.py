@@ -36,4 +36,5 @@ def names_of_a_set():
 
 
 def sorted_names():
+    print("sorting names")
     return sorted(names_of_a_set(), key=lambda record: record.text)

@@ -21,7 +21,7 @@ from seqgen.specs import load_reference
 from seqgen.testing.check import Subject
 
 _HASH_SEEDS = ("1", "2")  # not random ones, so that a check always finds the same
-_N_RECORDS = 1000
+_N_RECORDS, _MARK = 1000, "seqgen's answer: "
 _PROGRAM = "from seqgen.testing.other_processes import answer; answer()"
 NOT_TRIED = "not tried in other processes: they find no part that is defined within a function, or has odd options"
 """The note of a check that could not be made."""
@@ -68,7 +68,7 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
     written = [process.communicate(question) for process in processes]
     for process, (_, complaint) in zip(processes, written, strict=True):
         assert process.returncode == 0, f"in a new process it fails: {complaint.strip()[-400:]}"
-    return [json.loads(output.splitlines()[-1]) for output, _ in written]
+    return [json.loads(output.rpartition(_MARK)[2].splitlines()[0]) for output, _ in written]
 
 
 def _fitted(load: Any, texts: Sequence[str], **options: Any) -> Any:
@@ -88,14 +88,14 @@ _TASKS: dict[str, Callable[..., Any]] = {"fitted": _fitted, "digest": _digest}
 
 
 def answer() -> None:
-    """Write the result of the task that standard input names, as the last line."""
+    """Write the result of the task that standard input names, after a mark: a part may print something, too."""
     question = json.loads(sys.stdin.read())
     _find(question["reference"].partition(":")[0].partition(".")[0], question["file"])
     task, load = _TASKS[question["task"]], load_reference(question["reference"])
     given = json.loads(question["given"])
     options = {name: tuple(value) if name in question["tuples"] else value for name, value in given["options"].items()}
     result = task(load, *given["arguments"], **options)
-    sys.stdout.write(f"\n{json.dumps(result)}\n")
+    sys.stdout.write(f"\n{_MARK}{json.dumps(result)}\n")
 
 
 def _find(module: str, file: str | None) -> None:
