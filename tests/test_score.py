@@ -236,3 +236,13 @@ def test_an_empty_input_is_reported(tiny_run):
     )
     assert some.returncode == 0 and "\x1b[" in some.stdout and "bits/char" in some.stdout and "▅" in some.stdout
     assert "a bar is as high as what its symbol costs" in some.stdout
+
+
+def test_a_sample_that_was_cut_is_not_charged_an_end(tiny_run):
+    rows = tiny_run.sample(20, max_length=2, seed=4)
+    described = tiny_run.describe(rows)
+    assert {row.cut for row in rows} == {True, False}
+    for row, score, of in zip(rows, tiny_run.score([row.text for row in rows]), described, strict=True):
+        whole = score.nats_per_symbol
+        bits = sum(whole[:-1] if row.cut else whole) / math.log(2) / max(len(row.text) + (not row.cut), 1)
+        assert of["bits_per_char"] == pytest.approx(bits)

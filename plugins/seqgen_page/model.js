@@ -36,19 +36,19 @@ class Model {
   }
 
   // The cost of each symbol of a text, in nats; the end last, if texts end. ids: conditions, then symbols.
-  score(ids) {
+  score(ids, ends = true) {
     const logits = this.replay(ids), nats = [];
-    const all = this.ends ? [...ids, END] : ids;
+    const all = this.ends && ends ? [...ids, END] : ids;
     all.forEach((id, place) => {
       if (place >= this.nSlots) nats.push(this.nats(logits[place], 0, id));
     });
     return nats;
   }
 
-  // Bits per character; the stop counts as one.
-  bits(nats, text) {
+  // Bits per character; the stop, which a text that was cut lacks, counts as one.
+  bits(nats, text, ends = true) {
     const total = nats.reduce((sum, value) => sum + value, 0);
-    return total / Math.LN2 / Math.max(1, Array.from(text).length + (this.ends ? 1 : 0));
+    return total / Math.LN2 / Math.max(1, Array.from(text).length + (this.ends && ends ? 1 : 0));
   }
 }
 

@@ -99,16 +99,15 @@ function startPage() {
     }
     const conditions = given();
     let tried = 0;
-    soFar = () => counted(results.rows.length) + (asked.plain ? "" : ` kept of ${whole(tried)} tried`);
+    soFar = () => counted(results.rows.length) + (asked.plain ? "" : ` of ${whole(tried)} tried`);
     const keep = (one) => {
-      const ids = spelled(texts, one),
-        again = one.cut || ids !== one.ids;
-      const nats = again ? model.score([...conditions, ...ids]) : one.nats;
+      const ids = spelled(texts, one);
+      const nats = ids === one.ids ? one.nats : model.score([...conditions, ...ids], !one.cut);
       results.rows.push({
         ...one,
         ids,
         nats,
-        bits: model.bits(nats, one.text),
+        bits: model.bits(nats, one.text, !one.cut),
         known: novelty !== null && novelty.has(one.text),
       });
     };

@@ -165,11 +165,11 @@ def _bytes(text: str, whole: list[str]) -> list[str]:
 def describe_samples(run: OpenRun, samples: Sequence[Sample], given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a row for each sample; see :meth:`seqgen.Run.describe`."""
     texts = [sample.text for sample in samples]
-    scores: dict[str, float] = {}
+    scores: dict[str, Score] = {}
     where: dict[str, str] = {}
     try:
         conditions = {name: value for name, value in given.items() if name in run.vocabulary.slots}
-        scores = {score.text: score.bits_per_char for score in score_texts(run, texts, conditions)}
+        scores = {score.text: score for score in score_texts(run, texts, conditions)}
         if run.vocabulary.ends and run.settings.corpus.n_chars <= _MAX_CORPUS_CHARS:
             where = run.where(texts)
     except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same
@@ -180,8 +180,15 @@ def describe_samples(run: OpenRun, samples: Sequence[Sample], given: Mapping[str
             "text": sample.text,
             "cut": sample.cut,
             **given,
-            "bits_per_char": scores.get(sample.text),
+            "bits_per_char": _bits_of(scores[sample.text], sample.cut and run.vocabulary.ends) if scores else None,
             "where": where.get(sample.text),
         }
         for sample in samples
     ]
+
+
+def _bits_of(score: Score, is_cut: bool) -> float:
+    """Return the bits per character of a sample; one that was cut has no end symbol."""
+    from seqgen.evaluation import bits_per_char
+
+    return bits_per_char(sum(score.nats_per_symbol[:-1]), len(score.text), 0) if is_cut else score.bits_per_char

@@ -525,9 +525,9 @@ def test_a_page_that_finds_no_rows_says_how_many_it_tried(page):
     with Browser() as browser:
         browser.open(page, "#rows=1000&contains=bbbb")
         status = "document.getElementById('status').textContent"
-        browser.wait_for(f"/Sampling … 0 rows kept of [1-9]/.test({status})")
+        browser.wait_for(f"/Sampling … 0 rows of [1-9]/.test({status})")
         browser.evaluate("document.getElementById('stop').click()")
-        assert re.fullmatch(r"Stopped after 0 rows kept of \d[\d,]* tried\.", browser.evaluate(status))
+        assert re.fullmatch(r"Stopped after 0 rows of \d[\d,]* tried\.", browser.evaluate(status))
 
 
 @needs_chromium
