@@ -242,7 +242,9 @@ def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> 
     counts = learns(resolved.model.load())
     domain = resolved.parts["domain"].spec
     assert isinstance(domain, DomainSpec)
-    train = with_blend(with_best_by(settings, data.survey, counts=counts), data, domain, counts=counts)
+    learned = None if resolved.start is None else resolved.start.settings.corpus.digest
+    train = with_best_by(settings, data.survey, counts=counts, learned=learned)
+    train = with_blend(train, data, domain, counts=counts)
     train = with_refit(train, data, settings, counts=counts)
     settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
     if budget is None:
