@@ -26,6 +26,8 @@ FILES = {
     "upper.csv": "name,SMILES,logP\n" + lines("{1},{0},1.5\n"),
     "lower.csv": "id;smiles\n" + lines("{1};{0}\n"),
     "text-too.csv": "text,Canonical_SMILES\n" + lines("{1},{0}\n"),
+    "blanks.csv": "ChEMBL ID;Canonical SMILES\n" + lines("{1};{0}\n"),
+    "hyphens.csv": "id,isomeric-smiles\n" + lines("{1},{0}\n"),
     "tabs.tsv": "title\tSmiles\n" + lines("{1}\t{0}\n"),
     "rows.jsonl": "".join(json.dumps({"name": n, "smiles": s}) + "\n" for s, n in zip(SMILES, NAMES, strict=True)) * 5,
     "both.csv": "canonical_smiles,smiles\n" + lines("X,{0}\n"),
@@ -68,6 +70,12 @@ def test_names_are_fields_of_the_records(in_tmp):
     (in_tmp / "mine.smi").write_text(FILES["mixed.smiles"])
     run = seqgen.train("mine.smi", out="run", condition="name", **SMALL)
     assert run.vocabulary.conditions == ("name=acetic acid", "name=benzene")
+
+
+def test_a_first_line_that_names_the_columns_as_a_comment_is_no_record(in_tmp):
+    (in_tmp / "mine.smi").write_text("#SMILES Name\n" + FILES["mixed.smiles"])
+    run = seqgen.train("mine.smi", out="run", split="none", **SMALL)
+    assert run.settings.corpus.n_records == 20
 
 
 def test_a_first_line_that_names_the_columns_is_no_record(in_tmp, cli):

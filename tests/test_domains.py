@@ -208,6 +208,40 @@ def test_a_reference_on_the_command_line(cli, tiny_run, words):
     assert cli("evaluate", tiny_run.path, "--reference", "nope").code == 2
 
 
+def test_a_bare_option_does_not_replace_the_reference(cli, tmp_path, words):
+    """One wheel may hold the lists of a metric and a reference; a reference of one's own stays what it is."""
+    plugin = tmp_path / "listed.py"
+    plugin.write_text(
+        "import seqgen\n\n\ndef load(*, path: str = 'none'):\n"
+        "    return lambda samples, reference: {'n': len(reference), 'of_path': len(path)}\n\n\n"
+        "@seqgen.hookimpl\ndef register_metrics(register):\n"
+        "    register(seqgen.MetricSpec(name='listed', summary='s', source='t', load=load))\n\n\n"
+        "@seqgen.hookimpl\ndef register_domains(register):\n"
+        "    register(seqgen.DomainSpec(name='listed', summary='s', metrics=('listed',)))\n"
+    )
+    train = ("train", "--corpus", words, "--plugin", plugin, "--domain", "listed", "--hidden", 4, "--steps", 2)
+    assert cli(*train, "--cell", "vanilla", "--out", tmp_path / "run", "-q").code == 0
+    other = tmp_path / "reference.txt"
+    other.write_text("ada\nbea\n")
+    asked = (
+        "evaluate",
+        tmp_path / "run",
+        "-n",
+        5,
+        "--reference",
+        other,
+        "-o",
+        "path=four",
+        "--json",
+        "--plugin",
+        plugin,
+    )
+    result = cli(*asked)
+    assert result.code == 0, result.err
+    found = json.loads(result.out)
+    assert (found["listed.n"], found["listed.of_path"]) == (2, 4)
+
+
 def test_published_figures_stand_beside_those_of_the_run():
     from rich.console import Console
 

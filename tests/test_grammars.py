@@ -17,7 +17,7 @@ import seqgen
 from seqgen.config import SampleConfig
 from seqgen.errors import PluginError
 from seqgen.plugins import Candidate, Plugins, entry_point_candidates
-from seqgen.sampling import Grammar, Sampler, conditional, find_way, guided_rows
+from seqgen.sampling import Grammar, Sampler, conditional, find_way, guided_rows, product
 from seqgen.sampling.contexts import contexts_by_state
 from seqgen.sampling.look_ahead import LookAhead
 from seqgen.sampling.text_automata import MAX_STATES, TooManyStates, accepts, tabulate, tabulate_for
@@ -190,7 +190,7 @@ class Endless:
         return True
 
 
-def test_a_grammar_is_left_alone_where_it_is_of_no_use(brackets):
+def test_a_grammar_is_left_alone_where_it_is_of_no_use(brackets, monkeypatch):
     of, shares = brackets
     sampler = Sampler(*of, SampleConfig(max_length=6))
     assert sum(share for text, share in shares.items() if balanced(text)) > 0.2
@@ -200,6 +200,11 @@ def test_a_grammar_is_left_alone_where_it_is_of_no_use(brackets):
     assert refused.rows is None and re.fullmatch(r"(\d+) of \1 valid trial rows are beyond its bounds", refused.misfit)
     endless = Grammar(Endless(), lambda text: text == "(a)", lambda: ["(a)"] * 9, "the grammar of all")
     assert find_way(sampler, None, endless).misfit == "it has too many states to look ahead in"
+    with monkeypatch.context() as changed:
+        changed.setattr(product, "MAX_TRANSITIONS", 5)
+        one = Grammar(Brackets(), lambda text: text == "(a)", lambda: ["(a)"] * 9, "the grammar of one")
+        combined = find_way(Sampler(*of, SampleConfig(max_length=6, prefix="(")), None, one)
+        assert combined.misfit == "it has too many states to look ahead in"
     poor = Grammar(Brackets(0), lambda text: text == "(a)", lambda: ["(a)"] * 9, "the grammar of no brackets")
     assert find_way(sampler, None, poor).misfit == "100.0% of the records are beyond its bounds"
 
@@ -283,12 +288,12 @@ def test_few_valid_rows_are_sampled_with_look_ahead(nested):
     said = []
     rows = nested.sample(60, valid=True, warn=said.append)
     assert all(balanced(row.text) for row in rows)
-    assert said[0].startswith("constraint the grammar of nested: ") and "look-ahead" in said[0]
+    assert said[0].startswith("the grammar of nested: ") and "look-ahead" in said[0]
     again = list(itertools.islice(nested.iter_samples(7, valid=True), 7))
     assert [row.text for row in again] == [row.text for row in rows[:7]]
     fast = nested.sample(60, valid=True, fast=True, warn=said.append)
     assert all(balanced(row.text) for row in fast)
-    assert said[-1].startswith("constraint the grammar of nested: rows are guided by look-ahead")
+    assert said[-1].startswith("the grammar of nested: rows are guided by look-ahead")
 
 
 def test_exact_valid_rows_are_sampled_freely(nested, monkeypatch):

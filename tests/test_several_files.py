@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -191,6 +192,10 @@ def test_what_holds_no_file_is_named(in_tmp, cli):
         seqgen.train(["Anna", "Ben"])
     with pytest.raises(UsageError, match="cannot join the corpus 'names' with files: it is a registered one"):
         seqgen.train(["names", "a.txt"])
+    table = np.zeros((3, 3))  # or a data frame: an error is one line
+    with pytest.raises(UsageError, match=r"not array\(\[\[0\., 0\., 0\.\], .*write_records") as caught:
+        seqgen.train(table)
+    assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="a corpus is a registered name or the path of a file, not \\[\\]"):
         seqgen.train([])
     with pytest.raises(NoSuchFile):

@@ -27,8 +27,8 @@ _PUBLISHED = {
 _DISTANCE = "Wasserstein distance to the reference"
 _LABELS = {
     "valid": "share of valid samples",
-    "unique@1k": "unique@1k, share of distinct among the first 1,000",
-    "unique@10k": "unique@10k, share of distinct among the first 10,000",
+    "unique@1k": "unique@1k, share of distinct among the first 1,000 valid ones, or all if fewer",
+    "unique@10k": "unique@10k, share of distinct among the first 10,000 valid ones, or all if fewer",
     "Novelty": "Novelty, share of distinct molecules not in the training part",
     "FCD": "FCD, Fréchet ChemNet distance to the reference",
     "SNN": "SNN, mean similarity to the nearest reference molecule",
@@ -49,11 +49,12 @@ _MAX_PROPERTIES = 10_000  # molecules whose properties are computed, evenly spac
 class Moses:
     """The metrics of MOSES under its names; metrics that cannot be computed are omitted.
 
-    - valid: share of valid molecules. All other metrics use the valid samples, duplicates included. - unique@1k,
-    unique@10k: share of distinct molecules among the first 1,000 and 10,000, given as many samples. - Novelty: share of
-    the distinct molecules that are not in the training part. - FCD: Fréchet ChemNet distance to the reference, if the
-    extra ``fcd`` is installed and both sets have at least 1,000
-      molecules. It takes 1.6 ms per molecule.
+    - valid: share of valid molecules. All other metrics use the valid samples, duplicates included.
+    - unique@1k, unique@10k: share of distinct molecules among the first 1,000 and 10,000 valid ones, or all of
+      them if fewer, given as many samples.
+    - Novelty: share of the distinct molecules that are not in the training part.
+    - FCD: Fréchet ChemNet distance to the reference, if the extra ``fcd`` is installed and both sets have at least
+      1,000 molecules. It takes 1.6 ms per molecule.
     - SNN: mean Tanimoto similarity to the nearest reference molecule (Morgan fingerprints, radius 2, 1024 bits).
     - Frag, Scaf: cosine similarity of the counts of BRICS fragments and of Murcko scaffolds to the reference.
     - IntDiv, IntDiv2: 1 - the mean similarity between samples, by the mean and the 2-mean.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -40,7 +41,16 @@ from seqgen.corpus import (
     suffix_of,
     whole_path,
 )
-from seqgen.errors import BadOption, NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError, nearest_names
+from seqgen.errors import (
+    BadOption,
+    NoSuchFile,
+    PluginError,
+    SeqgenError,
+    UnknownName,
+    UsageError,
+    nearest_names,
+    short_repr,
+)
 from seqgen.files import cache_folder, code_digest, spool
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
@@ -75,7 +85,7 @@ def sort_out_corpus(
     """
     names: list[Any] = list(name) if isinstance(name, list | tuple) else [name]
     if not names or not all(isinstance(one, str | Path) and str(one) for one in names):
-        raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}{_OF_A_LIST}")
+        raise UsageError(f"a corpus is a registered name or the path of a file, not {short_repr(name)}{_OF_A_LIST}")
     if len(names) > 1:
         found = [_path_of(one, plugins, warn, alone=False) for one in names]
         if repeated := find_repeated(locally({"path": found})["path"]):
@@ -361,9 +371,13 @@ def _field_names(source: Iterable[Record] | None) -> list[str]:
     return []
 
 
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
+
+
 def _claimed(spec: DomainSpec, fields: Iterable[str]) -> list[str]:
     """Return the fields that a domain claims, the one it prefers first."""
-    found = [(spec.columns.index(name.casefold()), name) for name in fields if name.casefold() in spec.columns]
+    spelt = {name: _BETWEEN_WORDS.sub("_", name.strip().casefold()) for name in fields}
+    found = [(spec.columns.index(key), name) for name, key in spelt.items() if key in spec.columns]
     return [name for _, name in sorted(found, key=lambda pair: pair[0])]
 
 

@@ -272,7 +272,7 @@ def constrained_rows(
         return
     if way is not None and not config.fast:
         warn(
-            f"constraint {sampler.constraint.name}: {way.n_kept} of {way.n_tried:,} trial rows satisfy it "
+            f"{_title(sampler.constraint.name)}: {way.n_kept} of {way.n_tried:,} trial rows satisfy it "
             f"({way.free:.1%}), so rows are guided step by step, which changes their distribution; "
             f"{_EXACT_HINT if config.temperature else 'at temperature 0 all rows of the model are the same'}"
         )
@@ -292,11 +292,16 @@ def _find_way(run: OpenRun, sampler: Sampler, grammar: Grammar | None, *, fast: 
     return find_way(sampler, graph, grammar, _remembering(run, sampler, grammar))
 
 
+def _title(name: str) -> str:
+    """Return the name of a constraint as messages begin with it: "constraint --contains 'a'", "the grammar of x"."""
+    return name if name.startswith("the ") else f"constraint {name}"
+
+
 def _describe_way(way: Way, grammar: Grammar | None) -> str:
     """Return how rows are sampled, for a message; "" if freely."""
     if not way.name:
         return f"{grammar.name} is not used: {way.misfit}" if grammar is not None and way.misfit else ""
-    line = f"constraint {way.name}: "
+    line = f"{_title(way.name)}: "
     if way.bound is not None:
         line += describe_bound(way.bound)
     else:
@@ -348,7 +353,7 @@ def _watched(
         elif n_long and n_long >= _MANY * n_rows:
             long = f"{n_long:,} of {n_rows:,} rows nearly reach the limit of {most} characters"
         if long:
-            warn(f"constraint {sampler.constraint.name}: {long}; {hint}")
+            warn(f"{_title(sampler.constraint.name)}: {long}; {hint}")
 
 
 # -- the next symbols

@@ -25,6 +25,7 @@ from seqgen.sampling.bound import LEAST_KEPT, Bound
 from seqgen.sampling.contexts import Contexts, contexts_by_state
 from seqgen.sampling.corrected import LookAheadSampler
 from seqgen.sampling.look_ahead import LookAhead, TooLarge
+from seqgen.sampling.product import CombinationTooLarge
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.text_automata import TooManyStates, accepts, tabulate_for
 from seqgen.sampling.trial import best_powers
@@ -238,7 +239,7 @@ def _by_grammar(sampler: Sampler, grammar: Grammar, remember: Remember, size: in
         states = strict.constraint
         if sampler.constraint is not None or sampler.settings.prefix:  # contexts are of the whole row
             states = sampler.constrained([table], prefix="")
-    except TooManyStates:
+    except (TooManyStates, CombinationTooLarge):
         return _TOO_MANY
     except UsageError:
         return "no row of this run can keep to it"

@@ -99,6 +99,10 @@ class RowAutomaton:
         return next_states
 
 
+class CombinationTooLarge(UsageError):
+    """Several automata together have more transitions than the limit."""
+
+
 class Product:
     """The product of several automata, restricted to the states that can be reached.
 
@@ -125,7 +129,7 @@ class Product:
             try:
                 self.next_SC, accepts_S = _explore(parts, classes, entered)
             except _TooManyTransitions:
-                raise UsageError(
+                raise CombinationTooLarge(
                     f"cannot combine {_names(parts)}: the automaton has more than {MAX_TRANSITIONS:,} transitions, the "
                     f"limit; {_advice(parts, classes, entered)}"
                 ) from None
