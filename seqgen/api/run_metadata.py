@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seqgen.counting import Counts
     from seqgen.tokenizers import Vocabulary
 
-_FEW_RECORDS, _FEW_HELD_OUT = 200, 10
+_FEW_RECORDS = 200
 """Number of records below which the best step is the last that copies few of them."""
 _WIDTH = 256  # units of a layer, for a list
 _PASSES, _LEAST_STEPS, _MOST_STEPS = 25, 300, 2000
@@ -145,7 +145,7 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool, learne
     A handful of held-out records cannot decide which step is best, and the last step repeats the records. With fewer
     than 200 records the best step is the last at which few samples would be copies, and evaluations are frequent;
     ``benchmarks/few_records.py`` compares the two. A run still goes by the loss if it starts from the weights of
-    another and so already knows how records look, but for other records of which fewer than ten decide; if its
+    another and so already knows how records look, but for other records of which fewer than five decide; if its
     validation records are in a file, or it has none; if most of its records are the same, so that copies are the goal;
     if its model counts; and if the user asks for a blend, which copies few of them at any step.
 
@@ -161,7 +161,7 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool, learne
     train, corpus = settings.train, settings.corpus
     if train.best_by == "copies" and corpus.layout != "lines":
         raise BadOption("best_by=copies needs records, and one long text (--layout stream) has none")
-    knows = learned is not None and (learned == counted.digest or corpus.parts["valid"] >= _FEW_HELD_OUT)
+    knows = learned is not None and (learned == counted.digest or corpus.parts["valid"] >= _LEAST_HELD_OUT)
     chosen = knows or corpus.valid is not None or not train.split[1]
     few = counted.n_records < _FEW_RECORDS and 2 * counted.n_distinct >= counted.n_records
     asked = train.blend == "ngram" or (train.blend == "auto" and (learned is None or knows))  # "auto" of another run
