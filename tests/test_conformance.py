@@ -40,7 +40,13 @@ EXPENSIVE = (
 """How the ids of checks begin that take seconds: the first check of a corpus in a process loads it."""
 
 
-@pytest.mark.parametrize("check", [pytest.param(check, id=check.id) for check in testing.checks_of_plugin(CORE)])
+@pytest.mark.parametrize(
+    "check",
+    in_tiers(
+        (pytest.param(check, id=check.id) for check in testing.checks_of_plugin(CORE)),
+        lambda check: check.name != "across-processes",
+    ),
+)
 def test_core_keeps_its_contracts(check):
     check()
 
@@ -354,6 +360,7 @@ def test_pytest_shows_each_check_as_a_test(tmp_path):
     assert "needs the extra 'chem'" in found.stdout
 
 
+@pytest.mark.full
 def test_parts_are_found_in_other_processes(tmp_path, monkeypatch):
     """By name, as a class or function, and from a plugin in one file that is not on the path; not within a function."""
     (tmp_path / "one_file.py").write_text(
