@@ -285,7 +285,8 @@ def find_plugin_frame(error: BaseException, packages: Container[str]) -> tuple[s
 def short_repr(value: object, limit: int = 60) -> str:
     """Return the ``repr`` of a value from a plugin, shortened; the ``repr`` may fail."""
     try:
-        text = repr(value) if "\n" not in repr(value) else " ".join(repr(value).split())  # a table, an array
+        text = repr(value)
+        text = " ".join(text.split()) if "\n" in text else text  # that of a table or an array
     except Exception:
         text = f"a {type(value).__name__} whose repr fails"
     return shortened(text, limit)

@@ -170,7 +170,7 @@ def _parts(
     if reference is not None:
         found = sort_out_corpus(reference, run.plugins, run.warn)
         fields["corpus"] = found[0].option_names()
-    implied: Mapping[str, Any] = {} if found is None else found[1]
+    implied = {} if found is None else found[1]
     open_to_all = fields | {"corpus": [name for name in fields.get("corpus", ()) if name not in implied]}
     given = assign(_everywhere(fold_reader_options(split_names(options)), open_to_all), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
@@ -187,7 +187,7 @@ def _parts(
     if found is None:
         return None, metrics, writers, left_out
     entry = found[0]
-    said = dict(implied) | given.get("corpus", {})
+    said = implied | given.get("corpus", {})
     read_as = read_file_as(entry, said, run.plugins, domain)[1] if entry.qualified == FILE else {}
     corpus = open_corpus(entry, entry.options(read_as | said), new=True, plugins=run.plugins)
     if metrics and next(iter(corpus), None) is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import random
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 from seqgen.errors import SeqgenError
 from seqgen.specs import CorpusSpec, DomainSpec
 from seqgen.testing.check import Package, Subject
+from seqgen.testing.other_processes import environment
 from seqgen.testing.registry import find_spec, installed
 
 _HEAVY = ("torch", "numpy", "pydantic")
@@ -129,12 +129,11 @@ def events(package: Package) -> str:
 
 def light_import(package: Package) -> None:
     """Check that importing it and listing its specs imports nothing heavy, since every command does that."""
-    path = os.pathsep.join(filter(None, sys.path))
     found = subprocess.run(  # noqa: S603  # our own interpreter
         [sys.executable, "-W", "ignore", "-c", _PROGRAM, package.name],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment(),
         check=False,
     )
     assert found.returncode == 0, f"it cannot be imported in a new process: {found.stderr.strip()[-400:]}"

@@ -7,7 +7,6 @@ read from a set has another order in each process, though always the same one in
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import itertools
 import json
@@ -15,6 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from seqgen.specs import load_reference
@@ -46,13 +46,16 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
         if load_reference(reference) is not subject.spec.resolve():
             return []
         options = dict(subject.entry.options(subject.options))
-        given = json.dumps({"arguments": arguments, "options": options})
+        question = json.dumps({
+            "task": task,
+            "reference": reference,
+            "file": getattr(sys.modules.get(module.partition(".")[0]), "__file__", None),
+            "arguments": arguments,
+            "options": options,
+            "tuples": [name for name, value in options.items() if isinstance(value, tuple)],
+        })  # fmt: skip
     except (AttributeError, ImportError, TypeError):  # the last where an option is no JSON value
         return []
-    file = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
-    tuples = [name for name, value in options.items() if isinstance(value, tuple)]
-    question = json.dumps({"task": task, "reference": reference, "file": file, "given": given, "tuples": tuples})
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     processes = [
         subprocess.Popen(  # noqa: S603  # our own interpreter
             [sys.executable, "-W", "ignore", "-c", _PROGRAM],
@@ -61,7 +64,7 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env={**environment, "PYTHONHASHSEED": seed, "PYTHONUTF8": "1"},
+            env={**environment(), "PYTHONHASHSEED": seed, "PYTHONUTF8": "1"},
         )
         for seed in _HASH_SEEDS
     ]
@@ -69,6 +72,11 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
     for process, (_, complaint) in zip(processes, written, strict=True):
         assert process.returncode == 0, f"in a new process it fails: {complaint.strip()[-400:]}"
     return [json.loads(output.rpartition(_MARK)[2].splitlines()[0]) for output, _ in written]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a process that finds the same modules as this one."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _fitted(load: Any, texts: Sequence[str], **options: Any) -> Any:
@@ -92,16 +100,14 @@ def answer() -> None:
     question = json.loads(sys.stdin.read())
     _find(question["reference"].partition(":")[0].partition(".")[0], question["file"])
     task, load = _TASKS[question["task"]], load_reference(question["reference"])
-    given = json.loads(question["given"])
-    options = {name: tuple(value) if name in question["tuples"] else value for name, value in given["options"].items()}
-    result = task(load, *given["arguments"], **options)
+    options = question["options"] | {name: tuple(question["options"][name]) for name in question["tuples"]}
+    result = task(load, *question["arguments"], **options)
     sys.stdout.write(f"\n{_MARK}{json.dumps(result)}\n")
 
 
 def _find(module: str, file: str | None) -> None:
     """Import a plugin in one file, which need not be on the path."""
     if file is not None and importlib.util.find_spec(module) is None:
-        spec = importlib.util.spec_from_file_location(module, file)
-        assert spec is not None and spec.loader is not None
-        sys.modules[module] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[module])
+        from seqgen.plugins import file_candidate
+
+        file_candidate(Path(file)).load()
