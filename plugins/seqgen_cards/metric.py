@@ -12,7 +12,7 @@ _HELD_OUT = "the same of held-out cards"
 
 
 class CardMetric:
-    """The rules that samples keep, and how similar they are to held-out cards; see ``cards``."""
+    """The rules that samples keep, and how similar they are to held-out cards."""
 
     labels: ClassVar = {
         "good_lines": "share whose lines are all fields of a card",
@@ -30,45 +30,41 @@ class CardMetric:
     def __call__(
         self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()
     ) -> dict[str, float]:
-        """Return the metrics of ``cards``."""
-        return cards(samples, reference, training)
+        """Return metrics of samples as cards, and of their similarity to held-out cards.
 
+        Args:
+            samples: the texts to evaluate.
+            reference: held-out cards.
+            training: the training cards.
 
-def cards(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> dict[str, float]:
-    """Return metrics of samples as cards, and of their similarity to held-out cards.
-
-    Args:
-        samples: the texts to evaluate.
-        reference: held-out cards.
-        training: the training cards.
-
-    Returns:
-        ``good_FIELD``, the share with a legal value of the field among samples that have or need it (0 if none does);
-        ``good_lines``, the share whose lines are all fields of a card; ``tv_cost`` and ``tv_type``, the total variation
-        distance between samples and held-out cards, 0 to 1; ``text_length``, the mean length of the field text in
-        characters, and ``text_length_held_out``; ``copied_text`` and ``copied_name``, the share of the samples'
-        texts and names that occur in a training card, and the same with ``_held_out`` for the held-out cards.
-    """
-    sampled, held_out = [split(text)[0] for text in samples], [split(text)[0] for text in reference]
-    problems = [find_problems(text) for text in samples]
-    metrics = {"good_lines": _mean("" not in found for found in problems)}
-    for name in ORDER:
-        pairs = zip(sampled, problems, strict=True)
-        metrics[f"good_{name}"] = _mean(name not in found for card, found in pairs if _has(card, name))
-    for name in ("cost", "type"):
-        metrics[f"tv_{name}"] = _total_variation(_shares(sampled, name), _shares(held_out, name))
-    metrics["text_length"] = _mean(len(card.get("text", "")) for card in sampled)
-    metrics["text_length_held_out"] = _mean(len(card.get("text", "")) for card in held_out)
-    learned: dict[str, set[str]] = {"text": set(), "name": set()}
-    for text in training:
-        card = split(text)[0]
+        Returns:
+            ``good_FIELD``, the share with a legal value of the field among samples that have or need it (0 if none
+            does); ``good_lines``, the share whose lines are all fields of a card; ``tv_cost`` and ``tv_type``, the
+            total variation distance between samples and held-out cards, 0 to 1; ``text_length``, the mean length of
+            the field text in characters, and ``text_length_held_out``; ``copied_text`` and ``copied_name``, the share
+            of the samples' texts and names that occur in a training card, and the same with ``_held_out`` for the
+            held-out cards.
+        """
+        sampled, held_out = [split(text)[0] for text in samples], [split(text)[0] for text in reference]
+        problems = [find_problems(text) for text in samples]
+        metrics = {"good_lines": _mean("" not in found for found in problems)}
+        for name in ORDER:
+            pairs = zip(sampled, problems, strict=True)
+            metrics[f"good_{name}"] = _mean(name not in found for card, found in pairs if _has(card, name))
+        for name in ("cost", "type"):
+            metrics[f"tv_{name}"] = _total_variation(_shares(sampled, name), _shares(held_out, name))
+        metrics["text_length"] = _mean(len(card.get("text", "")) for card in sampled)
+        metrics["text_length_held_out"] = _mean(len(card.get("text", "")) for card in held_out)
+        learned: dict[str, set[str]] = {"text": set(), "name": set()}
+        for text in training:
+            card = split(text)[0]
+            for name, values in learned.items():
+                if name in card:
+                    values.add(card[name])
         for name, values in learned.items():
-            if name in card:
-                values.add(card[name])
-    for name, values in learned.items():
-        for key, cards_of in ((f"copied_{name}", sampled), (f"copied_{name}_held_out", held_out)):
-            metrics[key] = _mean(card[name] in values for card in cards_of if name in card)
-    return metrics
+            for key, cards_of in ((f"copied_{name}", sampled), (f"copied_{name}_held_out", held_out)):
+                metrics[key] = _mean(card[name] in values for card in cards_of if name in card)
+        return metrics
 
 
 def _has(card: dict[str, str], name: str) -> bool:

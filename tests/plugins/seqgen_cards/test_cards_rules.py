@@ -10,7 +10,7 @@ import seqgen
 import seqgen.testing
 
 pytest.importorskip("seqgen_cards")
-from seqgen_cards.metric import cards
+from seqgen_cards.metric import CardMetric
 from seqgen_cards.rules import ORDER, CardValidator, find_problems
 from seqgen_cards.shuffle import shuffle_fields
 
@@ -88,7 +88,7 @@ def test_shuffling_leaves_other_texts_alone():
 
 def test_figures():
     broken = MINION.replace("cost=3", "cost=x").replace("Fly (far).", "Walk.")
-    figures = cards([MINION, broken, SPELL, "no card"], [MINION, SPELL], iter([MINION, WEAPON]))
+    figures = CardMetric()([MINION, broken, SPELL, "no card"], [MINION, SPELL], iter([MINION, WEAPON]))
     assert figures["good_lines"] == 3 / 4
     assert figures["good_cost"] == 2 / 4  # one is wrong, one is missing
     assert figures["good_health"] == 1 and figures["good_durability"] == 0  # none has it
@@ -99,8 +99,8 @@ def test_figures():
 
 
 def test_figures_of_nothing_and_of_the_same():
-    assert cards([], [])["tv_cost"] == 1
-    same = cards([MINION, SPELL], [MINION, SPELL], [WEAPON])
+    assert CardMetric()([], [])["tv_cost"] == 1
+    same = CardMetric()([MINION, SPELL], [MINION, SPELL], [WEAPON])
     assert same["tv_cost"] == same["tv_type"] == same["copied_name"] == 0
     assert all(same[f"good_{name}"] == 1 for name in ORDER if name not in ("durability", "armor"))
 
