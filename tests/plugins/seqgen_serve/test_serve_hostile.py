@@ -140,14 +140,17 @@ def test_a_client_that_does_not_read_its_answer_loses_its_place(tiny_run):
     """The answer is larger than what the system keeps for a client."""
     body = json.dumps({"n": 4000, "logprobs": 20, "max_tokens": 20, "seed": 1}).encode()
     head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
-    with serving(tiny_run, rows=4000, tokens=10**7, timeout_s=9.0) as client:
+    with serving(tiny_run, rows=4000, tokens=10**7, timeout_s=120.0) as client:
+        begin = time.monotonic()
         status, _, whole = client.call("POST", "/v1/completions", body)
         assert status == 200 and len(whole) > 8_000_000
+        timeout_s = 3 * (time.monotonic() - begin)  # enough to make the answer, on a loaded machine too
+    with serving(tiny_run, rows=4000, tokens=10**7, timeout_s=timeout_s) as client:
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.connect(("127.0.0.1", client.port))
             raw.sendall(head + str(len(body)).encode() + b"\r\n\r\n" + body)
-            time.sleep(20)
+            time.sleep(2.5 * timeout_s)
             raw.settimeout(30)
             n_read = 0
             with contextlib.suppress(ConnectionError):
