@@ -158,7 +158,8 @@ class Metric(Protocol):
     One that has a third parameter, ``training``, also gets the training records, as a restartable iterable of texts.
     One that has an attribute ``published``, ``{"a model (arXiv:...)": {"metric": value}}``, has these values shown
     beside where samples are compared with a reference corpus; with an attribute ``published_on``, names of corpora, for
-    these corpora only.
+    these corpora only. One that cannot compute a value has an attribute ``omitted``, ``{"value": "the reason"}``, which
+    is read after each call.
     """
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:

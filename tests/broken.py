@@ -703,6 +703,9 @@ def bad_metrics():
     yield "published", metric(size, published=[1]), "not a mapping"
     yield "labels", metric(size, labels=["n"]), "not a mapping"
     yield "labels", metric(size, labels={"n": 3}), "not one line of text"
+    yield "figures", metric(size, omitted=["n"]), "not a mapping"
+    yield "figures", metric(size, omitted={"n": "it is odd"}), "among the values"
+    yield "figures", metric(size, omitted={"m": None}), "not one line of text"
     yield (
         "deterministic",
         metric(lambda self, samples, reference: {"x": next(_counter)}),
@@ -1014,7 +1017,7 @@ GOOD = [
     made(seqgen.TokenizerSpec, CharTokenizer),
     corpus(AB),
     made(seqgen.ValidatorSpec, type("V", (), {"validate": lambda self, text: seqgen.Verdict(True)})),
-    metric(size, published={"A (arXiv:1)": {"n": 3}}, labels={"n": "number of samples"}),
+    metric(size, published={"A (arXiv:1)": {"n": 3}}, labels={"n": "number of samples"}, omitted={"m": "it is odd"}),
     renderer(shown, suffixes=(".txt",), draw=lambda self, texts, suffix: b"x"),
     processor(lambda logits, ids: logits / 2),
     report(lambda evaluation: f"{len(evaluation.samples)} samples"),

@@ -254,6 +254,10 @@ PLACES = {
         of_domain("metric", "metrics", "lambda: Odd()")
         + "class Odd:\n    labels = property(lambda self: value())\n"
         "    def __call__(self, samples, reference): return {'a': 1.0}\n", (*EVALUATE, "--domain", "odd")),
+    "metric omitted": (
+        of_domain("metric", "metrics", "lambda: Odd()")
+        + "class Odd:\n    omitted = property(lambda self: value())\n"
+        "    def __call__(self, samples, reference): return {'a': 1.0}\n", (*EVALUATE, "--domain", "odd")),
     "metric published": (
         of_domain("metric", "metrics", "lambda: Odd()")
         + "class Odd:\n    published = property(lambda self: value())\n"

@@ -142,6 +142,11 @@ def test_a_metric_that_takes_other_arguments_is_named(run, monkeypatch):
     assert "metric lengths of pack" in caught.value.__notes__[0]
 
 
+def test_values_that_a_metric_omits_are_noted(run, monkeypatch):
+    monkeypatch.setattr(Lengths, "omitted", {"weight": "letters have none"}, raising=False)
+    assert "left out: lengths.weight, since letters have none" in run.evaluate(5)["notes"]
+
+
 def test_figures_of_the_domain_with_its_options_and_a_reference(run, monkeypatch):
     figures = run.evaluate(50)
     held_out = sum(run.settings.corpus.parts[part] for part in ("valid", "test"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Sequence
 
@@ -14,29 +15,30 @@ _MIN_MOLECULES = 1000  # fewer give no useful covariance of 512 activations
 Moments = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-def available() -> bool:
-    """Return whether the package fcd is installed."""
-    try:
-        import fcd  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def lacking(samples: Sequence[str], reference: Sequence[str]) -> str:
+    """Return why the distance of two sets of canonical SMILES cannot be computed, or ""."""
+    if importlib.util.find_spec("fcd") is None:
+        return "it needs the extra 'fcd': pip install 'seqgen-lm[fcd]'"
+    counts = {"the valid samples": len(_readable(samples)), "the reference": len(_readable(reference))}
+    few = [f"{count:,} of {name}" for name, count in counts.items() if count < _MIN_MOLECULES]
+    return f"it needs {_MIN_MOLECULES:,} of fewer than {_LENGTH} characters: {', '.join(few)}" if few else ""
 
 
-def distance(samples: Sequence[str], reference: Sequence[str]) -> float | None:
-    """Return the distance of two sets of canonical SMILES; None if one has fewer than 1,000 that ChemNet can read."""
-    moments = [_moments([text for text in texts if len(text) < _LENGTH]) for texts in (samples, reference)]
-    return None if moments[0] is None or moments[1] is None else frechet(moments[0], moments[1])
+def distance(samples: Sequence[str], reference: Sequence[str]) -> float:
+    """Return the distance of two sets of canonical SMILES, for which nothing may be lacking."""
+    return frechet(_moments(_readable(samples)), _moments(_readable(reference)))
 
 
-def _moments(texts: Sequence[str]) -> Moments | None:
+def _readable(texts: Sequence[str]) -> list[str]:
+    return [text for text in texts if len(text) < _LENGTH]
+
+
+def _moments(texts: Sequence[str]) -> Moments:
     """Return mean and covariance of the activations of the network's penultimate layer."""
     import torch
     from fcd import load_ref_model
     from fcd.utils import get_one_hot
 
-    if len(texts) < _MIN_MOLECULES:
-        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # it does not close a temporary folder
         network = load_ref_model()

@@ -54,7 +54,7 @@ class Moses:
       them if fewer, given as many samples.
     - Novelty: share of the distinct molecules that are not in the training part.
     - FCD: Fréchet ChemNet distance to the reference, if the extra ``fcd`` is installed and both sets have at least
-      1,000 molecules. It takes 1.6 ms per molecule.
+      1,000 molecules of fewer than 350 characters. It takes 1.6 ms per molecule.
     - SNN: mean Tanimoto similarity to the nearest reference molecule (Morgan fingerprints, radius 2, 1024 bits).
     - Frag, Scaf: cosine similarity of the counts of BRICS fragments and of Murcko scaffolds to the reference.
     - IntDiv, IntDiv2: 1 - the mean similarity between samples, by the mean and the 2-mean.
@@ -63,6 +63,9 @@ class Moses:
       SA if RDKit includes it.
 
     The paper's values are for 30,000 samples, the whole training part, and its test part as the reference.
+
+    Attributes:
+        omitted: why values were omitted from the last result, by name.
     """
 
     published: ClassVar = {"CharRNN on MOSES, test set (arXiv:1811.12823)": _PUBLISHED}
@@ -86,8 +89,9 @@ class Moses:
         """
         need_rdkit("the metric moses")
         self._smarts = _filter_patterns(path)
-        self._most, self._fcd, self._jobs = most, fcd and frechet.available(), jobs or cores()
+        self._most, self._fcd, self._jobs = most, fcd, jobs or cores()
         self._properties = tuple(PROPERTIES) if properties else ()
+        self.omitted: dict[str, str] = {}
 
     def __call__(
         self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()
@@ -97,12 +101,23 @@ class Moses:
         sample_stats = self._collect(texts, self._smarts)
         reference_stats = self._collect(reference, None) if sample_stats.valid else MoleculeStats()
         metrics: dict[str, float | None] = {"valid": len(sample_stats.valid) / len(texts) if texts else None}
+        self.omitted = self._omitted(sample_stats, reference_stats) if sample_stats.valid else {}
         metrics |= self._own_metrics(sample_stats, training) | self._compare(sample_stats, reference_stats)
         return {name: float(value) for name, value in metrics.items() if value is not None}
 
     def _collect(self, texts: Sequence[str], smarts: tuple[str, ...] | None) -> MoleculeStats:
         every = max(1, -(-len(texts) // _MAX_PROPERTIES))
         return total(collect_stats(texts, StatsConfig(True, self._properties, every, smarts), self._jobs))
+
+    def _omitted(self, samples: MoleculeStats, reference: MoleculeStats) -> dict[str, str]:
+        """Return why values cannot be computed, by name."""
+        lacks_sa = "SA" in self._properties and "SA" not in samples.properties
+        reasons = {
+            "FCD": frechet.lacking(samples.valid, reference.valid) if self._fcd else "",
+            "Filters": "" if self._smarts else "its lists are in the package molsets: -o moses.path=WHEEL",
+            "SA": "this RDKit has no SA_Score" if lacks_sa else "",
+        }
+        return {name: reason for name, reason in reasons.items() if reason}
 
     def _own_metrics(self, samples: MoleculeStats, training: Iterable[str]) -> dict[str, float | None]:
         if not (valid := samples.valid):
@@ -121,7 +136,9 @@ class Moses:
         if not samples.valid or not reference.valid:
             return {}
         return {
-            "FCD": frechet.distance(samples.valid, reference.valid) if self._fcd else None,
+            "FCD": (
+                frechet.distance(samples.valid, reference.valid) if self._fcd and "FCD" not in self.omitted else None
+            ),
             "SNN": nearest(samples.prints, reference.prints),
             "Frag": cosine(samples.fragments, reference.fragments),
             "Scaf": cosine(samples.scaffolds, reference.scaffolds),

@@ -103,7 +103,8 @@ def _domain_figures(
 ) -> dict[str, Any]:
     """Return the metrics of the domain by ``metric.name``, and published values on the reference corpus.
 
-    A note is added where records of the reference are not valid: metrics of a domain may leave these out.
+    A note is added where records of the reference are not valid, which metrics of a domain may leave out, and for each
+    value that a metric has omitted for a reason.
     """
     if not metrics:
         return {}
@@ -117,6 +118,7 @@ def _domain_figures(
     for name, metric in metrics.items():
         figures = _measure(metric, texts, compared, _Texts(run, training=True))
         result |= {f"{name}.{figure}": value for figure, value in figures.items()}
+        notes += [f"left out: {name}.{figure}, since {reason}" for figure, reason in _omitted_of(metric).items()]
     published = {
         name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
     }
@@ -143,6 +145,14 @@ def _labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
         for figure, label in labels.items()
         if isinstance(label, str)
     }
+
+
+def _omitted_of(metric: Any) -> dict[str, str]:
+    """Return why a metric has omitted values, by name, as far as it says."""
+    omitted = getattr(metric, "omitted", None)
+    if not isinstance(omitted, Mapping):
+        return {}
+    return {str(figure): reason for figure, reason in omitted.items() if isinstance(reason, str)}
 
 
 def _is_published_on(metric: Any, reference: str | None) -> bool:

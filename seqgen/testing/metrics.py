@@ -16,11 +16,18 @@ def _compute(metric: Any, samples: list[str], reference: list[str]) -> Mapping[s
         assert isinstance(name, str) and isinstance(value, int | float), (
             f"the value of {name!r} is {value!r:.60}, not a number"
         )
+    omitted = getattr(metric, "omitted", {})
+    assert isinstance(omitted, Mapping), f"omitted is {omitted!r:.60}, not a mapping"
+    for name, reason in omitted.items():
+        assert isinstance(name, str) and name not in found, f"{name!r} is in omitted and among the values"
+        assert isinstance(reason, str) and len(reason.splitlines()) == 1, (
+            f"omitted[{name!r}] is {reason!r:.60}, not one line of text"
+        )
     return found
 
 
 def figures(subject: Subject) -> None:
-    """Check that it returns named numbers, also without samples and without a reference."""
+    """Check that it returns named numbers, and why others are omitted, also without samples or a reference."""
     metric, texts = subject.build(), list(subject.texts)
     for samples, reference in ((texts, texts), ([], texts), (texts, []), ([], [])):
         _compute(metric, samples, reference)

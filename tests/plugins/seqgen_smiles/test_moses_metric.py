@@ -47,6 +47,16 @@ def test_a_set_beside_itself(plain):
     assert "unique@1k" not in figures, "of five molecules"
 
 
+def test_values_that_are_omitted_have_a_reason(plain):
+    plain(RINGS, RINGS)
+    assert list(plain.omitted) == ["FCD", "Filters"]
+    assert plain.omitted["Filters"] == "its lists are in the package molsets: -o moses.path=WHEEL"
+    plain(["no molecule"], RINGS)
+    assert plain.omitted == {}
+    without = Moses(jobs=1, properties=False, fcd=False)
+    assert "FCD" not in without(RINGS, RINGS) and list(without.omitted) == ["Filters"]
+
+
 def test_one_molecule_again_and_again(plain):
     figures = plain(["CCO", "OCC"], ["CCN"], [])
     assert figures["IntDiv"] == figures["IntDiv2"] == pytest.approx(0)
@@ -187,7 +197,8 @@ def test_chemnet(monkeypatch):
 
     monkeypatch.setattr(frechet, "_MIN_MOLECULES", 2)
     texts = [Chem.CanonSmiles(text) for text in TEXTS[:12]]
-    assert frechet.distance(texts, ["C"]) is None
+    assert frechet.lacking(texts, ["C"]) == "it needs 2 of fewer than 350 characters: 1 of the reference"
+    assert frechet.lacking(texts, texts) == ""
     mean, covariance = frechet._moments(texts[:6])
     assert frechet.distance(texts[:6], texts[6:]) > 1
     with no_grad():  # as the package itself reads texts
