@@ -176,7 +176,8 @@ class Evaluation:
         labels: names for people of the domain's metrics, by name, where they have one.
         settings: the content of run.json.
         history: the lines of metrics.jsonl.
-        rows: the first samples, each with ``text``, ``cut``, ``bits_per_char`` and ``where``; the last two may be None.
+        rows: the first samples, each with ``row``, ``text``, ``cut``, ``bits_per_char`` and ``where``, of which the
+            last two may be None, and where the domain has a validator ``valid`` and ``canonical``.
         samples: the texts of all samples.
         held_out: held-out records; of one long text, pieces of it.
         has_records: whether the corpus has records; False for one long text.

@@ -116,6 +116,18 @@ def test_rows_that_are_valid_new_and_different_are_the_first_ones_that_are(run):
     assert both == list(dict.fromkeys(row.text for row in novel if "u" not in row.text))[:20]
 
 
+def test_rows_say_whether_they_are_valid_and_in_which_form_they_are_compared(run):
+    rows = run.describe(run.sample(60, temperature=1.4))
+    for row in rows:
+        assert row["valid"] == ("u" not in row["text"])
+        assert row["canonical"] == (row["text"].lower() if row["valid"] else None)
+    assert list(rows[0]) == ["row", "text", "cut", "valid", "canonical", "bits_per_char", "where"]
+    assert {row["valid"] for row in rows} == {True, False}
+    assert {row["text"]: row["where"] for row in rows} == run.where([row["text"] for row in rows])
+    own = [seqgen.Sample(0, "umbra", False)]
+    assert run.describe(own, given={"valid": "yes"})[0]["valid"] == "yes", "a condition keeps its name"
+
+
 def test_without_a_validator_nothing_is_known_to_be_valid(tiny_run):
     with pytest.raises(seqgen.UsageError, match="the domain 'text' of this run has none"):
         tiny_run.sample(1, valid=True)

@@ -50,6 +50,8 @@ def test_tables_show_text_without_markup():
     loud = samples_table(rows, lambda text: Text(text.upper()))
     assert "C1CC[NH]C1" in shown(loud)
     assert "where" not in shown(samples_table([{"row": 0, "text": "x", "cut": False}]))
+    refused = shown(samples_table([{"row": 0, "text": "x", "cut": False, "valid": False, "where": "new"}]))
+    assert "not valid" in refused and "new" not in refused
     cut = samples_table([{"row": 0, "text": "CC", "cut": True}], lambda text: Text(f"{text}  C2H6"))
     assert "CC…  C2H6" in shown(cut)
 

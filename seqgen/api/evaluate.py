@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import inspect
 import itertools
@@ -18,11 +17,11 @@ from seqgen.api.encoded_corpus import EncodedCorpus, ignore
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry, read_again
 from seqgen.api.sample import iter_rows
-from seqgen.api.score import score_texts
+from seqgen.api.score import describe_samples
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus, Record
-from seqgen.errors import CorpusError, MissingExtra, UnknownSymbol
+from seqgen.errors import CorpusError, MissingExtra
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of
 from seqgen.metrics import Evaluation
@@ -342,20 +341,12 @@ def evaluation_of(
     run: OpenRun, metrics: Mapping[str, Any], labels: Mapping[str, str], samples: Sequence[Sample], found: Evidence
 ) -> Evaluation:
     """Return what reports are given."""
-    first = samples[:_MAX_ROWS]
-    bits: list[float | None] = [None] * len(first)
-    with contextlib.suppress(UnknownSymbol):  # bytes that are no text cannot be scored again
-        bits = [score.bits_per_char for score in score_texts(run, [sample.text for sample in first], {})]
-    rows = [
-        {"text": sample.text, "cut": sample.cut, "bits_per_char": score, "where": found.where.get(sample.text)}
-        for sample, score in zip(first, bits, strict=True)
-    ]
     return Evaluation(
         metrics=metrics,
         labels=labels,
         settings=run.settings.model_dump(mode="json"),
         history=run.metrics,
-        rows=rows,
+        rows=describe_samples(run, samples[:_MAX_ROWS], {}, found.where),
         samples=found.samples,
         held_out=found.held_out,
         has_records=run.vocabulary.ends,

@@ -181,14 +181,16 @@ class Run(OpenRun, Tabular):
         return next_symbols(self, prefix, n, Conditioning.of(self, label, given or {}))
 
     def describe(self, samples: Sequence[Sample], *, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Return a row for each sample: row, text, cut, the conditions, bits_per_char and where.
+        """Return a row for each sample: row, text, cut, valid and canonical, conditions, bits_per_char and where.
 
         Args:
             samples: samples of this run.
             given: values of conditions or fields under which they were sampled and are scored, by name.
 
         Returns:
-            ``bits_per_char`` and ``where`` ("train", "valid", "test" or "new") are None if they are not known.
+            ``valid`` and ``canonical``, the form that "unique" and "novel" compare, are there if the domain has a
+            validator; of invalid texts there is no such form, and it is None. ``bits_per_char`` and ``where``
+            ("train", "valid", "test" or "new") are None if they are not known.
         """
         from seqgen.api.score import describe_samples
 

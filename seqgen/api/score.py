@@ -16,6 +16,7 @@ from seqgen.render import visible
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.evaluation import ReferenceScores, Score
+    from seqgen.protocols import Verdict
     from seqgen.render.results import Scores
     from seqgen.sampling import Sample
 
@@ -162,16 +163,32 @@ def _bytes(text: str, whole: list[str]) -> list[str]:
     return [chr(byte) if byte < 128 else f"\\x{byte:02x}" for byte in encoded]
 
 
-def describe_samples(run: OpenRun, samples: Sequence[Sample], given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each sample; see :meth:`seqgen.Run.describe`."""
+def describe_samples(
+    run: OpenRun, samples: Sequence[Sample], given: Mapping[str, Any], known: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Return a row for each sample; see :meth:`seqgen.Run.describe`.
+
+    Args:
+        run: the run.
+        samples: its samples.
+        given: values of conditions.
+        known: the part of the corpus to which each text belongs; None: it is looked up in a corpus that is not large.
+    """
+    from seqgen.evaluation import membership, verdicts
+
     texts = [sample.text for sample in samples]
     scores: dict[str, Score] = {}
-    where: dict[str, str] = {}
+    judged: dict[str, Verdict] = {}
+    if run.vocabulary.ends and run.validator_here is not None:
+        judged = dict(zip(texts, verdicts(texts, run.validator_here), strict=True))
+    where = known or {}
     try:
         conditions = {name: value for name, value in given.items() if name in run.vocabulary.slots}
         scores = {score.text: score for score in score_texts(run, texts, conditions)}
-        if run.vocabulary.ends and run.settings.corpus.n_chars <= _MAX_CORPUS_CHARS:
-            where = run.where(texts)
+        if known is None and run.vocabulary.ends and run.settings.corpus.n_chars <= _MAX_CORPUS_CHARS:
+            forms = {text: verdict.form(text) for text, verdict in judged.items()}
+            splitter = run.settings.splitter
+            where = membership(texts, run.learned, splitter, lambda text: forms.get(text, text), run.recorded_form)
     except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same
         pass
     return [
@@ -179,12 +196,20 @@ def describe_samples(run: OpenRun, samples: Sequence[Sample], given: Mapping[str
             "row": sample.number,
             "text": sample.text,
             "cut": sample.cut,
+            **_judgement(sample.text, judged),
             **given,
             "bits_per_char": _bits_of(scores[sample.text], sample.cut and run.vocabulary.ends) if scores else None,
             "where": where.get(sample.text),
         }
         for sample in samples
     ]
+
+
+def _judgement(text: str, judged: Mapping[str, Verdict]) -> dict[str, Any]:
+    """Return whether a text is valid, and its canonical form; nothing where it was not judged."""
+    if (verdict := judged.get(text)) is None:
+        return {}
+    return {"valid": verdict.ok, "canonical": verdict.form(text) if verdict.ok else None}
 
 
 def _bits_of(score: Score, is_cut: bool) -> float:

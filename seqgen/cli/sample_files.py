@@ -85,9 +85,10 @@ def parquet(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     except ImportError:
         raise MissingExtra("tables", "--out FILE.parquet") from None
     rows, sink = ({name: _whole(value) for name, value in finite(row).items()} for row in rows), _Pieces()
-    kinds = {"row": pa.int64(), "cut": pa.bool_(), "bits_per_char": pa.float64()}
+    kinds: dict[str, Any] = {"row": pa.int64(), "bits_per_char": pa.float64()}
     writer = None
     while lot := list(itertools.islice(rows, _LARGEST)):
+        kinds |= {name: pa.bool_() for name, value in lot[0].items() if isinstance(value, bool)}
         schema = pa.schema([(name, kinds.get(name, pa.string())) for name in lot[0]])
         table = pa.Table.from_pylist(lot, schema=schema)
         writer = writer or pq.ParquetWriter(sink, schema)

@@ -58,7 +58,7 @@ class Samples(_Listed[Sample]):
         return tuple(row.text for row in self)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return a row for each sample: row, text, cut, conditions, bits_per_char and where."""
+        """Return a row for each sample: row, text, cut, valid, canonical, conditions, bits_per_char, where."""
         return self._describe(self)
 
     def view(self) -> RenderableType:

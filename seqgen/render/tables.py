@@ -49,15 +49,15 @@ def samples_table(
     rows: Iterable[Mapping[str, Any]],
     renderer: Callable[[str], RenderableType] | None = None,
 ) -> Listing:
-    """Return a table of samples: row, text, bits per character, and the part of the corpus that contains it.
+    """Return a table of samples: row, text, bits per character, and the part of the corpus that contains it, if valid.
 
     A sample that was cut ends with an ellipsis.
 
     Args:
-        rows: with the keys row, text, cut, and, where known, bits_per_char and where.
+        rows: with the keys row, text, cut, and, where known, valid, bits_per_char and where.
         renderer: shows a text of this domain.
     """
-    styles = {"new": "green", "train": "dim", "valid": "yellow", "test": "yellow"}
+    styles = {"new": "green", "train": "dim", "valid": "yellow", "test": "yellow", "not valid": "red"}
     shown = []
     for row in rows:
         text: RenderableType = EMPTY_ROW
@@ -66,7 +66,7 @@ def samples_table(
         if row["cut"] and isinstance(text, Text):
             n = len(visible_lines(row["text"])) if text.plain.startswith(visible_lines(row["text"])) else len(text)
             text = text[:n] + Text("…", style="dim") + text[n:]  # before anything that a renderer adds to it
-        where = row.get("where")
+        where = row.get("where") if row.get("valid", True) else "not valid"
         place = {"train": "in training", "valid": "held out", "test": "held out"}.get(str(where), where)
         shown.append({**row, "text": text, "where": Text(place, style=styles.get(str(where), "")) if place else None})
     columns = [

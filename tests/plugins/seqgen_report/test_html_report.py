@@ -78,7 +78,7 @@ def test_texts_of_a_page_are_escaped():
                  "symbol_distance": 0.1, "symbol_distance_chance": 0.1, "notes": [evil], "m.f": math.nan,
                  "published": {"m": {f"CharRNN {evil}": {"f": 0.975, "g": 1.0}}}},
         settings={"corpus": {"title": evil, "list": [1, 2]}},
-        rows=[{"text": evil, "cut": True, "bits_per_char": None, "where": None}],
+        rows=[{"text": evil, "cut": True, "bits_per_char": None, "where": "new", "valid": False}],
         samples=[evil, "日本"],
         held_out=["<b>", "$", "日本"],
     )  # fmt: skip
@@ -87,6 +87,7 @@ def test_texts_of_a_page_are_escaped():
     assert "script" not in found.tags and "b" in found.tags and "\x07" not in made.split("<main>")[1].split("<h2>")[-2]
     assert "0.975" in found.words and "CharRNN" in made
     assert made.count("&lt;script&gt;") >= 5 and "日" in made
+    assert "<td>not valid</td>" in made and "<td>new</td>" not in made
 
 
 @pytest.mark.parametrize("verdict", [NO_CHANCE, TOO_FEW, EVIDENCE, NO_EVIDENCE])
