@@ -134,6 +134,7 @@ def test_format():
     tool("ruff", "format", "--no-cache", "--check", *OURS)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="types are checked on the oldest Python, as mypy is told")
 def test_types():
     """With mypy's own cache, which makes it five times as fast from the second time on."""
