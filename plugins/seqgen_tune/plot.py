@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import math
 from typing import TYPE_CHECKING, Any
 
 import seqgen
@@ -77,6 +78,10 @@ def _draw_history(axes: Any, result: TuneResult) -> None:
 
 
 def _draw_importance(axes: Any, result: TuneResult) -> None:
+    if not result.importance:
+        axes.text(0.5, 0.5, "importance of the settings:\ntoo few finished trials", ha="center", va="center")
+        axes.set_axis_off()
+        return
     names = [short(name) for name in result.importance]
     axes.barh(range(len(names)), list(result.importance.values()), color=_COLOUR, alpha=0.7)
     axes.set_yticks(range(len(names)), names)
@@ -85,6 +90,8 @@ def _draw_importance(axes: Any, result: TuneResult) -> None:
 
 
 def _draw_setting(axes: Any, result: TuneResult, setting: Dimension) -> None:
+    from matplotlib.ticker import LogLocator
+
     there = [one for one in result.ranked if setting.name in one.values]
     values = [one.values[setting.name] for one in there]
     if setting.choices:
@@ -93,8 +100,15 @@ def _draw_setting(axes: Any, result: TuneResult, setting: Dimension) -> None:
         axes.set_xticks(range(len(choices)), choices)
     elif setting.log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=_tick_digits(values)))
         axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}")  # without the powers, which are mathematics
         axes.xaxis.set_minor_formatter(lambda value, place: "")
     axes.scatter(values, [one.bits_per_char for one in there], **_MARKS)
     axes.set_xlabel(short(setting.name))
     axes.grid(alpha=0.3)
+
+
+def _tick_digits(values: list[float]) -> tuple[int, ...]:
+    """Return the leading digits of the numbers on a logarithmic axis: more of them where it spans less."""
+    decades = math.log10(max(values) / min(values)) if values else 0.0
+    return (1, 2, 5) if decades < 1.5 else (1, 3) if decades < 2.5 else (1,)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -227,6 +228,25 @@ def test_settings_that_are_named_like_results_keep_their_columns(words, in_tmp):
     axes = figure.subplots()
     _draw_setting(axes, result, next(one for one in result.space if one.name == "train.batch_size"))
     assert [label.get_text() for label in axes.get_xticklabels()] == ["4", "8"]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [([2e-3, 8e-3], "0.002 0.005"), ([1e-4, 9e-3], "0.0001 0.0003 0.001 0.003"), ([0.3], "0.2 0.5")],
+)
+def test_a_logarithmic_axis_has_two_numbers_or_more(values, shown):
+    figure = pytest.importorskip("matplotlib.figure", reason="needs the extra 'plot'").Figure()
+    trials = [SimpleNamespace(values={"train.lr": value}, bits_per_char=2.0) for value in values]
+    axes = figure.subplots()
+    setting = SimpleNamespace(name="train.lr", choices=(), log=True)
+    _draw_setting(axes, SimpleNamespace(ranked=trials), setting)
+    axes.set_xlim(*(values if len(values) > 1 else (0.15, 0.6)))
+    assert " ".join(label.get_text() for label in axes.get_xticklabels() if _is_in(axes, label)) == shown
+
+
+def _is_in(axes, label):
+    low, high = axes.get_xlim()
+    return low <= label.get_position()[0] <= high
 
 
 # -- stopping and going on
