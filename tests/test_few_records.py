@@ -48,6 +48,19 @@ def test_expected_copies_match_the_samples(few):
         assert abs(share - rows[run.state["step"]]) < 0.06
 
 
+def test_copies_of_a_conditioned_run_are_of_all_its_texts(in_tmp):
+    """Samples copy records of other labels too, above all where labels say little about texts."""
+    texts = [first + second for first in ("anna", "bello", "cora", "dirk") for second in ("lf", "mine", "ne", "bert")]
+    rows = "".join(f"{text},{'abcd'[number * 3 % 4]}\n" for number, text in enumerate(texts))
+    (in_tmp / "names.csv").write_text("text,label\n" + rows)
+    seqgen.train("names.csv", condition="label", steps=80, out="run")
+    run = seqgen.load("run", checkpoint="latest")
+    known = {record.text for record in run.records("train")}
+    expected = {row["step"]: row["expected_copies"] for row in run.metrics}[run.state["step"]]
+    share = sum(row.text in known for row in run.sample(2000)) / 2000
+    assert expected > 0.2 and abs(share - expected) < 0.04
+
+
 @pytest.mark.full
 def test_the_criterion_is_reported_and_can_be_set(cli, in_tmp):
     (in_tmp / "names.txt").write_text("\n".join(NAMES) + "\n")

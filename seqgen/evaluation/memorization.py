@@ -14,12 +14,10 @@ Dimension letters: N records.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded
@@ -219,27 +217,22 @@ _BATCH_SIZE = 256  # records
 
 
 def expected_copies(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> float:
-    """Return the probability that a sample equals one of the records, 0 to 1; conditions count as part of a record.
+    """Return the probability that a sample without conditions equals the text of one of the records, 0 to 1.
 
-    It is exact: the sum of the probabilities of the distinct records, each set of conditions weighted by its frequency.
+    It is exact: the sum of the probabilities of the distinct texts.
 
     Args:
         model: evaluated in evaluation mode.
         encoded: the records, a small number.
         penalty_V: the result of ``penalty``, on the model's device.
     """
-    order = np.arange(len(encoded))
+    row_of = {text: row for row, text in enumerate(encoded.row_bytes())}
+    rows = np.array(list(row_of.values()), dtype=np.int64)
+    total = 0.0
     with evaluation_mode(model):
-        nats = [
-            batch_nats(model, encoded.take(order[first : first + _BATCH_SIZE]).to(penalty_V.device), penalty_V)
-            for first in range(0, len(order), _BATCH_SIZE)
-        ]
-    probabilities = (-torch.cat(nats).double()).exp().tolist()
-    texts, conditions_NC = list(encoded.row_bytes()), encoded.conditions_NC
-    conditions = [b"" if conditions_NC is None else conditions_NC[row].tobytes() for row in range(len(order))]
-    occurrences, probability_of = (
-        Counter(conditions),
-        dict(zip(zip(conditions, texts, strict=True), probabilities, strict=True)),
-    )
-    weighted = [occurrences[values] * float(probability) for (values, _), probability in probability_of.items()]
-    return sum(weighted) / max(1, len(order))
+        for first in range(0, len(rows), _BATCH_SIZE):
+            rows_B = rows[first : first + _BATCH_SIZE]
+            absent_BC = np.ones((len(rows_B), encoded.n_slots), dtype=bool)
+            nats_B = batch_nats(model, encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device), penalty_V)
+            total += float((-nats_B.double()).exp().sum())
+    return total
