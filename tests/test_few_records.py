@@ -112,7 +112,7 @@ def test_many_records_and_warm_starts_use_the_loss(in_tmp):
 
 
 @pytest.mark.parametrize(
-    ("shares", "best"), [([0.0, 0.1, 0.2, 0.3], 3), ([0.5, 0.4], 1), ([0.1, 0.5, 0.1], 3), ([0.0], 1)]
+    ("shares", "best"), [([0.0, 0.1, 0.2, 0.3], 3), ([0.5, 0.4, 0.3], 1), ([0.1, 0.5, 0.1], 3), ([0.0], 1)]
 )
 def test_steps_by_copies(shares, best):
     state = TrainState()

@@ -75,6 +75,15 @@ def test_a_handful_of_other_records_does_not_choose_the_step_by_their_loss(first
     assert blended.settings.train.blend == "auto" or blended.settings.corpus.parts["valid"] < 5
     of_blended = seqgen.train("others.txt", start=blended.path, steps=4, split="80/20/0", out="of-blended")
     assert of_blended.settings.train.best_by == "copies"
+    same = seqgen.train(start="of-blended", steps=2, out="same")
+    assert same.settings.corpus.parts["valid"] < 5 and same.settings.train.best_by == "loss"
+
+
+def test_a_run_of_a_handful_of_other_records_is_not_as_it_was_before(first, in_tmp, monkeypatch):
+    (in_tmp / "others.txt").write_text("".join(f"{a}{b}an\n" for a in "abel" for b in "aeln"), encoding="utf-8")
+    monkeypatch.setattr("seqgen.training.state.MAX_COPIES", -1.0)
+    run = seqgen.train("others.txt", start=first.path, steps=8, split="80/20/0", out="run", options={"eval_every": 4})
+    assert [row["step"] for row in run.metrics] == [0, 4, 8] and run.state["best_step"] == 4
 
 
 def test_a_run_goes_on_from_the_best_weights_and_as_it_was(first):

@@ -71,7 +71,8 @@ class TrainState(BaseModel):
         Args:
             loss_nats: held-out loss, nats per symbol; None where nothing is held out.
             copies: the expected share of copies among samples, which selects the best step: the last with at most
-                ``MAX_COPIES``, else the first; None: the step with the lowest loss is the best.
+                ``MAX_COPIES``, else the first after step 0, the run that this one starts from; None: the
+                step with the lowest loss is the best.
 
         Raises:
             Diverged: the loss is not finite.
@@ -99,5 +100,5 @@ class TrainState(BaseModel):
 
     def _is_better(self, loss_nats: float | None, copies: float | None) -> bool:
         if copies is not None:
-            return copies <= MAX_COPIES or self.best_step is None
+            return copies <= MAX_COPIES or not self.best_step
         return self.best_loss_nats is None or (loss_nats is not None and loss_nats < self.best_loss_nats)
