@@ -379,3 +379,37 @@ def test_parts_are_found_in_other_processes(tmp_path, monkeypatch):
         assert check_named(spec, "across-processes")() == "", spec
     local = corpus([seqgen.Record("a")])
     assert check_named(local, "across-processes")().startswith("not tried in other processes")
+
+
+def test_parts_of_a_script_are_not_sought_in_other_processes(monkeypatch):
+    def load():
+        return [seqgen.Record("a")] * 3
+
+    load.__module__, load.__qualname__ = "__main__", "load"
+    monkeypatch.setattr(sys.modules["__main__"], "load", load, raising=False)
+    assert check_named(corpus(load), "across-processes")().startswith("not tried in other processes")
+    made_here = types.ModuleType("made_here")
+    load.__module__, made_here.load = "made_here", load
+    monkeypatch.setitem(sys.modules, "made_here", made_here)
+    assert check_named(corpus(load), "across-processes")().startswith("not tried in other processes")
+
+
+@pytest.mark.full
+def test_all_checks_of_a_file_are_of_the_same_parts(tmp_path, capfd):
+    """Hooks of events too, which may write as they would in a run."""
+    (tmp_path / "orders.py").write_text(
+        "import subprocess, sys\nimport seqgen\n"
+        "def load():\n    return [seqgen.Record(text) for text in {f'name {i}' for i in range(30)}]\n"
+        "@seqgen.hookimpl\ndef register_corpora(register):\n"
+        "    register(seqgen.CorpusSpec(name='orders', summary='s', source='none', licence='none', load=load))\n"
+        "@seqgen.hookimpl\ndef on_run_end(path, reason):\n"
+        "    sys.stdout.buffer.write(b'ended')\n    subprocess.run(['true'], stdout=sys.stderr, check=True)\n",
+        encoding="utf-8",
+    )
+    failed = set()
+    for check in testing.checks_of_plugin(tmp_path / "orders.py"):
+        try:
+            check()
+        except AssertionError:
+            failed.add(check.name)
+    assert failed == {"across-processes"} and "ended" not in capfd.readouterr().out

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
 import shutil
 import tempfile
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,22 @@ if TYPE_CHECKING:
 EVENTS = ("on_run_start", "on_report", "on_checkpoint", "on_run_end")
 
 
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what hooks say of a run to a file, which has a descriptor and a buffer as the usual streams have."""
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as said,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        yield
+
+
 def replay_events(plugins: Plugins) -> None:
     """Call the hooks of plugins with the events of a small run: trained, resumed, and ended by a user."""
     from seqgen.testing.exporters import small_run
 
-    said = io.StringIO()  # what hooks say of the run is not of the check
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(said), redirect_stderr(said):
+    with tempfile.TemporaryDirectory() as folder, _silence():
         path = Path(folder) / "run"
         shutil.copytree(small_run().path, path)  # hooks may write into it
         settings = json.loads((path / "run.json").read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ from seqgen.testing.check import Subject
 _HASH_SEEDS = ("1", "2")  # not random ones, so that a check always finds the same
 _N_RECORDS, _MARK = 1000, "seqgen's answer: "
 _PROGRAM = "from seqgen.testing.other_processes import answer; answer()"
-NOT_TRIED = "not tried in other processes: they find no part that is defined within a function, or has odd options"
+NOT_TRIED = "not tried in other processes: they find no part of a function, a script or a notebook, or with odd options"
 """The note of a check that could not be made."""
 
 
@@ -41,20 +41,23 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
     """
     load = subject.spec.load
     reference = load if isinstance(load, str) else f"{load.__module__}:{load.__qualname__}"
-    module = reference.partition(":")[0]
+    module = reference.partition(":")[0].partition(".")[0]
+    file = getattr(sys.modules.get(module), "__file__", None)
     try:
-        if load_reference(reference) is not subject.spec.resolve():
+        if module == "__main__" or load_reference(reference) is not subject.spec.resolve():
+            return []
+        if file is None and importlib.util.find_spec(module) is None:
             return []
         options = dict(subject.entry.options(subject.options))
         question = json.dumps({
             "task": task,
             "reference": reference,
-            "file": getattr(sys.modules.get(module.partition(".")[0]), "__file__", None),
+            "file": file,
             "arguments": arguments,
             "options": options,
             "tuples": [name for name, value in options.items() if isinstance(value, tuple)],
         })  # fmt: skip
-    except (AttributeError, ImportError, TypeError):  # the last where an option is no JSON value
+    except (AttributeError, ImportError, TypeError, ValueError):  # the last two: an odd option, an odd module
         return []
     processes = [
         subprocess.Popen(  # noqa: S603  # our own interpreter

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,7 @@ def specs_of(plugin: ModuleType | str | Path) -> list[Spec]:
 def package_of(plugin: ModuleType | str | Path) -> Package:
     """Return a plugin as a whole; see ``specs_of``."""
     candidate, file = candidate_of(plugin)
+    candidate = replace(candidate, load=functools.cache(candidate.load))  # imported once: its parts are these
     problems: list[str] = []
     plugins = Plugins(problems.append)
     plugins.load([candidate])
