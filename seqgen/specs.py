@@ -334,7 +334,8 @@ class DomainSpec(Spec):
         metrics: the metrics of its texts.
         endings: the suffixes of files that are assigned to this domain automatically: ``(".smi",)``.
         columns: the names, in lower case and in order of preference, of table columns that are assigned to this domain
-            automatically: ``("smiles", "canonical_smiles")``. It is the text unless the user chooses another.
+            automatically: ``("smiles", "canonical_smiles")``. It is the text unless the user chooses another. A table
+            may write them with capitals, and with blanks or hyphens.
         trailing_names: whether a line of a plain text file may have white space and a name after the text, which has
             no white space itself.
         syntax: whether texts follow rules over longer distances than counts see, such as brackets or line formats.

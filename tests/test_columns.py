@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 import seqgen
+from seqgen.api.corpora import _claimed
 from seqgen.corpus import load_file
 from seqgen.errors import UsageError
 
@@ -64,6 +65,18 @@ def test_what_is_said_wins(in_tmp, name, asked, domain, symbol):
     run = seqgen.train(name, out="run", **{**SMALL, **asked})
     assert run.settings.corpus.domain.endswith(f":{domain}")
     assert symbol in run.vocabulary.tokenizer.to_json()["symbols"]
+
+
+def test_columns_of_a_domain_may_be_written_with_hyphens_and_blanks():
+    spec = seqgen.DomainSpec(name="peptide", summary="s", source="none", columns=("peptide-seq", "peptide seq", "seq"))
+    assert _claimed(spec, ["id", " SEQ ", "Peptide_Seq"]) == ["Peptide_Seq", " SEQ "]
+
+
+def test_a_heading_as_a_comment_is_a_record_of_runs_that_learned_it(in_tmp):
+    (in_tmp / "mine.smi").write_text("#SMILES Name\n" + FILES["mixed.smiles"])
+    old = {"corpus.headings": ["smiles"], "corpus.trailing_names": True}
+    run = seqgen.train("mine.smi", out="run", split="none", options=old, **SMALL)
+    assert next(iter(run.corpus)).text == "#SMILES" and seqgen.load("run").evaluate(n=2)["valid"] >= 0
 
 
 def test_names_are_fields_of_the_records(in_tmp):

@@ -259,6 +259,16 @@ def test_a_bare_option_does_not_replace_the_reference(cli, tmp_path, words):
     assert (found["listed.n"], found["listed.of_path"]) == (2, 4)
 
 
+def test_a_bare_option_does_not_replace_the_file_of_a_reference(run, tmp_path):
+    (tmp_path / "reference.txt").write_text("one\ntwo\n")
+    (tmp_path / "other.txt").write_text("three\n")
+    other = str(tmp_path / "other.txt")
+    with pytest.raises(seqgen.BadOption, match=r"cannot set 'path': --reference .* says it; write corpus.path"):
+        run.evaluate(5, reference=tmp_path / "reference.txt", options={"path": other})
+    both = run.evaluate(5, reference=tmp_path / "reference.txt", options={"corpus.path": other})
+    assert both["lengths.reference"] == 1
+
+
 def test_published_figures_stand_beside_those_of_the_run():
     from rich.console import Console
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -38,6 +37,7 @@ from seqgen.corpus import (
     is_pattern,
     load_file,
     name_of,
+    spelt_alike,
     suffix_of,
     whole_path,
 )
@@ -339,7 +339,7 @@ def read_file_as(
     assert isinstance(spec, DomainSpec)
     known: dict[str, Any] = {}
     if spec.trailing_names and isinstance(source, Table | TextFile | TrailingNames):
-        known |= {"trailing_names": True, "headings": list(spec.columns)}
+        known |= {"trailing_names": True, "headings": [mark + name for mark in ("", "#") for name in spec.columns]}
     if isinstance(source, Table):
         known |= {name: value for name, value in before.items() if value in fields}
     if isinstance(source, Table) and not (said.get("fields") or before.get("fields") or "text_field" in said | known):
@@ -371,13 +371,10 @@ def _field_names(source: Iterable[Record] | None) -> list[str]:
     return []
 
 
-_BETWEEN_WORDS = re.compile(r"[\s_-]+")
-
-
 def _claimed(spec: DomainSpec, fields: Iterable[str]) -> list[str]:
     """Return the fields that a domain claims, the one it prefers first."""
-    spelt = {name: _BETWEEN_WORDS.sub("_", name.strip().casefold()) for name in fields}
-    found = [(spec.columns.index(key), name) for name, key in spelt.items() if key in spec.columns]
+    columns = list(map(spelt_alike, spec.columns))
+    found = [(columns.index(spelt_alike(name)), name) for name in fields if spelt_alike(name) in columns]
     return [name for _, name in sorted(found, key=lambda pair: pair[0])]
 
 

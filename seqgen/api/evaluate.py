@@ -21,7 +21,7 @@ from seqgen.api.score import describe_samples
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus, Record
-from seqgen.errors import CorpusError, MissingExtra
+from seqgen.errors import BadOption, CorpusError, MissingExtra
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of
 from seqgen.metrics import Evaluation
@@ -171,6 +171,7 @@ def _parts(
 
     Raises:
         UsageError, CorpusError: there is no such reference corpus, or it has no record.
+        BadOption: a bare option would replace what ``reference`` says.
     """
     domain, spec = domain_entry(run.settings, run.plugins)
     entries = {name: get_referenced(domain, "metric", name, run.plugins) for name in spec.metrics}
@@ -181,7 +182,13 @@ def _parts(
         fields["corpus"] = found[0].option_names()
     implied = {} if found is None else found[1]
     open_to_all = fields | {"corpus": [name for name in fields.get("corpus", ()) if name not in implied]}
-    given = assign(_everywhere(fold_reader_options(split_names(options)), open_to_all), fields)
+    assignments = fold_reader_options(split_names(options))
+    for part, name, _ in assignments:
+        if part is None and name in implied and not any(name in names for names in open_to_all.values()):
+            raise BadOption(
+                f"cannot set {name!r}: --reference {reference!r} says it; write corpus.{name} to replace it"
+            )
+    given = assign(_everywhere(assignments, open_to_all), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
     metrics, left_out = dict[str, Any](), list[str]()
     if reference is not None and not entries:

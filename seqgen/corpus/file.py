@@ -326,7 +326,7 @@ class TrailingNames(FileSource):
         """Iterate over the records from the first line, or from the second behind a heading."""
         for number, record in enumerate(self.file):
             words = record.text.split(None, 1)
-            if not number and words[0].casefold().lstrip("#") in self.headings:
+            if not number and words[0].casefold() in self.headings:
                 continue
             if words[0] == record.text:
                 yield record
