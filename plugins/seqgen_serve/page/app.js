@@ -84,9 +84,14 @@ function showModel() {
 
 // -- rows
 
+function prefixFor(model) {
+  const text = find("prefix").value;
+  return model.seqgen.multiline ? text : text.replace(/\n$/, ""); // the end of a line that was pasted
+}
+
 function wanted(model, seed) {
   const body = {
-    model: model.id, prompt: find("prefix").value, n: Number(find("n").value), seed,
+    model: model.id, prompt: prefixFor(model), n: Number(find("n").value), seed,
     temperature: Number(find("temperature").value), logprobs: 0, echo: true,
   };
   for (const name of ["contains", "length", "regex"]) if (find(name).value) body[name] = find(name).value;
@@ -169,7 +174,7 @@ function heat(choice, start) {
 }
 
 function showColumn({ model, answer }) {
-  const start = [...find("prefix").value].length;
+  const start = [...prefixFor(model)].length;
   const rows = answer.choices.map((choice) => {
     const text = element("td", { class: "text" });
     if (choice.text) text.append(...heat(choice, start));
@@ -218,14 +223,14 @@ async function loadCurves() {
     const all = await Promise.all(models.map((one) => call(`v1/models/${encodeURIComponent(one.id)}/curves`)));
     if (models.map((one) => one.id).join() !== chosen().map((one) => one.id).join()) return;
     state.curves = all;
-    find("curves").replaceChildren(...drawCurves(all));
+    find("curves").replaceChildren(...drawCurves(all, models.map((one) => one.seqgen.step)));
     if (all.some((one) => !one.ended)) state.timer = setTimeout(loadCurves, 5000); // it is still being trained
   } catch (error) {
     find("curves").replaceChildren(element("p", { class: "note" }, error.message));
   }
 }
 
-function drawCurves(all) {
+function drawCurves(all, sampled) {
   const curves = [];
   all.forEach((one, place) => {
     const alone = one.valid_network_bits_per_char || [];
@@ -234,8 +239,10 @@ function drawCurves(all) {
       const values = one[`${part}_bits_per_char`];
       if (!one.step || !Array.isArray(one.step) || !values) continue;
       const points = one.step.map((step, at) => [step, values[at]]).filter(([, value]) => Number.isFinite(value));
-      const newest = points.length ? points[points.length - 1][1].toFixed(3) : "";
-      if (points.length) curves.push({ points, part, title: `${one.id}, ${title}: ${newest}`, order: place ? "second" : "first" });
+      if (!points.length) continue;
+      const dot = points.reduce((a, b) => Math.abs(b[0] - sampled[place]) < Math.abs(a[0] - sampled[place]) ? b : a);
+      const value = `${dot[1].toFixed(3)} at step ${dot[0].toLocaleString("en")}`;
+      curves.push({ points, dot, part, title: `${one.id}, ${title}: ${value}`, order: place ? "second" : "first" });
     }
   });
   if (!curves.length) return [element("p", { class: "note" }, "This run has no evaluations yet.")];
@@ -254,14 +261,13 @@ function drawCurves(all) {
   for (const value of ticks(x0, x1, wide < 500 ? 4 : 8)) {
     chart.append(svg("text", { x: x(value), y: high - 8, "text-anchor": "middle" }, value.toLocaleString("en")));
   }
-  for (const { points, part, order } of curves) {
-    const [lastX, lastY] = points[points.length - 1];
-    chart.append(svg("circle", { class: `dot ${order}`, cx: x(lastX), cy: y(lastY), r: 3 })); // all that there is of one evaluation
+  for (const { points, dot, part, order } of curves) {
+    chart.append(svg("circle", { class: `dot ${order}`, cx: x(dot[0]), cy: y(dot[1]), r: 3 }));
     chart.append(svg("polyline", { class: `curve ${order} ${part}`, points: points.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join(" ") }));
   }
   const legend = element("ul", { class: "legend" }, ...curves.map((curve) =>
     element("li", {}, element("span", { class: `swatch ${curve.order} ${curve.part}` }), curve.title)));
-  return [chart, legend, element("p", { class: "note" }, "Bits per character by step; less is better.")];
+  return [chart, legend, element("p", { class: "note" }, "Bits per character by step; less is better. A dot marks the step that is sampled.")];
 }
 
 function ticks(low, high, most) {

@@ -715,6 +715,10 @@ def test_a_refused_request_leaves_no_rows_and_names_are_shown_whole(width, tiny_
         })()"""
         )
         assert browser.evaluate("document.documentElement.scrollWidth") <= width
+        used = next(row for row in tiny_run.metrics if row["step"] == tiny_run.state["step"])
+        legend = browser.evaluate("document.querySelector('#curves .legend').textContent")
+        assert f"held-out: {used['valid_bits_per_char']:.3f} at step {used['step']}" in legend
+        assert "10 rows" in sample(prefix="an\n"), "the end of a pasted line is no part of a prefix"
         assert "unknown symbol '€'" in sample(prefix="€")
         assert browser.evaluate("document.getElementById('results').childElementCount") == 0
         assert browser.evaluate("document.getElementById('csv').disabled")
