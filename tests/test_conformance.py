@@ -18,7 +18,7 @@ from conftest import FAMILIES, in_tiers, registered
 from seqgen import testing
 from seqgen.plugins import entry_point_candidates
 from seqgen.testing.catalog import CATALOG, checks_of_package
-from seqgen.testing.check import Package
+from seqgen.testing.check import Check, Foundations, Package, Waits
 from unordered import OrderOfCodePoints, sorted_names
 
 PACKAGES = [candidate.package for candidate in entry_point_candidates()]
@@ -379,6 +379,21 @@ def test_parts_are_found_in_other_processes(tmp_path, monkeypatch):
         assert check_named(spec, "across-processes")() == "", spec
     local = corpus([seqgen.Record("a")])
     assert check_named(local, "across-processes")().startswith("not tried in other processes")
+
+
+def test_a_check_that_passes_when_it_is_run_again_lets_the_others_run():
+    foundations, first = Foundations(), Check(GOOD[0], "shapes", lambda: None, foundation=True)
+    other = Check(GOOD[0], "padding", lambda: None)
+
+    def fail():
+        raise AssertionError
+
+    with pytest.raises(AssertionError):
+        foundations.run(first, fail)
+    with pytest.raises(Waits, match="mend shapes first"):
+        foundations.run(other, other.run)
+    foundations.run(first, first.run)
+    foundations.run(other, other.run)
 
 
 def test_parts_of_a_script_are_not_sought_in_other_processes(monkeypatch):

@@ -110,7 +110,7 @@ def test_histogram_bins_long_ranges():
     assert "blank lines" in text and "control characters" not in text
 
 
-def test_options_of_several_values_show_them_with_commas(cli):
+def test_options_are_shown_as_they_are_written(cli):
     shown_of = {line.split()[0]: line for line in cli("show", "train").out.splitlines() if line.strip()}
-    assert "float, float, float" in shown_of["split"] and "0.9, 0.05, 0.05" in shown_of["split"]
-    assert "str, ..." in shown_of["track"] and not any("tuple" in line or "()" in line for line in shown_of.values())
+    assert "A/B/C|none" in shown_of["split"] and "90/5/5" in shown_of["split"]
+    assert "list of str" in shown_of["track"] and not any("tuple" in line or "()" in line for line in shown_of.values())

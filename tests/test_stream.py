@@ -117,6 +117,14 @@ def tiny_stream(tmp_path_factory):
     return run, TEXT
 
 
+def test_a_sample_of_a_long_text_has_no_end_to_leave_out(tiny_stream):
+    run, _ = tiny_stream
+    (sample,) = run.sample(1, max_length=30)
+    (score,) = run.score([sample.text])
+    (row,) = run.describe([sample])
+    assert row["bits_per_char"] == pytest.approx(score.bits_per_char) and "valid" not in row
+
+
 def test_a_long_text_is_learned_and_read_on(tiny_stream):
     run, _ = tiny_stream
     losses = [row["valid_bits_per_char"] for row in run.metrics if "valid_bits_per_char" in row]

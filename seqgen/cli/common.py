@@ -48,7 +48,7 @@ class Session:
     quiet: bool = False
     verbose: bool = False
     command: str = ""
-    plugins: Plugins = field(init=False)
+    plugins: Plugins = field(init=False, repr=False, compare=False)
 
     def parses(self, command: str) -> bool:
         """Return whether a command may be the one that is parsed, so that it needs its flags."""

@@ -182,17 +182,23 @@ def refusal(error: ValidationError) -> str:
 
 
 def describe_options(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """Return a row for each option: name, type, default, range and description."""
-    return [
-        {
+    """Return a row for each option: name, type, default, range and description.
+
+    Where its flag is written otherwise than the value that it stands for, so are type and default: ``90/5/5``.
+    """
+    flags = flags_of(model)
+    found = []
+    for name, field in model.model_fields.items():
+        flag = flags.get(name, Flag())
+        written = flag.metavar if flag.default and field.default is not None else None
+        found.append({
             "name": name,
-            "type": _type_name(field.annotation),
-            "default": "required" if field.is_required() else field.default,
+            "type": written or _type_name(field.annotation),
+            "default": "required" if field.is_required() else flag.default if written else field.default,
             "range": _range(field),
             "description": field.description or "",
-        }
-        for name, field in model.model_fields.items()
-    ]
+        })  # fmt: skip
+    return found
 
 
 @dataclass(frozen=True)
@@ -243,7 +249,8 @@ def _type_name(annotation: Any) -> str:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return " | ".join(_type_name(part) for part in typing.get_args(annotation))
     if typing.get_origin(annotation) is tuple:
-        return ", ".join("..." if part is ... else _type_name(part) for part in typing.get_args(annotation))
+        *parts, last = typing.get_args(annotation)
+        return f"list of {_type_name(parts[0])}" if last is ... else ", ".join(map(_type_name, (*parts, last)))
     if annotation is type(None):
         return "None"
     if isinstance(annotation, type) and not typing.get_args(annotation):

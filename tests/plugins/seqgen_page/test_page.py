@@ -523,7 +523,7 @@ def test_an_address_given_to_the_open_page_is_taken(page):
 @pytest.mark.full
 def test_a_page_that_finds_no_rows_says_how_many_it_tried(page):
     with Browser() as browser:
-        browser.open(page, "#rows=1000&contains=" + "b" * 14)  # too rare to be found before the button
+        browser.open(page, "#rows=100000&contains=" + "b" * 14)  # too rare to be found before the button
         status = "document.getElementById('status').textContent"
         browser.wait_for(f"/Sampling … 0 rows of [1-9]/.test({status})")
         browser.evaluate("document.getElementById('stop').click()")

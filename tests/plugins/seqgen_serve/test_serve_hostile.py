@@ -144,16 +144,16 @@ def test_a_client_that_does_not_read_its_answer_loses_its_place(tiny_run):
         begin = time.monotonic()
         status, _, whole = client.call("POST", "/v1/completions", body)
         assert status == 200 and len(whole) > 8_000_000
-        timeout_s = 3 * (time.monotonic() - begin)  # enough to make the answer, on a loaded machine too
+        timeout_s = min(3 * (time.monotonic() - begin), 60)  # enough to make the answer, on a loaded machine too
     with serving(tiny_run, rows=4000, tokens=10**7, timeout_s=timeout_s) as client:
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.connect(("127.0.0.1", client.port))
             raw.sendall(head + str(len(body)).encode() + b"\r\n\r\n" + body)
-            time.sleep(2.5 * timeout_s)
+            time.sleep(timeout_s + 12)
             raw.settimeout(30)
-            n_read = 0
+            read = b""
             with contextlib.suppress(ConnectionError):
                 while data := raw.recv(1 << 16):
-                    n_read += len(data)
-        assert n_read < 0.9 * len(whole)
+                    read += data
+        assert read.startswith(b"HTTP/1.1 200") and 10_000 < len(read) < 0.9 * len(whole)
