@@ -109,10 +109,15 @@ def _use(settings: Any, name: str, repository: str) -> list[str]:
     extra = _EXTRAS.get(settings.tokenizer.name)
     here = f"'.[{extra}]'" if extra else "."
     lines = [f"python -m pip install {here}  # in a clone of seqgen {seqgen.__version__} or newer"]
-    of_plugins = {one["distribution"] for one in settings.plugins} - {"seqgen-lm", None}
+    files = {one["distribution"]: one["sha256"] for one in settings.plugins if one.get("sha256")}
+    of_plugins = {one["distribution"] for one in settings.plugins} - {"seqgen-lm", None} - files.keys()
     lines += [f"python -m pip install {shlex.quote(str(one))}" for one in sorted(of_plugins)]
     lines += [f"hf download {repository} --local-dir {shlex.quote(name)}"] if repository else []
-    return ["```sh", *lines, f"seqgen sample {shlex.quote(name)} -n 10", "```"]
+    sample = shlex.join(
+        ["seqgen", "sample", name, "-n", "10", *(word for file in files for word in ("--plugin", file))]
+    )
+    needed = [f"It needs `{file}`, which is not in this folder (SHA-256 {digest})." for file, digest in files.items()]
+    return [*needed, *([""] if needed else []), "```sh", *lines, sample, "```"]
 
 
 def _losses(run: seqgen.Run) -> dict[str, str]:

@@ -31,7 +31,7 @@ def sampling_files(run: Any) -> dict[str, bytes]:
     model = network_of(run.model)
     if blend_of(run.model) is not None:
         files[NGRAM] = run.folder.read_counts()
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}  # tied ones apart
     state = {name: value for name, value in run.state.items() if name != _LOGS}
     state["ended"] = state.get("ended") or "exported"
     checkpoint = f"checkpoints/step-{state['step']:08d}"

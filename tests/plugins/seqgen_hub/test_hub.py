@@ -72,6 +72,21 @@ def test_how_to_install_names_the_extra_and_the_plugins(tiny_run):
     ]
 
 
+def test_a_plugin_in_a_file_is_named_with_the_command(tiny_run):
+    of_file = {"package": "sgru", "distribution": "sgru.py", "version": "77de", "sha256": "77de0"}
+    settings = tiny_run.settings.model_copy(update={"plugins": [*tiny_run.settings.plugins, of_file]})
+    lines = _use(settings, "words", "")
+    assert lines[0] == "It needs `sgru.py`, which is not in this folder (SHA-256 77de0)."
+    assert "seqgen sample words -n 10 --plugin sgru.py" in lines and not any("install sgru" in line for line in lines)
+
+
+def test_a_run_with_tied_weights_is_exported(words, tmp_path):
+    sizes = {"hidden": 8, "embedding": 8, "steps": 2}
+    run = seqgen.train(words, out=tmp_path / "run", blend="none", options={"tie": True}, **sizes)
+    run.export("hub", tmp_path / "folder")
+    assert seqgen.load(tmp_path / "folder").sample(5) == run.sample(5)
+
+
 def test_a_folder_has_no_name_of_a_file(cli, tiny_run, tmp_path):
     result = cli("export", "hub", tiny_run.path, tmp_path / "x.csv")
     assert result.code == 2 and not list(tmp_path.iterdir())
