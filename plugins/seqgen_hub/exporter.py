@@ -113,9 +113,8 @@ def _use(settings: Any, name: str, repository: str) -> list[str]:
     of_plugins = {one["distribution"] for one in settings.plugins} - {"seqgen-lm", None} - files.keys()
     lines += [f"python -m pip install {shlex.quote(str(one))}" for one in sorted(of_plugins)]
     lines += [f"hf download {repository} --local-dir {shlex.quote(name)}"] if repository else []
-    sample = shlex.join(
-        ["seqgen", "sample", name, "-n", "10", *(word for file in files for word in ("--plugin", file))]
-    )
+    given = [word for file in files for word in ("--plugin", file)]
+    sample = shlex.join(["seqgen", "sample", name, "-n", "10", *given])
     needed = [f"It needs `{file}`, which is not in this folder (SHA-256 {digest})." for file, digest in files.items()]
     return [*needed, *([""] if needed else []), "```sh", *lines, sample, "```"]
 
