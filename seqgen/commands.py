@@ -10,7 +10,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.cli.common import STDOUT_FOR_RESULTS, TRAIN_SETTINGS, Json, RunName, complete_names, complete_runs
 from seqgen.cli.common import parse_options as parse_options
@@ -26,6 +26,9 @@ from seqgen.cli.train_command import train_command as train_command
 from seqgen.render import EMPTY_ROW, counted, duration
 from seqgen.render import plain_table as table
 
+if TYPE_CHECKING:
+    from seqgen.plugins import Plugins
+
 __all__ = [
     "EMPTY_ROW",
     "Json",
@@ -40,6 +43,7 @@ __all__ = [
     "parse_duration",
     "parse_fields",
     "parse_options",
+    "plugin_flags",
     "results_on_stdout",
     "show",
     "show_json",
@@ -103,6 +107,13 @@ def input_lines(prompt: str = "") -> Iterator[str]:
             return
         yield line
         _session.stdout.flush()
+
+
+def plugin_flags(plugins: Plugins) -> str:
+    """Return the flags that load the plugin files that are loaded, " --plugin mycell.py", or ""."""
+    from seqgen.api.missing_plugin import options_of
+
+    return options_of(plugins)
 
 
 def parse_count(value: int | str) -> int:

@@ -110,7 +110,7 @@ def tune(
     study = StudyFolder(opened)
     wanted = trials or study.definition.trials
     log(f"{opened.path}: {commands.counted(wanted, 'trial')} of {' '.join(map(str, study.definition.space))}")
-    with _stopping(study):
+    with _stopping(study, planner):
         if (workers, on, executor) == (1, "local", {}):
             ended = _here(study, planner, wanted, until)
         else:
@@ -173,12 +173,12 @@ def _by_workers(study: StudyFolder, planner: Planner, trials: int, until: float,
 
 
 @contextlib.contextmanager
-def _stopping(study: StudyFolder) -> Iterator[None]:
+def _stopping(study: StudyFolder, planner: Planner) -> Iterator[None]:
     """Say of a signal how the study goes on."""
     try:
         yield
     except (seqgen.Interrupted, KeyboardInterrupt) as error:
-        path = str(study.folder.path)
-        line = f"stopped; the trials so far are in {path}; seqgen tune --out {shlex.quote(path)} continues"
+        path, flags = str(study.folder.path), commands.plugin_flags(planner.plugins)
+        line = f"stopped; the trials so far are in {path}; seqgen tune --out {shlex.quote(path)}{flags} continues"
         number = error.exit_code - 128 if isinstance(error, seqgen.Interrupted) else getattr(error, "number", 2)
         raise seqgen.Interrupted(number, line) from None

@@ -17,6 +17,7 @@ from seqgen.api.layer_cells import (
     kind_of,
     recommended_by_all,
     with_layer_tables,
+    without_overruled,
 )
 from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
 from seqgen.corpus import title_of
@@ -143,7 +144,10 @@ def resolve(
         raise BadOption("one long text (--layout stream) has no records to condition or to augment")
     if start is not None:
         conditions = start.conditions(layout, conditions)
-    given = merge(toml, assign(assignments, fields), flags) | {"corpus": of_corpus}
+    asked = merge(assign(assignments, fields), flags)
+    if config.params is not None:  # which chooses the width, and wins over the TOML file as every flag does
+        toml.get("model", {}).pop("hidden", None)
+    given = merge(without_overruled(toml, asked), asked) | {"corpus": of_corpus}
     if parts["corpus"].qualified == FILE:
         of_corpus["layout"] = layout
     if (config.valid or config.test) and "split" in given.get("train", {}):

@@ -77,6 +77,17 @@ def with_layer_tables(toml: Layer) -> Layer:
     return toml | {_CELL: rest} | own
 
 
+def without_overruled(toml: Layer, given: Layer) -> Layer:
+    """Return TOML tables without the options of single layers that flags or ``-o`` give to all layers."""
+    overruled = given.get(_CELL, {}).keys()
+    return {
+        part: {name: value for name, value in values.items() if name not in overruled}
+        if _OF_LAYER.fullmatch(part)
+        else values
+        for part, values in toml.items()
+    }
+
+
 def cell_fields(parts: Mapping[str, Entry], named: Iterable[str]) -> dict[str, list[str]]:
     """Return the option names of the cells by part, "cell" included, and of the layers that are named.
 

@@ -6,7 +6,8 @@ import contextlib
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,17 @@ def _file_of(known: Mapping[str, Any]) -> Path | None:
 
 def plugin_options(settings: RunSettings) -> str:
     """Return the command-line options that load the plugin files of a run, or ""."""
+    return _options(settings.plugins)
+
+
+def options_of(plugins: Plugins) -> str:
+    """Return the command-line options that load the plugin files that are loaded, or ""."""
+    return _options(asdict(plugin.provenance) for plugin in plugins.plugins.values() if not plugin.problem)
+
+
+def _options(of_plugins: Iterable[Mapping[str, Any]]) -> str:
     options = ""
-    for known in settings.plugins:
+    for known in of_plugins:
         if known.get("sha256") and not known.get("given") and (way := way_to(known)):
             file = _file_of(known)
             options += f" {way}" if file is None else f" --plugin {shlex.quote(_as_typed(file))}"

@@ -269,7 +269,8 @@ def test_a_study_that_was_stopped_ends_as_if_it_never_was(number, words, in_tmp)
         assert ended.code == -9 and len(list((in_tmp / "study").glob("worker-*"))) == 1
     else:
         assert ended.code == {"SIGINT": 130, "SIGTERM": 143}[number], ended.err
-        assert "seqgen tune --out study continues" in ended.err.splitlines()[-1] and "2 trials: " in ended.out
+        line = ended.err.splitlines()[-1]
+        assert "seqgen tune --out study --plugin stopper.py continues" in line and "2 trials: " in ended.out
     result = tune(out="study")
     assert of(result) == of(whole)
     numbers = [one.number for one in result.trials]
