@@ -83,6 +83,15 @@ class MixesRows(Good):
         return super().step(p_BP - p_BP.mean(0, keepdim=True), state)
 
 
+class LimitsItsState(Good):
+    """The whole batch at once, once its numbers are large."""
+
+    def step(self, p_BP, state):
+        _, (h_BH,) = super().step(p_BP, state)
+        h_BH = h_BH * (3 / h_BH.norm()) if h_BH.norm() > 3 else h_BH
+        return h_BH, [h_BH]
+
+
 class NumbersItsRows(Good):
     """Each row by its place in the batch, which is another one when other rows have ended."""
 
@@ -335,6 +344,7 @@ BAD_CELLS = [
     ("shapes", BeginsWithOneRow, "not batch first"),
     ("shapes", BeginsInFloat32, r"torch.float32 beside weights of torch.float64: give it the type of a parameter"),
     ("batch-independence", MixesRows, "depends on the other rows"),
+    ("batch-independence", LimitsItsState, "depends on the other rows"),
     ("causality", LooksAhead, "not causal"),
     ("step-equals-sequence", ForgetsBetweenSteps, "one step at a time differs at step 1"),
     ("step-equals-sequence", LooksAhead, "one step at a time differs at step 0"),

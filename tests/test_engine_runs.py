@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import seqgen
+from broken import Good, LimitsItsState
 from conftest import cells_in_tiers, in_tiers, registered
 from over_time import assert_agree, results
 from seqgen import Interrupted
@@ -128,7 +129,7 @@ def test_a_step_that_cannot_be_recorded_trains_and_says_why(words, in_tmp):
         "    def initial_state(self, b): return self.zeros(b)\n"
         "    def project(self, x): return self.w(x)\n"
         "    def step(self, p, h):\n"
-        "        h = torch.tanh(p + h) if h.sum() > 0 else torch.relu(p)\n"
+        "        h = torch.tanh(p + h) if self.w.bias.sum() < 99 else torch.relu(p)\n"
         "        return h, h\n"
         "@seqgen.hookimpl\n"
         "def register_cells(register): register(seqgen.CellSpec(name='branching', summary='s', load=Branching))\n"
@@ -142,6 +143,31 @@ def test_a_step_that_cannot_be_recorded_trains_and_says_why(words, in_tmp):
     slower = "steps that cannot be traced run one by one under autograd, which is slower"
     assert said == [f"{slower}: Branching: {reason} (step, line 8 of branching.py)"]
     assert len(run.sample(3)) == 3
+
+
+def test_a_step_that_mixes_rows_once_numbers_are_large_is_refused(words, in_tmp):
+    with pytest.raises(seqgen.PluginError, match="mixes rows: what step gives for one depends on the others"):
+        seqgen.train(words, **SMALL, cell=LimitsItsState, steps=2, out="r")
+
+
+def test_a_number_that_a_step_changes_is_named(words, in_tmp):
+    said: list[str] = []
+    seqgen.train(words, **SMALL, cell=CountsItsSteps, steps=2, out="r", warn=said.append)
+    line = next(line for line in said if "changed from" in line)
+    assert line.startswith("CountsItsSteps.n changed from ") and "belongs in its state, or in a buffer" in line
+    said.clear()
+    seqgen.train(words, **SMALL, cell=Good, steps=2, out="s", warn=said.append)
+    assert not any("changed from" in line for line in said)
+
+
+class CountsItsSteps(Good):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.n = 0
+
+    def step(self, p_BP, state):
+        self.n += 1
+        return super().step(p_BP, state)
 
 
 @pytest.mark.parametrize("engine", ["fast", "", "SCAN"])

@@ -18,6 +18,7 @@ from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, 
 
 _LENGTHS = (T, 4, 2)  # of the rows of a batch
 _CUT = 4
+_MANY, _LARGE = 64, 10.0  # rows, and a factor on inputs, by which a branch on a whole batch takes another way
 _LONG = 150
 
 
@@ -59,13 +60,15 @@ def one_unit(subject: Subject) -> None:
 
 
 def batch_independence(subject: Subject) -> None:
-    """Check that a row does not depend on the other rows of its batch."""
+    """Check that a row does not depend on the other rows of its batch, however many there are and however large."""
     layer = layer_of(subject)
-    x = layer.inputs()
-    y, _ = layer.run(x)
-    for row in range(B):
-        alone, _ = layer.run(x[row : row + 1])
-        assert close(alone[0], y[row]), "a row depends on the other rows of its batch"
+    for n_rows, scale in ((B, 1), (_MANY, _LARGE)):
+        x = layer.inputs(n_rows)
+        x = scale * x if x.is_floating_point() else x
+        y, _ = layer.run(x)
+        for row in range(B):
+            alone, _ = layer.run(x[row : row + 1])
+            assert close(alone[0], y[row]), "a row depends on the other rows of its batch"
 
 
 def causality(subject: Subject) -> None:

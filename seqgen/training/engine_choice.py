@@ -105,7 +105,8 @@ def decide_engine(
     with computing(threads):
         use_engine(model, name)
         precision = _choose_precision(model, batch, penalty_V, train, report)
-        _try_step(model, batch, penalty_V, precision)
+        for line in _try_step(model, batch, penalty_V, precision):
+            report(line)
         per_epoch = _feed(encoded, train).steps_per_epoch
         if train.engine == "auto" and _compiles_by_size(model, batch, train, n_parameters, per_epoch):
             name = "compiled"
@@ -173,12 +174,27 @@ def _feed(encoded: Parts, train: TrainSettings) -> Feed:
     return make_feed(encoded["train"], batch_size=train.batch_size, window=train.window, seed=train.seed)
 
 
-def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> None:
-    """Differentiate a batch, which traces the steps; the model is restored."""
+def _numbers_of(model: Any) -> dict[str, float]:
+    """Return the numbers that parts of a model have as attributes, by class and attribute."""
+    return {
+        f"{type(module).__name__}.{name}": value
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> list[str]:
+    """Differentiate a batch, which traces the steps; the model is restored.
+
+    Returns:
+        A line for each number that a part of the model changed in itself meanwhile.
+    """
     from seqgen.training.train_step import TrainStep
 
     if learns(model):
-        return
+        return []
+    numbers = _numbers_of(model)
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training = model.training
     model.train()
@@ -190,6 +206,12 @@ def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> No
         model.zero_grad(set_to_none=True)
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])
+    return [
+        f"{name} changed from {numbers[name]} to {now} in a step: losses, samples and a resumed run may differ; what a "
+        "part remembers belongs in its state, or in a buffer"
+        for name, now in _numbers_of(model).items()
+        if now != numbers.get(name, now)
+    ]
 
 
 def _choose_precision(model: Any, batch: Batch, penalty_V: Tensor, train: TrainSettings, report: Report) -> Any:

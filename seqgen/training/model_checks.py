@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from seqgen.protocols import State
 
 _NEAR = 3e-5  # by which numbers found in two ways may differ, relative to the largest; rounding makes 2e-7
+_ALIKE = 1e-2  # the same after steps of large numbers, which may enlarge rounding
+_MANY, _STEPS, _LARGE, _ALONE = 64, 8, 10.0, 2  # rows, steps, a factor on inputs, and rows that are run alone too
 _NEAR_ONE = 1e-3  # by which the sum of probabilities may differ from 1
 _CHANGES = "gives something else each time, though it is not being trained"
 
@@ -61,6 +63,7 @@ def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
     ids_BT = batch.ids_BT
     for cell in step_cells(model):
         _check_step(cell)
+        _check_rows_apart(cell)
     _check_state(model, ids_BT[:, :1])
     logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))
     wanted = (*ids_BT.shape, n_symbols)
@@ -93,6 +96,23 @@ def _check_step(cell: StepCell) -> None:
         raise BrokenContract(f": step must return (output, state); its output is a {type(output).__name__}")
     if tuple(output.shape) != wanted:
         raise BrokenContract(f": the output of step is {tuple(output.shape)}, not {wanted} (rows, output_size)")
+
+
+def _check_rows_apart(cell: StepCell) -> None:
+    """Rows of a large batch and large inputs come out as each does alone: a branch on all of them takes another way."""
+    x_BTI = _LARGE * torch.randn(_MANY, _STEPS, cell.input_size, generator=torch.Generator().manual_seed(0))
+    together_BTH = _stepped(cell, x_BTI)
+    for row in range(_ALONE):
+        if not _near(_stepped(cell, x_BTI[row : row + 1]), together_BTH[row : row + 1], tolerance=_ALIKE):
+            raise BrokenContract(" mixes rows: what step gives for one depends on the others of its batch")
+
+
+def _stepped(cell: StepCell, x_BTI: Tensor) -> Tensor:
+    state, outputs = cell.initial_state(len(x_BTI)), list[Tensor]()
+    for p_BP in cell.noise(cell.project(x_BTI)).unbind(1):
+        output, state = output_and_state(cell.step(p_BP, state), "step")
+        outputs.append(output)
+    return torch.stack(outputs, 1)
 
 
 def _check_state(model: Any, ids_B1: Tensor) -> None:
@@ -168,7 +188,7 @@ def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor) -> None:
             raise BrokenContract(f" {problem}")
 
 
-def _near(found: Tensor, expected: Tensor, scale: Tensor | None = None) -> bool:
+def _near(found: Tensor, expected: Tensor, scale: Tensor | None = None, tolerance: float = _NEAR) -> bool:
     """Return whether two tensors are equal but for rounding.
 
     NaN after a row's end is of no account; the same infinity on both sides is no difference.
@@ -177,10 +197,11 @@ def _near(found: Tensor, expected: Tensor, scale: Tensor | None = None) -> bool:
         found: a tensor.
         expected: one of its shape.
         scale: a tensor with the largest number that matters; None: ``expected``.
+        tolerance: by how much they may differ, relative to that number.
     """
     scale = expected if scale is None else scale
     finite = scale[scale.isfinite()]
-    limit = _NEAR * (1 + finite.abs().amax()) if len(finite) else 0.0
+    limit = tolerance * (1 + finite.abs().amax()) if len(finite) else 0.0
     return not bool(((found - expected).abs() > limit).any() | (found.isinf() != expected.isinf()).any())
 
 
