@@ -167,6 +167,16 @@ class MetricRow(NamedTuple):
     meaning: str = ""
 
 
+def best_baseline(metrics: Mapping[str, Any]) -> str | None:
+    """Return the name of the baseline with the fewest bits per character among metrics; None if there is none."""
+    bits = {
+        name: value
+        for name, value in metrics.items()
+        if name.startswith("baseline_") and name.endswith("_bits_per_char") and isinstance(value, int | float)
+    }
+    return min(bits, key=bits.__getitem__, default=None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """An evaluation of a run, with the texts behind it.
@@ -195,6 +205,10 @@ class Evaluation:
     def groups(self) -> list[tuple[str, list[MetricRow]]]:
         """Return the metrics to show, as (heading, rows), in the order of ``METRICS``; the domain's come last."""
         return list(groups(self.metrics, self.labels))
+
+    def best_baseline(self) -> str | None:
+        """Return the name of the baseline with the fewest bits per character; None if there is none."""
+        return best_baseline(self.metrics)
 
     def published(self) -> dict[str, dict[str, float]]:
         """Return the published values of the domain's metrics, by the name of a model, then of a metric."""

@@ -13,6 +13,7 @@ import torch
 
 import seqgen
 from conftest import WORDS
+from seqgen.api.evaluate import _beside_counts
 from seqgen.batches import encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.evaluation import excerpt, held_out_loss, penalty, pieces, record_losses
@@ -174,6 +175,16 @@ def test_one_held_out_record_has_no_interval(words, tmp_path):
     assert not [name for name in ends if name.startswith(("test", "nearest", "shared"))]
     assert figures["memorisation"] == TOO_FEW
     assert "test, records" in shown(evaluation_view(figures), width=100)
+
+
+def test_a_run_that_predicts_less_than_counts_is_told(tiny_run):
+    metrics = tiny_run.evaluate(5)
+    bits = {name: value for name, value in metrics.items() if name.startswith("baseline_") and name.endswith("_char")}
+    best = min(bits.values())
+    notes = [note for note in metrics.get("notes", ()) if "the best baseline is better than the run" in note]
+    assert len(notes) == (best < metrics["test_bits_per_char"]) and all(f"{best:.3f}" in note for note in notes)
+    assert _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 2.1}) == []
+    assert "xz has 1.900 bits" in _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 1.9})[0]
 
 
 def test_intervals_of_the_test_loss_shrink_with_the_records(tmp_path):

@@ -39,8 +39,8 @@ _SHARES = {
     "nearest_mean": "edits to nearest, mean",
     "nearest_median": "edits to nearest, median",
 }
-_LEAD = ("test_bits_per_char", "validation_bits_per_char", "baseline_kneser_ney_bits_per_char", "valid", "unique",
-         "novel")  # fmt: skip
+_BASELINE = "the best baseline"
+_LEAD = ("test_bits_per_char", "validation_bits_per_char", _BASELINE, "valid", "unique", "novel")
 _CLASSES = {"metric": "f", "definition": "m"}
 _CAPTIONS = {
     "shares": "Samples and the level of held-out records, with the intervals of the table as lines. More copies or "
@@ -99,10 +99,11 @@ def _head(evaluation: seqgen.Evaluation) -> Iterator[str]:
         f"trained for {seqgen.format_metric(metrics.get('trained_s'), 's')}",
     ]  # fmt: skip
     yield f'<p class="dim">{escape(" · ".join(about))}</p><div class="lead">'
-    for name in _LEAD:
-        if name in metrics:
+    for name in (evaluation.best_baseline() if name == _BASELINE else name for name in _LEAD):
+        if name is not None and name in metrics:
             info = seqgen.METRICS[name]
-            label = info.label + (", bits per character" if name.startswith("baseline") else "")
+            is_baseline = name.startswith("baseline")
+            label = f"best baseline: {info.label}, bits per character" if is_baseline else info.label
             ends = [metrics.get(name + end) for end in ("_low", "_high")]
             interval = " to ".join(seqgen.format_metric(end, info.unit) for end in ends) if None not in ends else ""
             small = f"<small>{f'<br>{interval}' if interval else ''}</small>"

@@ -24,7 +24,7 @@ from seqgen.corpus import Corpus, Record
 from seqgen.errors import BadOption, CorpusError, MissingExtra
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of
-from seqgen.metrics import Evaluation
+from seqgen.metrics import METRICS, Evaluation, best_baseline
 from seqgen.plugins import get_referenced
 from seqgen.registry import Entry
 from seqgen.render import counted
@@ -79,7 +79,7 @@ def evaluate(
     result |= {"samples": len(texts)} | _shares(run, texts)
     with computing(settings.engine.threads):
         result |= distance_figures(run, found) | memory_figures(run, data, found)
-    found.notes += _beside_the_log(run, result, len(data.encoded["valid"]))
+    found.notes += _beside_the_log(run, result, len(data.encoded["valid"])) + _beside_counts(result)
     result |= _domain_figures(run, texts, corpus, metrics, reference, found.notes, log)
     result |= {"notes": found.notes} if found.notes else {}
     labels = _labels_of(metrics)
@@ -322,6 +322,15 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> li
         why.append("there, a blend fitted to the other records scored each record; here, one fitted to all of them")
     shown = f"the training log says {before:.3f} bits per character for the validation part"
     return [f"{shown}: {'; '.join(why)}"] if why else []
+
+
+def _beside_counts(metrics: Mapping[str, Any]) -> list[str]:
+    """Return a note where the best baseline predicts the test part better than the run; else none."""
+    test, name = metrics.get("test_bits_per_char"), best_baseline(metrics)
+    if test is None or name is None or metrics[name] >= test:
+        return []
+    counts = f"{METRICS[name].label} has {metrics[name]:.3f} bits per character of the test part"
+    return [f"the best baseline is better than the run: {counts}"]
 
 
 def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:

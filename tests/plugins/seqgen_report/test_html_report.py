@@ -90,6 +90,16 @@ def test_texts_of_a_page_are_escaped():
     assert "<td>not valid</td>" in made and "<td>new</td>" not in made
 
 
+def test_the_best_baseline_leads():
+    pytest.importorskip("matplotlib", reason=PLOT)
+    bits = {"uniform": 5.0, "kneser_ney": 1.7, "ppmd": 1.6}
+    metrics = {f"baseline_{name}_bits_per_char": value for name, value in bits.items()} | {"baseline_ppmd_order": 1}
+    evaluation = seqgen.Evaluation(metrics=metrics | {"test_bits_per_char": 1.65})
+    assert "<b>1.600</b>best baseline: PPMd, bits per character" in page(evaluation)
+    assert evaluation.best_baseline() == "baseline_ppmd_bits_per_char"
+    assert seqgen.Evaluation(metrics={}).best_baseline() is None
+
+
 @pytest.mark.parametrize("verdict", [NO_CHANCE, TOO_FEW, EVIDENCE, NO_EVIDENCE])
 def test_the_verdict_is_a_statement_of_its_own(verdict):
     pytest.importorskip("matplotlib", reason=PLOT)
