@@ -217,6 +217,6 @@ class EvaluateKeywords(TypedDict, total=False):
     on: str | None
     """Executor of the workers, with options as -o executor.NAME=VALUE."""
     html: str | Path | None
-    """Also write a self-contained HTML page with plots, in place of FILE (extra: plot)."""
+    """Also write a self-contained HTML page with plots; FILE is overwritten (extra: plot)."""
     reports: Mapping[str, str | Path] | None
-    """Also write another report in place of FILE (seqgen list reports); may be repeated."""
+    """Also write another report; FILE is overwritten (seqgen list reports); may be repeated."""

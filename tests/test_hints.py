@@ -53,6 +53,44 @@ def test_a_spec_names_its_module(train, words, in_tmp):
     assert result.code == 5 and "its spec has load='before_it_was:Odd', but the module is 'renamed'" in result.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("sample", "--start", "Pe"), "no such option: --start; did you mean --prefix?"),
+        (("sample", "--count", "3"), "no such option: --count; did you mean -n?"),
+        (("train", "--data", "x.txt"), "no such option: --data; did you mean --corpus?"),
+        (("runs", "--data", "x.txt"), "No such option: --data; seqgen runs --help lists what it takes"),
+        (("page", "run"), "no such command 'page': it is an exporter: seqgen export page RUN OUT"),
+        (("show", "names.csv"), "no kind named 'names.csv' (it is a file: seqgen show corpus names.csv)"),
+    ],
+)
+def test_other_words_are_understood(cli, in_tmp, arguments, says):
+    (in_tmp / "names.csv").write_text("text\nanna\n")
+    result = cli(*arguments)
+    assert result.code == 2 and result.err == f"seqgen: {says}\n"
+
+
+def test_a_folder_of_runs_names_the_newest(cli, tiny_run):
+    result = cli("evaluate", tiny_run.path.parent)
+    assert result.code == 2 and f"holds runs, of which the newest is {str(tiny_run.path)!r}" in result.err
+
+
+def test_a_handful_of_records_is_too_few(cli, in_tmp):
+    (in_tmp / "three.txt").write_text("anna\nben\ncarl\n")
+    result = cli("train", "--corpus", "three.txt", "--steps", 2, "--hidden", 4, "--out", "run")
+    assert result.code == 0 and "(too few to learn much from: add records, or start from a run" in result.err
+
+
+def test_blank_lines_between_records_of_several_lines_are_noticed(cli, in_tmp):
+    (in_tmp / "poems.txt").write_text("\n".join(f"anna {n}\nben {n}\ncarl\n" for n in range(20)))
+    said = []
+    for separator in ({}, {"corpus.separator": ""}):
+        seqgen.train("poems.txt", steps=1, hidden=4, options=separator, out=f"run{len(said)}", warn=said.append)
+    (line,) = (line for line in said if "blank lines" in line)
+    assert line.startswith("19 blank lines are skipped: if they separate records") and "-o corpus.separator=" in line
+    assert line in cli("show", "corpus", "poems.txt").out.replace("\n", " ")
+
+
 @pytest.mark.full
 def test_an_unknown_name_may_stand_in_a_file(train, words):
     far, near = train(words, "--cell", "wombat"), train(words, "--cell", "lstmm")

@@ -102,10 +102,12 @@ def test_histogram_bins_long_ranges():
     profile = {
         "records": 2, "characters": 101, "longest": 100, "duplicates": 0, "labels": {"x": 2},
         "control_characters": 0, "skipped_or_changed": {"blank lines": 3},
-        "symbols": {"a": 1, " ": 1},
-        "lengths": {1: 1, 100: 3}, "every": 2, "shown": ["a"],
+        "symbols": {"a": 1, " ": 1, "\u200d": 1, "\u0301": 1}, "warnings": ["3 blank lines are skipped"],
+        "lengths": {1: 1, 100: 3}, "every": 2, "shown": ["a", "b\nc", "d"],
     }  # fmt: skip
     text = shown(corpus_view(profile, {"corpus": "x"}))
+    assert "a ␠ U+200D U+0301" in text and "3 blank lines are skipped" in text
+    assert "  a\n\n  b\n  c\n\n  d\n" in "\n".join(line.rstrip() for line in text.split("\n"))
     assert "1-5" in text and "96-100" in text and "every 2nd record" in text and "␠ a" in text.replace("a ␠", "␠ a")
     assert "blank lines" in text and "control characters" not in text
 

@@ -109,7 +109,8 @@ class PageExporter:
         if viewer.name:
             parts[f"viewer {viewer.name!r}"] = viewer.n_bytes
         parts["the rest"] = n_bytes - sum(parts.values())
-        return f"{n_bytes / 1000:,.0f} kB: " + ", ".join(f"{name} {size / 1000:,.0f}" for name, size in parts.items())
+        sizes = (f"{name} {f'{size / 1000:,.0f}' if size >= 1000 else '< 1'}" for name, size in parts.items())
+        return f"{n_bytes / 1000:,.0f} kB: {', '.join(sizes)}"
 
     def _facts(
         self, run: seqgen.Run, symbols: exporting.Symbols, step: exporting.OneStep, compiler: Compiler

@@ -222,8 +222,8 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
     if start is not None:
         for line in start.warnings(data, config, resolved.train, resolved.corpus, resolved.options["corpus"]):
             warn(line)
-    if n_controls := data.survey.n_controls:
-        warn(f"control characters ({n_controls:,}) are kept as symbols, and escaped where a terminal shows them")
+    for line in data.survey.warnings():
+        warn(line)
     if (config.valid or config.test) and data.vocabulary.ends and (n_leaked := count_leaked(corpus)):
         warn(f"{n_leaked:,} held-out records stand in the training part too; losses on them say little")
     return data

@@ -235,7 +235,9 @@ def find_run(name: str | PathLike[str] | None, base: Path = RUNS, *, unfinished:
             if _is_run(path):
                 return RunFolder(path)
         if Path(name).is_dir():
-            raise NoSuchRun(f"{name!r} is not a run folder: it has no {RUN}")
+            inside = list_runs(Path(name))
+            newest = f", but holds runs, of which the newest is {str(inside[0].path)!r}" if inside else ""
+            raise NoSuchRun(f"{name!r} is not a run folder: it has no {RUN}{newest}")
     names = [run.name for run in list_runs(base, beside=beside)]
     raise NoSuchRun(f"no run {name!r:.200}{_available_runs(names, name, base)}")
 

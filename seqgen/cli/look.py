@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -52,12 +53,14 @@ def _kind(text: str) -> str:
     if text in _KIND_OF:
         return _KIND_OF[text]
     kinds = f"kinds are: {', '.join(sorted(KINDS.values()))}"
-    own = "runs are listed by: seqgen runs" if text in ("run", "runs") else kinds
+    known, own = list(KINDS.values()), "runs are listed by: seqgen runs" if text in ("run", "runs") else kinds
     from seqgen.checkpoint import find_run, name_for_commands
 
+    if Path(text).suffix and Path(text).exists():
+        known, own = [], f"it is a file: seqgen show corpus {shlex.quote(text)}"
     with contextlib.suppress(SeqgenError):
-        own = f"it is a run: seqgen show run {shlex.quote(name_for_commands(find_run(text)))}"
-    raise UnknownName("kind", text, KINDS.values(), own)
+        known, own = [], f"it is a run: seqgen show run {shlex.quote(name_for_commands(find_run(text)))}"
+    raise UnknownName("kind", text, known, own)
 
 
 def list_names(
@@ -153,6 +156,8 @@ def show_one(
 
     `show run` has the settings of a run.
     """
+    from rich.text import Text
+
     from seqgen.api.corpora import FILE, fold_reader_options, read_file_as, sort_out_corpus
     from seqgen.config import parse_assignments
     from seqgen.render import corpus_view, options_table, spec_view
@@ -188,6 +193,9 @@ def show_one(
     facts, options = _facts(found) | implied, _options(found)
     how = _HOW.get(single, "").format(found.spec.name)
     table = options_table(options, single, how) if options is not None and single != "domain" else None
+    if single == "corpus" and implied and found.qualified == FILE and not as_json:  # a file, and not how files are read
+        facts = {"corpus": name} | {key: value for key, value in implied.items() if key != "path"}
+        table = Text("seqgen show corpus file has the options with which files are read")
     try:
         profile = _profile(found, implied) if single == "corpus" and not _lacking(options, implied) else None
     except MissingExtra:

@@ -184,6 +184,15 @@ def _options(
 _FURTHER = ("--steps", "--epochs", "--time", "--lr", "--corpus")  # what somebody gives who wants more than a resume
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _NO_COMMAND = re.compile(r"No such command '(\S+)'")
+_OTHER_WORDS = {
+    **dict.fromkeys(("--start", "--starts", "--begin", "--begins", "--starts-with"), "--prefix"),
+    **dict.fromkeys(("--end", "--ends-with", "--suffix"), "--ends"),
+    **dict.fromkeys(("--count", "--number", "--num", "--samples"), "-n"),
+    **dict.fromkeys(("--output", "--file", "--save"), "--out"),
+    **dict.fromkeys(("--data", "--dataset", "--input"), "--corpus"),
+    **dict.fromkeys(("--temp", "--creativity"), "--temperature"),
+}
+"""Flags by the words that people try in their place."""
 _HELPFUL = ("Did you mean", "Possible options", " is not one of ", " is not in the range ", " is not a valid ")
 
 
@@ -215,11 +224,24 @@ def usage_line(error: Any) -> str:
         return f"no such option: {error.option_name}; a run is resumed to its own end; to train on: {more} --steps N"
     if setting := _setting(error):
         return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"
-    if (unknown := _NO_COMMAND.match(line)) and (hint := missing_plugin("commands", unknown[1])):
-        return f"no such command {unknown[1]!r}: {hint}"
+    if unknown := _NO_COMMAND.match(line):
+        hint = missing_plugin("commands", unknown[1])
+        if session.plugins.registry.has("exporter", unknown[1]):
+            hint = f"it is an exporter: seqgen export {unknown[1]} RUN OUT"
+        if hint:
+            return f"no such command {unknown[1]!r}: {hint}"
+    if meant := _meant(error):
+        return f"no such option: {error.option_name}; did you mean {meant}?"
     if not line or any(words in line for words in _HELPFUL):
         return line
     return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
+
+
+def _meant(error: Any) -> str:
+    """Return the flag of the command that is meant by another word, or ""."""
+    context, meant = getattr(error, "ctx", None), _OTHER_WORDS.get(str(getattr(error, "option_name", "")), "")
+    known = context is not None and any(meant in parameter.opts for parameter in context.command.params)
+    return meant if known else ""
 
 
 def _setting(error: Any) -> str:

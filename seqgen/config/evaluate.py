@@ -31,9 +31,9 @@ class EvaluateConfig(UserConfig):
         "local", description="executor of the workers, with options as -o executor.NAME=VALUE"
     )
     html: Annotated[Path | None, Flag(metavar="FILE", accepts="str | Path")] = Field(
-        None, description="also write a self-contained HTML page with plots, in place of FILE (extra: plot)"
+        None, description="also write a self-contained HTML page with plots; FILE is overwritten (extra: plot)"
     )
     reports: Annotated[
         Mapping[str, Path],
         Flag(names=("--report",), metavar="NAME=FILE", repeated=True, accepts="Mapping[str, str | Path]"),
-    ] = Field({}, description="also write another report in place of FILE (seqgen list reports); may be repeated")
+    ] = Field({}, description="also write another report; FILE is overwritten (seqgen list reports); may be repeated")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqgen.corpus.corpus import CHUNK_RECORDS, PARTS, Corpus, Record, get_counts, serialize_records
+from seqgen.corpus.readers import BLANK
 from seqgen.errors import CorpusError, PluginError, UsageError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
@@ -26,6 +27,7 @@ _NUMBER = re.compile(
 _MAX_COUNTED = 100_000  # values, beyond which there are too many to count
 _MAX_KEPT = 1 << 18  # hashes of texts
 _MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is kept in memory
+_MANY_BLANK, _BLANK_SHARES = 5, (0.05, 0.6)  # blank lines that may be between records, and per record
 _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 
 
@@ -59,6 +61,20 @@ class Survey:
     def n_duplicates(self) -> int:
         """Return the number of records whose text occurred before."""
         return self.n_records - self.n_distinct
+
+    def warnings(self) -> list[str]:
+        """Return warnings about what is kept or skipped, a line for each."""
+        found, n_blank = list[str](), self.counts.get(BLANK, 0)
+        if self.n_controls:
+            found.append(
+                f"control characters ({self.n_controls:,}) are kept as symbols, and escaped where a terminal shows them"
+            )
+        if n_blank >= _MANY_BLANK and _BLANK_SHARES[0] <= n_blank / max(1, self.n_records) <= _BLANK_SHARES[1]:
+            found.append(
+                f"{n_blank:,} blank lines are skipped: if they separate records of several lines, such as poems, "
+                "-o corpus.separator= keeps the lines of each together"
+            )
+        return found
 
     def quality_notes(self) -> list[str]:
         """Return notes on duplicate, skipped and changed records, a few words for each."""
@@ -367,6 +383,7 @@ def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str,
         "duplicates": totals.n_duplicates,
         "control_characters": totals.n_controls,
         "skipped_or_changed": totals.counts,
+        "warnings": totals.warnings(),
         "symbols": dict(sorted(symbols.items())),
         "lengths": dict(sorted(lengths.items())),
         "labels": dict(sorted(labels.items())),

@@ -19,6 +19,7 @@ OnProgress = Callable[[str, int, int | None], None]
 """Callback of (activity, records done, records in total or None)."""
 _SHOWN_CHARS = 100  # of a sample in a line
 _FEW_RECORDS = 10  # of the validation part
+_FEWEST_RECORDS = 20  # training records below which hardly anything is learned
 MANY_RECORDS = 100_000
 """Number of records from which on reading shows its progress."""
 _REDRAW_S = 0.5  # a notebook stores each picture that it is sent
@@ -246,6 +247,8 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if sum(parts.values()) == 1 and unit == "record":
         held_out += " (a single record: in a text file each line is one)"
+    elif parts["train"] < _FEWEST_RECORDS and unit == "record":
+        held_out += " (too few to learn much from: add records, or start from a run on similar ones, --from RUN)"
     elif settings.train.best_by == "copies":
         most = f"{training.MAX_COPIES:.0%}"
         held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -135,12 +136,21 @@ def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], options: R
     labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
     counts |= {"control characters": profile["control_characters"] or None, **profile["skipped_or_changed"]}
     facts_view = spec_view({**facts, **counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
-    symbols = Text(" ".join(visible(symbol) if symbol != " " else "␠" for symbol in profile["symbols"]))
-    parts: list[RenderableType] = [facts_view, Text(""), symbols, Text(""), _histogram(profile["lengths"])]
-    every = profile["every"]
+    parts: list[RenderableType] = [facts_view, *(Text(f"\n{line}") for line in profile["warnings"]), Text("")]
+    parts += [Text(" ".join(map(_symbol, profile["symbols"]))), Text(""), _histogram(profile["lengths"])]
+    every, shown = profile["every"], profile["shown"]
     parts += [Text(f"\nevery {_ordinal(every)} record:" if every > 1 else "\nthe records:", style="bold")]
-    parts += [Text("  " + visible_lines(text).replace("\n", "\n  "), overflow="fold") for text in profile["shown"]]
+    between = "\n" if any("\n" in text for text in shown) else ""  # which line begins a record?
+    parts += [Text("  " + visible_lines(text).replace("\n", "\n  ") + between, overflow="fold") for text in shown]
     return Group(*parts, *([Text(""), options] if options is not None else []))
+
+
+def _symbol(character: str) -> str:
+    """Return a character of an alphabet; one that cannot be seen by itself, such as a joiner, as its code point."""
+    if character == " ":
+        return "␠"
+    unseen = unicodedata.category(character) in ("Mn", "Me", "Cf", "Zs")
+    return f"U+{ord(character):04X}" if unseen else visible(character)
 
 
 def _ordinal(n: int) -> str:
