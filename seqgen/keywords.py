@@ -210,6 +210,8 @@ class EvaluateKeywords(TypedDict, total=False):
     """Seed of the samples."""
     reference: str | Path | None
     """Corpus that metrics compare the samples with; default: the held-out records."""
+    metrics: str | Sequence[str] | None
+    """Also compute this metric, beside those of the domain (seqgen list metrics); may be repeated."""
     options: Mapping[str, Any] | None
     """Option of the reference corpus, a metric or a report; may be repeated."""
     workers: int | None

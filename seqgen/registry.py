@@ -280,6 +280,10 @@ class Registry:
             meant = [e.spec.name for e in self.entries(kind) if of_alias in map(str.casefold, e.spec.aliases)]
             if meant:
                 raise UnknownName(kind, name, names, "", meant)
+            if name.endswith(".py"):
+                raise UnknownName(
+                    kind, name, [], f"load a file by --plugin {name}, and give the name that it registers"
+                )
             further = hint()
             if not further and not difflib.get_close_matches(name, names):
                 further = "load one from a file with --plugin FILE.py"

@@ -154,6 +154,21 @@ def test_a_metric_that_takes_other_arguments_is_named(run, monkeypatch):
     assert "metric lengths of pack" in caught.value.__notes__[0]
 
 
+def test_a_metric_can_be_asked_for_in_any_run(run, tmp_path, monkeypatch):
+    other = seqgen.train(
+        run.path.parent / "words.txt", steps=2, hidden=4, plugins=run.plugins, out=tmp_path / "other", blend="none"
+    )
+    assert "lengths.mean" not in other.evaluate(5)
+    plain = other.evaluate(5, metrics="lengths")
+    scaled = other.evaluate(5, metrics=["lengths"], options={"lengths.scale": 2.0})
+    assert scaled["lengths.mean"] == 2 * plain["lengths.mean"]
+    with pytest.raises(seqgen.UnknownName, match="no metric named 'length'; did you mean 'lengths'"):
+        other.evaluate(5, metrics=["length"])
+    monkeypatch.setenv("LACKING", "1")
+    with pytest.raises(seqgen.MissingExtra):
+        other.evaluate(5, metrics=["lengths"])
+
+
 def test_values_that_a_metric_omits_are_noted(run, monkeypatch):
     monkeypatch.setattr(Lengths, "omitted", {"weight": "letters have none"}, raising=False)
     assert "left out: lengths.weight, since letters have none" in run.evaluate(5)["notes"]

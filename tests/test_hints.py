@@ -60,6 +60,10 @@ def test_a_spec_names_its_module(train, words, in_tmp):
         (("sample", "--count", "3"), "no such option: --count; did you mean -n?"),
         (("train", "--data", "x.txt"), "no such option: --data; did you mean --corpus?"),
         (("runs", "--data", "x.txt"), "No such option: --data; seqgen runs --help lists what it takes"),
+        (
+            ("train", "--corpus", "names", "--cell", "gru.py"),
+            "no cell named 'gru.py' (load a file by --plugin gru.py, and give the name that it registers)",
+        ),
         (("page", "run"), "no such command 'page': it is an exporter: seqgen export page RUN OUT"),
         (("show", "names.csv"), "no kind named 'names.csv' (it is a file: seqgen show corpus names.csv)"),
     ],

@@ -13,9 +13,9 @@ def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
     register(
         seqgen.CellSpec(
             name="vanilla",
-            summary="h' = act(W [x, h] + b): one dense layer over input and state",
+            summary="h' = act(W [x, h] + b): one dense layer over input and state; act is ReLU unless told otherwise",
             aliases=("rnn", "elman", "simplernn", "simple-rnn"),
-            source="Elman 1990, Finding structure in time, doi:10.1207/s15516709cog1402_1",
+            source="Elman 1990, doi:10.1207/s15516709cog1402_1 (with tanh: -o activation=tanh); ReLU: arXiv:1504.00941",
             load="seqgen_classic.vanilla:VanillaCell",
             options="seqgen_classic.options:VanillaOptions",
             tf={

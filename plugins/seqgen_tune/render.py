@@ -37,7 +37,9 @@ def short(name: str) -> str:
 
 def _heading(name: str) -> str:
     """Return the heading of a setting, other than those of results."""
-    return name if short(name) in _RESULTS else short(name)
+    if short(name) in _RESULTS:
+        return name if name != short(name) else f"--{name}"
+    return short(name)
 
 
 def tune_view(result: TuneResult) -> RenderableType:

@@ -56,7 +56,7 @@ def evaluate(
         check_folder_of(Path(path))
     executor, options = split_executor_options(config.options)
     entries = {name: run.plugins.find("report", name) for name in reports}
-    corpus, metrics, writers, left_out = _parts(run, reference, entries, options)
+    corpus, metrics, writers, left_out = _parts(run, reference, config.metrics, entries, options)
     settings = run.settings
     log("reading the corpus")
     data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
@@ -163,18 +163,25 @@ def _is_published_on(metric: Any, reference: str | None) -> bool:
 
 
 def _parts(
-    run: OpenRun, reference: str | None, reports: Mapping[str, Entry], options: Mapping[str, Any]
+    run: OpenRun,
+    reference: str | None,
+    more: Sequence[str],
+    reports: Mapping[str, Entry],
+    options: Mapping[str, Any],
 ) -> tuple[Corpus | None, dict[str, Any], dict[str, Any], list[str]]:
-    """Return the reference corpus, metrics of the run's domain and reports, both built, by name, and what is left out.
+    """Return the reference corpus, metrics and reports, both built, by name, and what is left out.
 
-    A metric that needs what is not installed is left out, unless it was asked for, by its options or a reference.
+    The metrics are those of the run's domain, and ``more``. One that needs what is not installed is left out, unless it
+    was asked for, by its name, its options or a reference.
 
     Raises:
-        UsageError, CorpusError: there is no such reference corpus, or it has no record.
+        UsageError, CorpusError: there is no such metric or reference corpus, or that has no record.
         BadOption: a bare option would replace what ``reference`` says.
     """
     domain, spec = domain_entry(run.settings, run.plugins)
     entries = {name: get_referenced(domain, "metric", name, run.plugins) for name in spec.metrics}
+    asked = {entry.spec.name: entry for entry in (run.plugins.find("metric", name) for name in more)}
+    entries |= asked
     fields = {name: entry.option_names() for name, entry in (*entries.items(), *reports.items())}
     found: tuple[Entry, dict[str, Any]] | None = None
     if reference is not None:
@@ -197,7 +204,7 @@ def _parts(
         try:
             metrics[name] = entry.use(given.get(name, {}))
         except MissingExtra as error:
-            if found is not None or given.get(name):
+            if found is not None or given.get(name) or name in asked:
                 raise
             left_out.append(f"left out: {error}")
     if found is None:

@@ -16,6 +16,7 @@ from seqgen.checkpoint import PartSettings
 from seqgen.config import Layer, accepts, merge, split_values
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.registry import Entry, Registry
+from seqgen.render import counted
 
 _OF_LAYER = re.compile(r"cell\.[1-9][0-9]{0,2}")
 _CELL = "cell"
@@ -131,7 +132,7 @@ def by_layer(parts: Mapping[str, Entry], known: Layer, given: Layer) -> tuple[di
     found = by_part(cells) if len(cells) > 1 else {f"{_CELL}.1": cells[0]}
     for part in given:
         if kind_of(part) == _CELL and part != _CELL and part not in found:
-            raise BadOption(f"no part {part!r} in this run: it has {len(cells)} layers")
+            raise BadOption(f"no part {part!r} in this run: it has {counted(len(cells), 'layer')}")
     known, given = _spread(known, cells), _spread(given, cells)
     rest = {part: entry for part, entry in parts.items() if kind_of(part) != _CELL}
     if len(cells) == 1:

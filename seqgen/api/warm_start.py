@@ -242,7 +242,8 @@ class WarmStart:
             lines.append(f"no record has {asked}, on which {self.folder.name} was conditioned: {way}")
         if new := new_tokens(data.vocabulary, self.vocabulary):
             shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
-            lines.append(f"{len(new)} symbols are new to {self.folder.name} and start with fresh weights: {shown}")
+            are = "1 symbol is new" if len(new) == 1 else f"{len(new)} symbols are new"
+            lines.append(f"{are} to {self.folder.name} and start with fresh weights: {shown}")
         files = (config.valid, config.test), (own.corpus.valid, own.corpus.test)
         held = [[None if path is None else _real(str(path)) for path in pair] for pair in files]
         now, before = (train.split, train.split_seed, held[0]), (own.train.split, own.train.split_seed, held[1])

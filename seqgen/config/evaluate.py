@@ -21,6 +21,12 @@ class EvaluateConfig(UserConfig):
     reference: Annotated[str | Path | None, Flag(metavar="NAME|FILE", completes="corpus")] = Field(
         None, description="corpus that metrics compare the samples with; default: the held-out records"
     )
+    metrics: Annotated[
+        tuple[str, ...],
+        Flag(names=("--metric",), metavar="NAME", completes="metric", repeated=True, accepts="str | Sequence[str]"),
+    ] = Field(
+        (), description="also compute this metric, beside those of the domain (seqgen list metrics); may be repeated"
+    )
     options: Annotated[Mapping[str, Any], Flag(names=("-o", "--option"), metavar="PART.NAME=VALUE", repeated=True)] = (
         Field({}, description="option of the reference corpus, a metric or a report; may be repeated")
     )

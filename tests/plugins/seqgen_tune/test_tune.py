@@ -26,6 +26,7 @@ from seqgen.registry import Entry
 from seqgen.testing.exercise import printed
 from seqgen.training import evaluator
 from seqgen_tune.plot import _draw_setting
+from seqgen_tune.render import _heading
 from seqgen_tune.results import TrialResult, TuneResult, so_far
 from seqgen_tune.runner import tune
 from seqgen_tune.sampling import N_PARTS
@@ -225,6 +226,7 @@ def test_settings_that_are_named_like_results_keep_their_columns(words, in_tmp):
     lines = printed(result.view(), width=200).splitlines()
     heading = next(line.split() for line in lines if line.split()[:1] == ["trial"])
     assert heading.count("steps") == 1 and "train.steps" in heading and "batch_size" in heading
+    assert _heading("params") == "--params"
     axes = figure.subplots()
     _draw_setting(axes, result, next(one for one in result.space if one.name == "train.batch_size"))
     assert [label.get_text() for label in axes.get_xticklabels()] == ["4", "8"]
