@@ -11,7 +11,7 @@ from typing import Any
 
 from seqgen.api.run import Run
 from seqgen.checkpoint import RUNS, RunFolder
-from seqgen.errors import BadOption
+from seqgen.errors import BadOption, DiskError
 from seqgen.files import (
     FolderLock,
     Holder,
@@ -21,6 +21,7 @@ from seqgen.files import (
     remove_folders,
     remove_temporaries,
     write_atomic,
+    write_folder_atomic,
 )
 from seqgen.plugins import PluginsArgument, choose_plugins
 
@@ -69,11 +70,12 @@ class WorkFolder:
         if os.path.lexists(folder.path / "run.json") or (folder.path.exists() and not folder.path.is_dir()):
             raise BadOption(f"cannot use {str(folder.path)!r} as a folder of runs: name a new one")
         if not folder.path.exists():
-            for name, value in files.items():
-                folder.write_json(name, value)
-            if not files:
-                with folder._files.opened(make=True):
-                    pass
+            content = {folder._inside(name): dump_json(value) for name, value in files.items()}
+            try:
+                write_folder_atomic(folder.path, content)  # whole, for whoever opens it at the same time
+            except DiskError:
+                if not folder.path.is_dir():  # another process has made it meanwhile
+                    raise
         remove_temporaries(folder._files)
         return folder
 

@@ -6,13 +6,14 @@ import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
 PARTS = {"cell": "cell", "model": "model", "tokenizer": "tokenizer", "domain": "domain", "augment": "augmentation"}
 """Kinds of the parts that can be searched, by the keyword that chooses one."""
+_MOST_COMBINATIONS = 1000  # that a study keeps count of
 _DIGITS = 4  # of a value, so that the command that trains the best run is readable
 
 
@@ -51,6 +52,12 @@ class Dimension:
         value = float(f"{trial.suggest_float(self.key, self.low, self.high, log=self.log):.{_DIGITS}g}")
         return min(max(value, self.low), self.high)
 
+    def values(self) -> Sequence[Any] | None:
+        """Return all values; None of a range that is not of whole numbers."""
+        if self.choices:
+            return self.choices
+        return range(int(self.low), int(self.high) + 1) if self.whole else None
+
     def __str__(self) -> str:
         """Return the setting as it is written on the command line."""
         if self.choices:
@@ -66,6 +73,33 @@ def suggest(space: Sequence[Dimension], trial: Trial) -> dict[str, Any]:
     for one in space:  # parts come first
         if not one.of or found[one.of] in one.only:
             found[one.name] = one.suggest(trial)
+    return found
+
+
+class Combination(NamedTuple):
+    """A value of each setting that concerns the parts of a trial.
+
+    Attributes:
+        values: by setting.
+        params: by key.
+    """
+
+    values: dict[str, Any]
+    params: dict[str, Any]
+
+
+def combinations(space: Sequence[Dimension]) -> list[Combination] | None:
+    """Return all combinations of values that ``suggest`` may return; None if they are not few."""
+    found = [Combination({}, {})]
+    for one in space:
+        own, before, found = one.values(), found, list[Combination]()
+        if own is None or len(before) * len(own) > _MOST_COMBINATIONS:
+            return None
+        for values, params in before:
+            if one.of and values[one.of] not in one.only:
+                found.append(Combination(values, params))
+            else:
+                found += [Combination({**values, one.name: value}, {**params, one.key: value}) for value in own]
     return found
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 import seqgen
 from seqgen import commands
+from seqgen_tune.dimension import combinations
 
 if TYPE_CHECKING:
     from seqgen_tune.results import TrialResult, TuneResult
@@ -52,6 +53,9 @@ def tune_view(result: TuneResult) -> RenderableType:
         views.append(commands.table([_row(one) for one in best], columns, _title(result)))
     else:
         views.append(Text(_title(result)))
+    every = combinations(result.space)
+    if every is not None and len(every) == sum(one.same_as is None for one in result.trials):
+        views.append(Text(f"all {len(every):,} combinations of the settings were tried"))
     if result.importance:
         rows = [{"setting": short(name), "importance": f"{share:.0%}"} for name, share in result.importance.items()]
         views.append(commands.table(rows, ("setting", "importance")))

@@ -77,12 +77,12 @@ class TuneResult(seqgen.Tabular):
 
     @property
     def counts(self) -> str:
-        """The number of trials in each state, in words."""
-        counts = Counter(one.state for one in self.trials)
-        reused = sum(one.same_as is not None for one in self.trials)
+        """The number of trials in each state, in words; those that had a known result are counted apart."""
+        trained = [one for one in self.trials if one.same_as is None]
+        counts, reused = Counter(one.state for one in trained), len(self.trials) - len(trained)
         said = [f"{counts[state]:,} {state}" for state in ("finished", "pruned", "diverged", "failed", "running")]
-        listed = [one for one in said if not one.startswith("0 ")] + [f"{reused:,} known already"] * bool(reused)
-        return f"{commands.counted(len(self.trials), 'trial')}: {', '.join(listed)}"
+        listed = [one for one in said if not one.startswith("0 ")] + [f"and {reused:,} known already"] * bool(reused)
+        return f"{commands.counted(len(trained), 'trial')}: {', '.join(listed)}"
 
     def check(self) -> None:
         """Refuse a study of which no trial could be trained.
@@ -91,7 +91,7 @@ class TuneResult(seqgen.Tabular):
             UsageError: all that ended failed.
             Diverged: all diverged, or some failed and the others diverged.
         """
-        ended = [one for one in self.trials if one.state != "running"]
+        ended = [one for one in self.trials if one.state != "running" and one.same_as is None]
         problems = [one for one in ended if one.state in ("failed", "diverged")]
         if problems and len(problems) == len(ended):
             line = f"cannot train any of {commands.counted(len(ended), 'trial')}: {problems[0].problem}"

@@ -123,5 +123,6 @@ def importance(study: optuna.Study) -> dict[str, float]:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # until optuna 5
+        warnings.filterwarnings("ignore", "Some regimes", UserWarning)  # an option of one cell has few trials
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=min(0.5, max(0.1, 5 / n_finite)))
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import random
 import re
 import secrets
 import time
@@ -15,11 +17,13 @@ from optuna.trial import TrialState
 
 import seqgen
 from seqgen_tune.definition import Definition
-from seqgen_tune.dimension import suggest
+from seqgen_tune.dimension import Combination, combinations, suggest
 from seqgen_tune.journal import journal_errors, open_journal
 from seqgen_tune.sampling import AGAIN, SeededSampler, make_pruner
 
 _JOURNAL = "journal.log"
+SAME = "same_as"
+"""The attribute of a trial that has the result of an earlier one: the number of that."""
 _WORKER = re.compile("worker-[0-9a-f]{8}")
 _MOST_TRIES = 3  # of a trial whose process is killed each time
 _PAUSE_S, _PATIENCE_S = 0.05, 60.0  # while another worker begins a trial
@@ -78,6 +82,11 @@ class StudyFolder:
             self.study = sampler.whole = pruner.whole = open_journal(path, sampler, pruner)
             if self.definition.first and not self.trials():
                 self.study.enqueue_trial(dict(self.definition.first))
+
+    @functools.cached_property
+    def combinations(self) -> list[Combination] | None:
+        """All combinations of values, if they are few."""
+        return combinations(self.definition.space)
 
     # -- workers
 
@@ -149,7 +158,17 @@ class StudyFolder:
             begun.set_user_attr("values", values)
             same = [one for one in known if one.state.is_finished() and one.user_attrs.get("values") == values]
             same = [one for one in same if one.number not in cut_numbers(known)]
+            if same:
+                begun.set_user_attr(SAME, same[0].number)
+                self._enqueue_untried(begun.number)
             return Begun(begun, values, same[0] if same else None)
+
+    def _enqueue_untried(self, number: int) -> None:
+        """Make the next trial one of a combination that is not tried yet, where these are few, after a repetition."""
+        tried = [one.user_attrs.get("values") for one in self.trials()]
+        left = [params for values, params in self.combinations or () if values not in tried]
+        if left and all(trial.state != TrialState.WAITING for trial in self.trials()):
+            self.study.enqueue_trial(random.Random(f"{self.definition.seed} {number}").choice(left))
 
     def is_complete(self, trials: int) -> bool:
         """Return whether as many trials as wanted have begun, and none is to be tried again."""
@@ -164,6 +183,9 @@ class StudyFolder:
                 self._cut(trial)
         known = self.trials()
         counted = len(known) - len(cut_numbers(known))
+        if self.combinations is not None:  # what repeats another is not one of as many as wanted
+            counted -= sum(SAME in trial.user_attrs for trial in known)
+            trials = min(trials, len(self.combinations))
         return counted >= trials and all(trial.state != TrialState.WAITING for trial in known)
 
     def finish(self, begun: Begun, state: TrialState, value: float | None = None, **facts: Any) -> None:

@@ -25,6 +25,7 @@ from seqgen.pytest_plugin import load_plugins
 from seqgen.registry import Entry
 from seqgen.testing.exercise import printed
 from seqgen.training import evaluator
+from seqgen_tune.dimension import combinations
 from seqgen_tune.plot import _draw_setting
 from seqgen_tune.render import _heading
 from seqgen_tune.results import TrialResult, TuneResult, so_far
@@ -103,6 +104,18 @@ def test_numbers_of_a_list_are_numbers_in_the_results(words, in_tmp):
         assert values["model.hidden"] in (4, 6) and values["train.lr"] in (0.001, 0.01) and values["cell"] in CELLS
 
 
+def test_all_of_few_combinations_are_tried(words, in_tmp):
+    space = ["cell=vanilla|lstm", "cell.*", "hidden=4|6"]
+    result = tune(words, space, trials=20, **{**QUICK, "cell": None, "hidden": None, "steps": 2})
+    trained = [one for one in result.trials if one.same_as is None]
+    assert len(trained) == len({str(one.values) for one in trained}) == 8 == len(combinations(result.space))
+    assert "all 8 combinations of the settings were tried" in printed(result.view(), width=200)
+    assert result.counts.startswith("8 trials: ")
+    some = tune(words, space, trials=5, **{**QUICK, "cell": None, "hidden": None, "steps": 2})
+    assert sum(one.same_as is None for one in some.trials) == 5
+    assert "combinations of the settings" not in printed(some.view(), width=200)
+
+
 def test_conditions_apply_to_the_parts_that_have_the_option(words, in_tmp):
     result = tune(words, ["cell=vanilla|lstm", "cell.*"], trials=6, **{**QUICK, "cell": None, "steps": 2})
     assert {one.state for one in result.trials} == {"finished"}
@@ -125,7 +138,7 @@ def test_a_trial_that_fails_or_diverges_costs_a_row(cli, words, in_tmp, plugin):
     assert f"--cell plain --hidden 4 --split 60/20/20 --steps 3 --plugin {plugin.name}" in shown
     states = {line.split(": ")[1]: line.split(": ")[2] for line in result.err.splitlines() if line.startswith("trial")}
     assert states["cell=broken"].startswith("failed") and states["cell=wild"].startswith("diverged")
-    assert " (as trial " in result.err, "three values and nine trials"
+    assert "all 3 combinations of the settings were tried" in shown
     trials = json.loads(cli("tune", "--out", "study", "--plugin", plugin, "--json").out)["trials"]
     assert sum(one["same_as"] is None for one in trials) == 3
     for one in trials:
