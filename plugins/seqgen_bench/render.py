@@ -17,17 +17,19 @@ from seqgen import commands
 Rows = Sequence[Mapping[str, Any]]
 """A row a cell, the best first: cell, bits_per_char, interval (what its 95% interval adds to each side),
 parameters, width, steps, lr, tokens_per_s, samples_per_s, seeds, problem, under_best_count (bits per character that it
-needs less than the best count); None where there is no value."""
+needs less than the best count), above_best and above_best_interval (those that it needs more than the first row, by the
+seeds that both have); None where there is no value."""
 
 PARTS: dict[Literal["valid", "test"], str] = {"valid": "validation", "test": "test"}
 """Titles of the held-out parts by which models can be compared."""
 COLUMNS = (
     "cell", "bits_per_char", "interval", "parameters", "width", "steps", "lr", "tokens_per_s", "samples_per_s", "seeds",
-    "problem", "under_best_count",
+    "problem", "under_best_count", "above_best", "above_best_interval",
 )  # fmt: skip
 _SHOWN = (
     "cell",
     "bits_per_char",
+    "above_best",
     "under_best_count",
     "parameters",
     "steps",
@@ -36,9 +38,10 @@ _SHOWN = (
     "samples_per_s",
     "seeds",
 )
-_BITS = "bits/char ± 95%"
+_BITS, _ABOVE = "bits/char ± 95%", "above the best ± 95%"
 _HEADINGS = {
     "bits_per_char": _BITS,
+    "above_best": _ABOVE,
     "under_best_count": "under count",
     "parameters": "params",
     "width": "units",
@@ -67,12 +70,17 @@ def bench_table(rows: Rows, title: str = "", counts: Mapping[str, float] | None 
     """
     differs = {name: len({row[name] for row in rows if row[name] is not None}) > 1 for name in ("seeds", "lr")}
     differs["under_best_count"] = bool(counts)
+    differs["above_best"] = any(row["above_best_interval"] is not None for row in rows)
     columns = [name for name in _SHOWN if differs.get(name, True)]
     nothing = dict.fromkeys(COLUMNS)
     baselines = [nothing | {"cell": name, "bits_per_char": bits} for name, bits in (counts or {}).items()]
     shown = [
         {_HEADINGS.get(name, name): _whole(row[name]) if name.endswith("_per_s") else row[name] for name in columns}
-        | {_BITS: _bits(row["bits_per_char"], row["interval"]), "under count": _signed(row["under_best_count"])}
+        | {
+            _BITS: _bits(row["bits_per_char"], row["interval"]),
+            _ABOVE: _bits(row["above_best"], row["above_best_interval"]),
+            "under count": _signed(row["under_best_count"]),
+        }
         for row in [*baselines, *rows]
     ]
     names = {} if any(row["interval"] is not None for row in rows) else {_BITS: "bits/char"}  # one seed has none

@@ -108,7 +108,17 @@ class BenchResult(seqgen.Tabular):
             bits = row["bits_per_char"]
             return bool(row["problem"]), missing if bits is None else bits
 
-        return sorted(rows, key=order)
+        rows.sort(key=order)
+        for row in rows[1:]:
+            row["above_best"], row["above_best_interval"] = self._difference(row["cell"], rows[0]["cell"])
+        return rows
+
+    def _difference(self, cell: str, best: str) -> tuple[float | None, float | None]:
+        """Return by how much a cell is above the best one with the same seeds, and the half-width of its interval."""
+        bits = {(run.cell, run.seed): run.bits_per_char for run in self.runs}
+        seeds = [seed for of, seed in bits if of == cell and (best, seed) in bits]
+        above = [bits[cell, seed] - bits[best, seed] for seed in seeds]
+        return measure.mean_interval(above) if len(above) > 1 else (None, None)
 
     @property
     def remarks(self) -> list[str]:

@@ -20,6 +20,7 @@ from seqgen import measure
 from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
 from seqgen.evaluation import mean_interval
 from seqgen.evaluation.intervals import t_quantile
+from seqgen.testing.exercise import printed
 from seqgen_bench.plot import bench_plot
 from seqgen_bench.results import BenchResult, RunScore
 from seqgen_bench.runner import bench
@@ -317,3 +318,24 @@ def test_the_title_names_what_is_given_for_all(words, in_tmp):
     given = {"seeds": 1, "steps": 2, "lr": 0.01, "options": {"projection": 3}}
     result = bench(words, cells="vanilla,lstm", **{**QUICK, **given})
     assert "1 seed, lr=0.01, projection=3: " in result.title
+
+
+def test_differences_are_of_the_seeds_that_both_have(tmp_path):
+    bits = {"a": (2.0, 2.3, 2.1), "b": (2.2, 2.4, 2.6, 9.0), "c": (3.0,)}
+    runs = [
+        RunScore(cell, seed, "run", "valid", 3000, 8, 9, 5.0, value, 1e4, 1e3)
+        for cell, values in bits.items()
+        for seed, value in enumerate(values)
+    ]
+    asked = {"seeds": 4, "time_s": None}
+    first, second, third = BenchResult(tmp_path, "words", "valid", asked, ["c", "b", "a"], runs=runs).rows
+    assert (first["cell"], first["above_best"], third["cell"], third["above_best"]) == (
+        "a",
+        None,
+        "b",
+        pytest.approx(0.8 / 3),
+    )
+    assert third["above_best_interval"] == pytest.approx(mean_interval([0.2, 0.1, 0.5])[1])
+    assert (second["cell"], second["above_best"]) == ("c", None), "one seed has no interval"
+    table = printed(BenchResult(tmp_path, "words", "valid", asked, ["b", "a"], runs=runs).view(), width=200)
+    assert "above the best ± 95%" in table and "0.267 ± 0.517" in table
