@@ -143,7 +143,8 @@ def _legend(view: RunView) -> RenderableType:
     if (value := view.last(_HELD_OUT)) is not None:
         parts.append(Text(f"held out {value:.3f}", style=HELD_OUT))
     if (best := view.best()) is not None:
-        parts.append(Text(f"best {best:.3f} at {view.best_step:,}"))
+        by_copies = any("expected_copies" in row for row in view.metrics)  # a step with a lower loss may copy more
+        parts.append(Text(f"{'kept' if by_copies else 'best'} {best:.3f} at {view.best_step:,}"))
     if (counting := view.last(_COUNTS)) is not None:
         parts.append(Text(f"counting {counting:.3f}", style=COUNTING))
     return _Flow(parts)

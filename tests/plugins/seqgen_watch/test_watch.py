@@ -20,9 +20,11 @@ from rich.cells import cell_len
 
 import seqgen
 from conftest import WORDS, finish, run_seqgen
+from seqgen.testing.exercise import printed
 from seqgen_watch.files import parse_lines
 from seqgen_watch.groups import WatchedGroup
-from seqgen_watch.run import WatchedRun, max_steps
+from seqgen_watch.run import RunView, WatchedRun, max_steps
+from seqgen_watch.view import frame
 
 
 @pytest.fixture(scope="module")
@@ -411,3 +413,10 @@ def test_a_run_that_is_killed_is_no_longer_shown_as_running(words, tmp_path):
 
 def test_lines_of_a_log():
     assert parse_lines(b'{"a": 1}\n\nnull\n[1]\n{"b"') == [{"a": 1}]
+
+
+@pytest.mark.parametrize(("more", "said"), [({}, "best 1.500 at 20"), ({"expected_copies": 0.1}, "kept 1.500 at 20")])
+def test_a_step_that_goes_by_copies_is_not_called_the_best(more, said):
+    rows = [{"step": step, "valid_bits_per_char": bits} | more for step, bits in ((10, 1.4), (20, 1.5))]
+    view = RunView("run", "gru", "ended", "ended: steps", metrics=rows, best_step=20)
+    assert said in printed(frame([view]), width=200)
