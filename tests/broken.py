@@ -83,6 +83,12 @@ class MixesRows(Good):
         return super().step(p_BP - p_BP.mean(0, keepdim=True), state)
 
 
+class ComputesInFloat32(Good):
+    def step(self, p_BP, state):
+        output, (h_BH,) = super().step(p_BP, state)
+        return output, [h_BH.float()]
+
+
 class LimitsItsState(Good):
     """The whole batch at once, once its numbers are large."""
 
@@ -345,6 +351,7 @@ BAD_CELLS = [
     ("shapes", BeginsInFloat32, r"torch.float32 beside weights of torch.float64: give it the type of a parameter"),
     ("batch-independence", MixesRows, "depends on the other rows"),
     ("batch-independence", LimitsItsState, "depends on the other rows"),
+    ("shapes", ComputesInFloat32, r"leave \.float\(\) and \.double\(\) out"),
     ("causality", LooksAhead, "not causal"),
     ("step-equals-sequence", ForgetsBetweenSteps, "one step at a time differs at step 1"),
     ("step-equals-sequence", LooksAhead, "one step at a time differs at step 0"),

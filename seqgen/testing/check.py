@@ -92,7 +92,21 @@ class Check:
             except (Exception, SystemExit) as error:
                 reraise_signal()
                 kind = f"{type(error).__name__}{_location(error, self.spec)}"
-                raise AssertionError(f"{self.what}: {kind}: {one_line(error, 400)}") from error
+                raise AssertionError(f"{self.what}: {kind}: {one_line(error, 400)}{_hint(error)}") from error
+
+
+def _hint(error: BaseException) -> str:
+    """Return what to do about errors of torch that do not say what is behind them."""
+    said = str(error)
+    if isinstance(error, RuntimeError) and "dtype" in said and ("double" in said or "Double" in said):
+        return (
+            "; what a step makes has the dtype of its inputs, float64 in most checks: leave .float() and .double() out"
+        )
+    if "does not require grad and does not have a grad_fn" in said:
+        return "; no gradient leaves the step: detach, .data and numpy cut it off"
+    if "modified by an inplace operation" in said:
+        return "; the step changes a tensor that a gradient needs, such as its state or its weights: make a new one"
+    return ""
 
 
 def _location(error: BaseException, spec: Spec | Package) -> str:
