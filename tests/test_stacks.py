@@ -105,12 +105,6 @@ def test_an_option_wins_over_the_table_of_a_layer(words, in_tmp, asked):
     assert run.settings.cells[1].options["expand"] == 2
 
 
-def test_a_number_of_parameters_wins_over_the_width_of_a_file(words, in_tmp):
-    (in_tmp / "wide.toml").write_text("[model]\nhidden = 64\n[train]\nsteps = 1\n")
-    run = seqgen.train(words, config="wide.toml", params=3000, blend="none")
-    assert abs(run.settings.n_parameters - 3000) < 300
-
-
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -111,7 +111,7 @@ def test_the_command_line_takes_a_budget(cli, words, in_tmp):
         (("--params", "5k", "--hidden", 8), "give --params or --hidden, not both"),
         (("--params", "5k", "-o", "model.hidden=8"), "give --params or --hidden, not both"),
         (("--params", "5k", "-o", "hidden=8"), "give --params or --hidden, not both"),
-        (("--params", "5k", "--config", "c.toml"), "give --params or --hidden, not both"),
+        (("--params", "5k", "--config", "c.toml"), "give --params or --hidden, not both (hidden is in 'c.toml')"),
         (("--params", "5k", "--model", "ngram"), "this model has no width"),
     ],
 )

@@ -145,8 +145,6 @@ def resolve(
     if start is not None:
         conditions = start.conditions(layout, conditions)
     asked = merge(assign(assignments, fields), flags)
-    if config.params is not None:  # which chooses the width, and wins over the TOML file as every flag does
-        toml.get("model", {}).pop("hidden", None)
     given = merge(without_overruled(toml, asked), asked) | {"corpus": of_corpus}
     if parts["corpus"].qualified == FILE:
         of_corpus["layout"] = layout
@@ -154,7 +152,7 @@ def resolve(
         raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
     if start is not None:
         config = start.filled_in(config, parts, given)
-    _check_params(config.params, fields["model"], given.get("model", {}))
+    _check_params(config, fields["model"], given.get("model", {}), toml.get("model", {}))
     parts, known, given = by_layer(parts, _options_by_default(parts, fields, given, start), given)
     merged = merge(_suiting(layout, reading), known, given)
     for part, values in merged.items():
@@ -217,15 +215,18 @@ def _options_by_default(
     return merge(known, start.augmentation_options(parts.get("augmentation")))
 
 
-def _check_params(params: int | None, fields: Sequence[str], given: Mapping[str, Any]) -> None:
+def _check_params(
+    config: TrainConfig, fields: Sequence[str], given: Mapping[str, Any], of_toml: Mapping[str, Any]
+) -> None:
     """Refuse a number of parameters that cannot choose the width of a model.
 
     Raises:
         BadOption: the model has no width, or it is given.
     """
-    if params is not None and ("hidden" not in fields or "hidden" in given):
+    if config.params is not None and ("hidden" not in fields or "hidden" in given):
         problem = "give --params or --hidden, not both" if "hidden" in fields else "this model has no width"
-        raise BadOption(f"--params {params} chooses the width: {problem}")
+        where = f" (hidden is in {str(config.config)!r})" if "hidden" in of_toml else ""
+        raise BadOption(f"--params {config.params} chooses the width: {problem}{where}")
 
 
 def _suiting(layout: Layout, reading: Layer) -> Layer:
