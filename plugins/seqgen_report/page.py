@@ -195,7 +195,7 @@ def _samples(evaluation: seqgen.Evaluation) -> Iterator[str]:
     for row in evaluation.rows:
         text = escape(seqgen.visible_lines(row["text"])) + ("…" if row["cut"] else "")
         bits, where = seqgen.format_metric(row["bits_per_char"]), _PLACES.get(str(row["where"]), "-")
-        where = where if row.get("valid", True) else "not valid"
+        where = "not valid" if row.get("valid") is False else where
         yield f'<tr><td class="text">{text}</td><td class="n">{bits}</td><td>{where}</td></tr>'
     yield "</tbody></table></div></section>"
 

@@ -222,7 +222,7 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
     if start is not None:
         for line in start.warnings(data, config, resolved.train, resolved.corpus, resolved.options["corpus"]):
             warn(line)
-    for line in data.survey.warnings():
+    for line in data.survey.warnings(of_file=resolved.corpus.qualified == FILE):
         warn(line)
     if (config.valid or config.test) and data.vocabulary.ends and (n_leaked := count_leaked(corpus)):
         warn(f"{n_leaked:,} held-out records stand in the training part too; losses on them say little")

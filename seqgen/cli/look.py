@@ -259,8 +259,8 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
 
 
 def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
-    from seqgen.api.corpora import open_corpus
+    from seqgen.api.corpora import FILE, open_corpus
     from seqgen.corpus import profile
 
     corpus = open_corpus(found, found.options(implied), new=True, plugins=session.plugins)
-    return profile(corpus, str(implied.get("path", found.spec.name)))
+    return profile(corpus, str(implied.get("path", found.spec.name)), of_file=found.qualified == FILE)

@@ -62,14 +62,18 @@ class Survey:
         """Return the number of records whose text occurred before."""
         return self.n_records - self.n_distinct
 
-    def warnings(self) -> list[str]:
-        """Return warnings about what is kept or skipped, a line for each."""
+    def warnings(self, *, of_file: bool) -> list[str]:
+        """Return warnings about what is kept or skipped, a line for each; files have options that these name."""
         found, n_blank = list[str](), self.counts.get(BLANK, 0)
         if self.n_controls:
             found.append(
                 f"control characters ({self.n_controls:,}) are kept as symbols, and escaped where a terminal shows them"
             )
-        if n_blank >= _MANY_BLANK and _BLANK_SHARES[0] <= n_blank / max(1, self.n_records) <= _BLANK_SHARES[1]:
+        if (
+            of_file
+            and n_blank >= _MANY_BLANK
+            and _BLANK_SHARES[0] <= n_blank / max(1, self.n_records) <= _BLANK_SHARES[1]
+        ):
             found.append(
                 f"{n_blank:,} blank lines are skipped: if they separate records of several lines, such as poems, "
                 "-o corpus.separator= keeps the lines of each together"
@@ -352,13 +356,14 @@ def _usable(condition: str, values: set[str], names: set[str], new: bool, n_reco
     return sorted(values)
 
 
-def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str, Any]:
+def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_file: bool = False) -> dict[str, Any]:
     """Return the statistics that ``seqgen show corpus`` shows.
 
     Args:
         records: the corpus, iterated twice.
         name: the corpus name to show in messages.
         n_shown: the approximate number of records to show, evenly spaced.
+        of_file: whether it is a user's file.
 
     Returns:
         Counts, symbols with their frequency, a length histogram, labels, duplicates, every n-th record.
@@ -383,7 +388,7 @@ def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str,
         "duplicates": totals.n_duplicates,
         "control_characters": totals.n_controls,
         "skipped_or_changed": totals.counts,
-        "warnings": totals.warnings(),
+        "warnings": totals.warnings(of_file=of_file),
         "symbols": dict(sorted(symbols.items())),
         "lengths": dict(sorted(lengths.items())),
         "labels": dict(sorted(labels.items())),

@@ -67,7 +67,7 @@ def samples_table(
         if row["cut"] and isinstance(text, Text):
             n = len(visible_lines(row["text"])) if text.plain.startswith(visible_lines(row["text"])) else len(text)
             text = text[:n] + Text("…", style="dim") + text[n:]  # before anything that a renderer adds to it
-        where = row.get("where") if row.get("valid", True) else "not valid"
+        where = "not valid" if row.get("valid") is False else row.get("where")
         place = {"train": "in training", "valid": "held out", "test": "held out"}.get(str(where), where)
         shown.append({**row, "text": text, "where": Text(place, style=styles.get(str(where), "")) if place else None})
     columns = [
