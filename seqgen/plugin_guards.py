@@ -179,9 +179,11 @@ class GuardedReport(Guarded):
         """
         files = self.__wrapped__.write(evaluation, path)
         paths = isinstance(files, list | tuple) and files and all(isinstance(file, str | Path) for file in files)
-        if not paths or not all(Path(file).exists() for file in files):
-            place = defined_at(self.__wrapped__, "write")
+        place = defined_at(self.__wrapped__, "write")
+        if not paths:
             raise PluginError(f"{self._label}: write returned {files!r:.80}, not a list of the files written{place}")
+        if missing := [Path(file).name for file in files if not Path(file).exists()]:
+            raise PluginError(f"{self._label}: write names {missing[0]!r:.60}, but has not written it{place}")
         return [Path(file) for file in files]
 
 
@@ -198,6 +200,9 @@ class GuardedExporter(Guarded):
         place = defined_at(self.__wrapped__, "export")
         if not isinstance(found, Exported):
             raise PluginError(f"{self._label}: export returned {found!r:.80}, not a seqgen.Exported{place}")
+        for name, value in (("files", found.files), ("notes", found.notes)):
+            if not isinstance(value, list | tuple):
+                raise PluginError(f"{self._label}: export gives {name}={value!r:.60}, not a list{place}")
         if not found.files:
             raise PluginError(f"{self._label}: export names no files{place}")
         for file in map(Path, found.files):

@@ -718,6 +718,7 @@ def bad_metrics():
     yield "untouched", metric(sorts), "modifies the lists"
     yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "not a number"
     yield "published", metric(size, published=[1]), "not a mapping"
+    yield "published", metric(size, published={"A (arXiv:1)": {"n": 3}}, published_on="words"), "not a tuple"
     yield "labels", metric(size, labels=["n"]), "not a mapping"
     yield "labels", metric(size, labels={"n": 3}), "not one line of text"
     yield "figures", metric(size, omitted=["n"]), "not a mapping"

@@ -16,7 +16,7 @@ import seqgen
 from broken import BROKEN, GOOD, PICKY, Good, cell, corpus, made
 from conftest import FAMILIES, in_tiers, registered
 from seqgen import testing
-from seqgen.plugins import entry_point_candidates
+from seqgen.plugins import Candidate, Plugins, check_trackers, entry_point_candidates
 from seqgen.testing.catalog import CATALOG, checks_of_package
 from seqgen.testing.check import Check, Foundations, Package, Waits
 from unordered import OrderOfCodePoints, sorted_names
@@ -147,6 +147,19 @@ def test_trackers_that_cannot_be_offered_are_found():
     module.on_report = seqgen.hookimpl(lambda metrics, samples: None)
     module.on_report.__name__ = "on_report"
     assert next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")() == "mine"
+
+
+def test_a_tracker_that_two_plugins_offer_is_refused_by_name():
+    def offering(package):
+        module = types.ModuleType(package)
+        module.register_trackers = seqgen.hookimpl(lambda register: register("mine", print))
+        module.register_trackers.__name__ = "register_trackers"
+        return Candidate(package, package, "1", lambda: module)
+
+    plugins = Plugins(pytest.fail)
+    plugins.load([offering("one"), offering("two")])
+    with pytest.raises(seqgen.BadOption, match="both one and two offer the tracker 'mine': load one of them"):
+        check_trackers(plugins, ["mine=place"])
 
 
 @pytest.mark.parametrize(
@@ -428,3 +441,52 @@ def test_all_checks_of_a_file_are_of_the_same_parts(tmp_path, capfd):
         except AssertionError:
             failed.add(check.name)
     assert failed == {"across-processes"} and "ended" not in capfd.readouterr().out
+
+
+def test_parts_are_checked_with_records_of_their_domain():
+    """A branch that only a text of the domain takes is tried too."""
+
+    class Refuses:
+        def validate(self, text):
+            return seqgen.Verdict(True) if text in ("xx|", "") else seqgen.Verdict(False, "" if "|" in text else "no |")
+
+    def of_bars(self, samples, reference):
+        return {
+            "bars": float(sum(text.count("|") for text in samples)),
+            **({"odd": "much"} if "xx|" in samples else {}),
+        }
+
+    def rarely(text, random):
+        return text if random.random() > 0.3 else 7
+
+    specs = [
+        seqgen.CorpusSpec(
+            name="bars", summary="s", source="none", licence="none", domain="bars",
+            load=lambda: [seqgen.Record("xx|") for _ in range(5)],
+        ),
+        seqgen.DomainSpec(name="bars", summary="s", source="none", validator="bars", metrics=("bars",)),
+        seqgen.ValidatorSpec(name="bars", summary="s", source="none", load=Refuses),
+        seqgen.MetricSpec(
+            name="bars", summary="s", source="none", load=lambda: type("Bars", (), {"__call__": of_bars})()
+        ),
+        seqgen.AugmentationSpec(name="bars", summary="s", source="none", load=lambda: rarely),
+    ]  # fmt: skip
+    found = {(check.spec.kind, check.name): check for check in testing.checks_of_plugin(specs)}
+    for check, says in (
+        (("validator", "verdicts"), "invalid without a reason"),
+        (("metric", "figures"), "'much'"),
+        (("augmentation", "written"), "becomes 7, not a text"),
+    ):
+        with pytest.raises(AssertionError, match=says):
+            found[check]()
+
+
+def test_a_plugin_for_a_newer_minor_version_is_checked_too(tmp_path):
+    major, minor = seqgen.PLUGIN_API
+    (tmp_path / "newer.py").write_text(
+        f"import seqgen\nseqgen_api = '{major}.{minor + 4}'\n"
+        "@seqgen.hookimpl\ndef register_augmentations(register):\n"
+        "    register(seqgen.AugmentationSpec(name='same', summary='s', load=lambda: lambda text, random: text))\n",
+        encoding="utf-8",
+    )
+    assert {check.spec.name for check in testing.checks_of_plugin(tmp_path / "newer.py")} >= {"same"}

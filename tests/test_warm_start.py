@@ -546,6 +546,30 @@ def test_options_that_json_writes_otherwise_or_that_came_since(in_tmp, words, cl
     assert "the tokenizer of that run had the option 'sizes', [1, 2], which it has no more" in renamed.err
 
 
+CORPUS = """
+import seqgen
+def load(*, size: int = 90): return [seqgen.Record("ab" * (number % 5 + 1) + "c") for number in range(size)]
+@seqgen.hookimpl
+def register_corpora(register):
+    register(seqgen.CorpusSpec(name="counted", summary="s", source="none", licence="none", load=load))
+"""
+
+
+@pytest.mark.full
+def test_a_corpus_without_an_option_of_the_first_run_is_refused(in_tmp, cli):
+    """With its default it would be other data."""
+    (in_tmp / "mycorpus.py").write_text(CORPUS)
+    train = ("train", "--plugin", "mycorpus.py", "--steps", 1)
+    first = cli(*train, "--corpus", "counted", "-o", "corpus.size=40", "--hidden", 8, "--out", "first")
+    assert first.code == 0, first.err
+    assert cli(*train, "--from", "first", "--out", "second").code == 0
+    (in_tmp / "mycorpus.py").write_text(CORPUS.replace("size", "number_of"))
+    sys.modules.pop("mycorpus", None)
+    renamed = cli(*train, "--from", "first", "--out", "third")
+    assert renamed.code == 2 and not (in_tmp / "third").exists()
+    assert "the corpus of that run had the option 'size', 40, which it has no more" in renamed.err
+
+
 @pytest.mark.parametrize(
     ("before", "form", "now", "kept"),
     [

@@ -360,11 +360,11 @@ def _as_in(
             above what served that one; sizes are those of the weights.
 
     Raises:
-        BadOption: a part no longer has an option that the weights were made with.
+        BadOption: a part, or the same corpus, no longer has an option that the weights were made with.
     """
     there = {name: part.options for name, part in start.parts.items()} | {"corpus": dict(read_as)}
-    for kind, part in start.parts.items():
-        for name, value in part.options.items():
+    for kind, options in there.items():
+        for name, value in options.items() if kind != "corpus" or other is None else ():
             if name not in fields.get(kind, ()):
                 gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
                 raise BadOption(f"{gone}: use the plugin as it was")

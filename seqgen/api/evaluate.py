@@ -159,7 +159,7 @@ def _is_published_on(metric: Any, reference: str | None) -> bool:
     if reference is None or not getattr(metric, "published", None):
         return False
     on = getattr(metric, "published_on", None)
-    return on is None or reference.rpartition(":")[2] in on
+    return on is None or reference.rpartition(":")[2] in ((on,) if isinstance(on, str) else on)
 
 
 def _parts(

@@ -346,10 +346,9 @@ def check_unchanged(counted: Survey, settings: RunSettings, advice: str = _ADVIC
         CorpusError: the corpus has changed.
     """
     if counted.digest != settings.corpus.digest:
-        raise CorpusError(
-            f"the corpus {settings.corpus.title!r} has changed since the run began "
-            f"({settings.corpus.n_records} records then, {counted.n_records} now): {advice}"
-        )
+        then, now = settings.corpus.n_records, counted.n_records
+        how = f"{then} records then, {now} now" if then != now else f"still {now} records, in other words or order"
+        raise CorpusError(f"the corpus {settings.corpus.title!r} has changed since the run began ({how}): {advice}")
 
 
 def read_again(

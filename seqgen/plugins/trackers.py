@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 
 from seqgen.errors import BadOption, did_you_mean
@@ -12,14 +13,19 @@ Check = Callable[[str], None]
 
 def offered_trackers(plugins: Plugins) -> dict[str, Check]:
     """Return the trackers that plugins offer by ``register_trackers``: their checks of a place, by name."""
-    found: dict[str, Check] = {}
+    return {name: checks[0][1] for name, checks in _by_name(plugins).items()}
 
-    def register(name: str, check: Check) -> None:
+
+def _by_name(plugins: Plugins) -> dict[str, list[tuple[str, Check]]]:
+    """Return the packages that offer each tracker, with their checks."""
+    found: dict[str, list[tuple[str, Check]]] = {}
+
+    def register(package: str, name: str, check: Check) -> None:
         if not (isinstance(name, str) and name.isidentifier() and callable(check)):
             raise TypeError(f"register takes a name like 'tensorboard' and a function of a place, not {name!r:.40}")
-        found.setdefault(name, check)
+        found.setdefault(name, []).append((package, check))
 
-    plugins.call_hook("register_trackers", lambda package: {"register": register})
+    plugins.call_hook("register_trackers", lambda package: {"register": functools.partial(register, package)})
     return found
 
 
@@ -31,14 +37,17 @@ def check_trackers(plugins: Plugins, wanted: Iterable[str]) -> None:
         wanted: trackers as NAME or NAME=PLACE.
 
     Raises:
-        BadOption: there is no such tracker, or it is given twice.
+        BadOption: there is no such tracker, several plugins offer it, or it is given twice.
         SeqgenError: a check refuses, such as a MissingExtra.
     """
     names = [one.partition("=")[0] for one in wanted]
-    offered = offered_trackers(plugins)
+    offered = _by_name(plugins)
     for name, one in zip(names, wanted, strict=True):
         if name not in offered:
             raise BadOption(f"there is no tracker {name!r}{did_you_mean(name, offered)}")
         if names.count(name) > 1:
             raise BadOption(f"cannot track the run twice with {name!r}: give it once")
-        offered[name](one.partition("=")[2])
+        if len(offered[name]) > 1:
+            packages = " and ".join(sorted(package for package, _ in offered[name]))
+            raise BadOption(f"both {packages} offer the tracker {name!r}: load one of them (SEQGEN_LOAD_PLUGINS)")
+        offered[name][0][1](one.partition("=")[2])

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from seqgen.testing.check import Subject
-from seqgen.testing.exercise import must_not_raise
+from seqgen.testing.exercise import AUGMENTATION_SEEDS, must_not_raise
 
 
 def _apply(augment: Any, text: str, random: Random) -> str:
@@ -19,16 +19,18 @@ def written(subject: Subject) -> None:
     """Check that a text becomes a text; an empty text, which no record is, may become anything."""
     augment = subject.build()
     for text in subject.texts:
-        found = _apply(augment, text, Random(1))
-        assert found or not text, f"{text!r} becomes {found!r}"
+        for seed in AUGMENTATION_SEEDS:
+            found = _apply(augment, text, Random(seed))
+            assert found or not text, f"{text!r} becomes {found!r}"
 
 
 def seeded(subject: Subject) -> None:
     """Check that equal random numbers give equal texts, and that no others are used."""
     augment, again = subject.build(), subject.build()
     for text in subject.texts:
-        found = [_apply(one, text, Random(1)) for one in (augment, augment, again)]
-        assert len(set(found)) == 1, f"{text!r} differs for the same random numbers"
+        for seed in AUGMENTATION_SEEDS:
+            found = [_apply(one, text, Random(seed)) for one in (augment, augment, again)]
+            assert len(set(found)) == 1, f"{text!r} differs for the same random numbers"
 
 
 def hostile_strings(subject: Subject) -> None:

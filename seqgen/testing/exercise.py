@@ -25,6 +25,8 @@ HOSTILE = (
 )  # fmt: skip
 """Strings that a model may generate: control characters, lone surrogates, markup, very long texts."""
 
+AUGMENTATION_SEEDS = range(10)
+"""Seeds of the random numbers of augmentations: a branch may be taken now and then only."""
 _RECORDS = 100
 
 
@@ -114,17 +116,19 @@ def _validator(subject: Subject, validator: Any) -> list[Any]:
 
 
 def records_of(subject: Subject) -> Iterator[str]:
-    """Yield records of corpora of the same plugin whose domain has this validator."""
+    """Yield records of corpora of the same plugin whose domain has this validator or metric."""
+    name, is_metric = subject.spec.name, subject.spec.kind == "metric"
     for corpus in subject.siblings:
         if isinstance(corpus, CorpusSpec) and corpus.domain is not None and not corpus.network:
             domain = find_spec("domain", corpus.domain, subject.siblings)
-            if domain is not None and domain.validator == subject.spec.name:
+            if domain is not None and (name in domain.metrics if is_metric else domain.validator == name):
                 with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
                     yield from (record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS))
 
 
 def _metric(subject: Subject, metric: Any) -> list[Any]:
-    return [repr(dict(compute_metric(metric, list(subject.texts), list(subject.texts))))]
+    texts = [*subject.texts, *records_of(subject)]
+    return [repr(dict(compute_metric(metric, texts, texts)))]
 
 
 def _renderer(subject: Subject, render: Any) -> list[Any]:
@@ -140,7 +144,7 @@ def _processor(subject: Subject, process: Any) -> list[Any]:
 
 
 def _augmentation(subject: Subject, augment: Any) -> list[Any]:
-    return [augment(text, Random(1)) for text in subject.texts]
+    return [augment(text, Random(seed)) for text in subject.texts for seed in AUGMENTATION_SEEDS]
 
 
 def written_files(report: Any, evaluation: Evaluation) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqgen.testing.check import Subject
-from seqgen.testing.exercise import compute_metric, must_not_raise
+from seqgen.testing.exercise import compute_metric, must_not_raise, records_of
 
 
 def _compute(metric: Any, samples: list[str], reference: list[str]) -> Mapping[str, float]:
@@ -28,8 +28,16 @@ def _compute(metric: Any, samples: list[str], reference: list[str]) -> Mapping[s
 
 def figures(subject: Subject) -> None:
     """Check that it returns named numbers, and why others are omitted, also without samples or a reference."""
-    metric, texts = subject.build(), list(subject.texts)
-    for samples, reference in ((texts, texts), ([], texts), (texts, []), ([], [])):
+    metric, texts, records = subject.build(), list(subject.texts), list(records_of(subject))
+    pairs: tuple[tuple[list[str], list[str]], ...] = (
+        (texts, texts),
+        ([], texts),
+        (texts, []),
+        ([], []),
+        (records, texts),
+        (records, records),
+    )
+    for samples, reference in pairs:
         _compute(metric, samples, reference)
 
 
@@ -53,6 +61,8 @@ def published(subject: Subject) -> str:
     if not declared:
         return ""
     assert isinstance(declared, Mapping), f"published is {declared!r:.60}, not a mapping"
+    on = getattr(metric, "published_on", ())
+    assert on is None or isinstance(on, tuple | list | set | frozenset), f"published_on is {on!r:.60}, not a tuple"
     for model, row in declared.items():
         assert isinstance(model, str) and isinstance(row, Mapping) and row, f"published[{model!r}] is {row!r:.60}"
         for name, value in row.items():

@@ -44,7 +44,8 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
     problems: list[str] = []
     plugins = Plugins(problems.append)
     plugins.load([candidate])
-    if problems:
+    own = plugins.plugins.get(candidate.package)
+    if problems and (own is None or own.problem or own.notes):  # others are warnings, about a newer API for instance
         raise PluginError(problems[0])
     entries = [entry for kind in KINDS for entry in plugins.registry.entries(kind)]
     specs = tuple(entry.spec for entry in entries if entry.package == candidate.package)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,8 +30,9 @@ def _verdict(validator: Any, text: str) -> Verdict:
 
 def verdicts(subject: Subject) -> None:
     """Check that it returns a verdict, with a reason for an invalid text."""
-    validator = subject.build()
-    for text in subject.texts:
+    validator, records = subject.build(), list(itertools.islice(records_of(subject), _VARIED))
+    edited = (edit for text in records for edit in (text[:-1], text[1:], text[: len(text) // 2], text * 2, text[::-1]))
+    for text in (*subject.texts, *ORDINARY, *records, *edited):
         verdict = _verdict(validator, text)
         assert verdict.ok or verdict.reason, f"the verdict on {text!r} is invalid without a reason"
 
