@@ -152,22 +152,38 @@ def test_a_step_that_mixes_rows_once_numbers_are_large_is_refused(words, in_tmp)
 
 def test_a_number_that_a_step_changes_is_named(words, in_tmp):
     said: list[str] = []
-    seqgen.train(words, **SMALL, cell=CountsItsSteps, steps=2, out="r", warn=said.append)
+    seqgen.train(words, **SMALL, cell=CountsItsSequences, steps=2, out="r", warn=said.append)
     line = next(line for line in said if "changed from" in line)
-    assert line.startswith("CountsItsSteps.n changed from ") and "belongs in its state, or in a buffer" in line
+    assert line.startswith("CountsItsSequences.n changed from ") and "belongs in its state, or in a buffer" in line
     said.clear()
     seqgen.train(words, **SMALL, cell=Good, steps=2, out="s", warn=said.append)
     assert not any("changed from" in line for line in said)
 
 
-class CountsItsSteps(Good):
+def test_numbers_that_note_a_size_or_none_are_not_named(words, in_tmp):
+    said: list[str] = []
+    seqgen.train(words, **SMALL, cell=NotesItsSize, steps=2, out="r", warn=said.append)
+    assert not any("changed from" in line for line in said)
+
+
+class NotesItsSize(Good):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.limit, self.rows = float("nan"), 0
+
+    def step(self, p_BP, state):
+        self.rows = len(p_BP)
+        return super().step(p_BP, state)
+
+
+class CountsItsSequences(Good):
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size)
         self.n = 0
 
-    def step(self, p_BP, state):
-        self.n += 1
-        return super().step(p_BP, state)
+    def initial_state(self, batch_size):
+        self.n += self.training
+        return super().initial_state(batch_size)
 
 
 @pytest.mark.parametrize("engine", ["fast", "", "SCAN"])

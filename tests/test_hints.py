@@ -82,7 +82,7 @@ def test_a_folder_of_runs_names_the_newest(cli, tiny_run):
 def test_a_handful_of_records_is_too_few(cli, in_tmp):
     (in_tmp / "three.txt").write_text("anna\nben\ncarl\n")
     result = cli("train", "--corpus", "three.txt", "--steps", 2, "--hidden", 4, "--out", "run")
-    assert result.code == 0 and "(too few to learn much from: add records, or start from a run" in result.err
+    assert result.code == 0 and "too few to learn much from: add records, or start from a run" in result.err
 
 
 def test_blank_lines_between_records_of_several_lines_are_noticed(cli, in_tmp):
@@ -93,6 +93,19 @@ def test_blank_lines_between_records_of_several_lines_are_noticed(cli, in_tmp):
     (line,) = (line for line in said if "blank lines" in line)
     assert line.startswith("19 blank lines are skipped: if they separate records") and "-o corpus.separator=" in line
     assert line in cli("show", "corpus", "poems.txt").out.replace("\n", " ")
+    (in_tmp / "poems.jsonl").write_text("".join(f'{{"text": "anna {n}"}}\n{{"text": "ben"}}\n\n' for n in range(20)))
+    assert "separate records" not in cli("show", "corpus", "poems.jsonl").out
+
+
+def test_the_column_of_the_label_can_be_a_field_of_the_text_too(in_tmp):
+    rows = "".join(f"anna{n},{'New Kent' if n % 2 else 'Devon'}\n" for n in range(40))
+    (in_tmp / "names.csv").write_text("name,county\n" + rows)
+    small = {"label_field": "county", "condition": "label", "steps": 2, "hidden": 4}
+    run = seqgen.train("names.csv", text_field="name", out="plain", **small)
+    with pytest.raises(seqgen.UsageError, match=r"'county' is the label of this run: ask for it by --label 'New Kent'"):
+        run.sample(1, given={"county": "New Kent"})
+    fields = seqgen.train("names.csv", options={"corpus.fields": "county,name"}, out="fields", **small)
+    assert fields.sample(1, given={"county": "Devon"})[0].text.startswith("county=Devon\n")
 
 
 @pytest.mark.full

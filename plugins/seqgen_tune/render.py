@@ -54,7 +54,8 @@ def tune_view(result: TuneResult) -> RenderableType:
     else:
         views.append(Text(_title(result)))
     every = combinations(result.space)
-    if every is not None and len(every) == sum(one.same_as is None for one in result.trials):
+    tried = {repr(sorted(one.values.items())) for one in result.trials}
+    if every is not None and len(every) == len(tried):
         views.append(Text(f"all {len(every):,} combinations of the settings were tried"))
     if result.importance:
         rows = [{"setting": short(name), "importance": f"{share:.0%}"} for name, share in result.importance.items()]

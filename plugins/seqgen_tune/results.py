@@ -16,7 +16,7 @@ import seqgen
 from seqgen import commands
 from seqgen_tune.dimension import Dimension, as_keywords, as_number
 from seqgen_tune.sampling import importance
-from seqgen_tune.study import StudyFolder, cut_numbers, run_name
+from seqgen_tune.study import StudyFolder, left_out, run_name
 
 _STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 _KILLED = "its process was killed each time"
@@ -139,7 +139,7 @@ class TuneResult(seqgen.Tabular):
 def so_far(study: StudyFolder) -> TuneResult:
     """Return the trials of a study so far."""
     found = study.trials()
-    cut = cut_numbers(found)
+    cut = left_out(found)
     shown = [_result(one) for one in found if one.number not in cut and one.state != TrialState.WAITING]
     return TuneResult(study.folder.path, study.definition.title, study.definition.space, shown)
 

@@ -22,8 +22,8 @@ from seqgen_tune.journal import journal_errors, open_journal
 from seqgen_tune.sampling import AGAIN, SeededSampler, make_pruner
 
 _JOURNAL = "journal.log"
-SAME = "same_as"
-"""The attribute of a trial that has the result of an earlier one: the number of that."""
+REPEATS = "repeats"
+"""The attribute of a trial that is left out, since it repeats one of few combinations."""
 _WORKER = re.compile("worker-[0-9a-f]{8}")
 _MOST_TRIES = 3  # of a trial whose process is killed each time
 _PAUSE_S, _PATIENCE_S = 0.05, 60.0  # while another worker begins a trial
@@ -149,26 +149,27 @@ class StudyFolder:
             trials: number of trials of the study.
         """
         with self._alone(), journal_errors(self.folder.path):
-            if self._is_complete(trials):
-                return None
-            known = self.trials()
-            begun = self.study.ask()
-            values = suggest(self.definition.space, begun)
-            begun.set_user_attr("worker", worker)
-            begun.set_user_attr("values", values)
-            same = [one for one in known if one.state.is_finished() and one.user_attrs.get("values") == values]
-            same = [one for one in same if one.number not in cut_numbers(known)]
-            if same:
-                begun.set_user_attr(SAME, same[0].number)
-                self._enqueue_untried(begun.number)
-            return Begun(begun, values, same[0] if same else None)
+            while not self._is_complete(trials):
+                known = [trial for trial in self.trials() if trial.number not in left_out(self.trials())]
+                begun = self.study.ask()
+                values = suggest(self.definition.space, begun)
+                same = [one for one in known if one.user_attrs.get("values") == values]
+                if same and self.combinations is not None:
+                    self._replace(begun, [one.user_attrs.get("values") for one in known])
+                    continue
+                begun.set_user_attr("worker", worker)
+                begun.set_user_attr("values", values)
+                finished = [one for one in same if one.state.is_finished()]
+                return Begun(begun, values, finished[0] if finished else None)
+            return None
 
-    def _enqueue_untried(self, number: int) -> None:
-        """Make the next trial one of a combination that is not tried yet, where these are few, after a repetition."""
-        tried = [one.user_attrs.get("values") for one in self.trials()]
+    def _replace(self, begun: optuna.Trial, tried: list[Any]) -> None:
+        """Leave out a trial that repeats another, and make the next one of a combination that is not tried yet."""
+        begun.set_user_attr(REPEATS, True)
+        self.study.tell(begun, state=TrialState.FAIL)
         left = [params for values, params in self.combinations or () if values not in tried]
         if left and all(trial.state != TrialState.WAITING for trial in self.trials()):
-            self.study.enqueue_trial(random.Random(f"{self.definition.seed} {number}").choice(left))
+            self.study.enqueue_trial(random.Random(f"{self.definition.seed} {begun.number}").choice(left))
 
     def is_complete(self, trials: int) -> bool:
         """Return whether as many trials as wanted have begun, and none is to be tried again."""
@@ -182,11 +183,10 @@ class StudyFolder:
             if trial.number in left and trial.state == TrialState.RUNNING:
                 self._cut(trial)
         known = self.trials()
-        counted = len(known) - len(cut_numbers(known))
-        if self.combinations is not None:  # what repeats another is not one of as many as wanted
-            counted -= sum(SAME in trial.user_attrs for trial in known)
-            trials = min(trials, len(self.combinations))
-        return counted >= trials and all(trial.state != TrialState.WAITING for trial in known)
+        if any(trial.state == TrialState.WAITING for trial in known):
+            return False
+        counted = len(known) - len(left_out(known))
+        return counted >= (trials if self.combinations is None else min(trials, len(self.combinations)))
 
     def finish(self, begun: Begun, state: TrialState, value: float | None = None, **facts: Any) -> None:
         """Record the result of a trial.
@@ -223,6 +223,11 @@ class StudyFolder:
             self.study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number, "tries": tries + 1})
         self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self.folder.remove(run_name(trial.number))
+
+
+def left_out(trials: list[optuna.trial.FrozenTrial]) -> set[int]:
+    """Return the numbers of the trials that are none of a study: cut short and tried again, or repetitions."""
+    return cut_numbers(trials) | {trial.number for trial in trials if REPEATS in trial.user_attrs}
 
 
 def cut_numbers(trials: list[optuna.trial.FrozenTrial]) -> set[int]:

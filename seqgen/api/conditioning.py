@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,9 +54,11 @@ class Conditioning:
             none = "" if labelled else ", and its records have none"
             instead = f"; it is conditioned on {slots[0]}: --given {slots[0]}=VALUE" if slots else ""
             raise UsageError(f"this run is not conditioned on labels{none}{instead}; to sample by label, {train}")
-        column = run.settings.corpus.options.get("label_field")
-        if column in fields and "label" in slots:
-            raise UsageError(f"{column!r} is the label of this run: ask for it by --label {fields[column]}")
+        options = run.settings.corpus.options
+        column, of_text = options.get("label_field"), str(options.get("fields") or "").split(",")
+        if column in fields and column not in of_text and "label" in slots:
+            asked = f"--label {shlex.quote(fields[column])}"
+            raise UsageError(f"{column!r} is the label of this run: ask for it by {asked}")
         lines = [f"{name}={value}\n" for name, value in fields.items()]
         if fields and tuple(fields.items()) not in run.checked_fields:
             _check_fields(run, list(fields))

@@ -189,8 +189,8 @@ class Run(OpenRun, Tabular):
 
         Returns:
             ``valid`` and ``canonical``, the form that "unique" and "novel" compare, are there if the domain has a
-            validator; of invalid texts there is no such form, and it is None. ``bits_per_char`` and ``where``
-            ("train", "valid", "test" or "new") are None if they are not known.
+            validator and no condition has that name; the form of an invalid text is None. ``bits_per_char`` and
+            ``where`` ("train", "valid", "test" or "new") are None if they are not known.
         """
         from seqgen.api.score import describe_samples
 

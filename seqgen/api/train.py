@@ -37,7 +37,7 @@ from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same, refit_path
 from seqgen.compute import as_torch_starts
 from seqgen.config import TrainConfig, TrainSettings, build_options, parse_count, split_executor_options
-from seqgen.corpus import Splitter, stamps_of
+from seqgen.corpus import Splitter, TextFile, stamps_of
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL
@@ -222,7 +222,7 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
     if start is not None:
         for line in start.warnings(data, config, resolved.train, resolved.corpus, resolved.options["corpus"]):
             warn(line)
-    for line in data.survey.warnings(of_file=resolved.corpus.qualified == FILE):
+    for line in data.survey.warnings(of_lines=isinstance(corpus.source, TextFile)):
         warn(line)
     if (config.valid or config.test) and data.vocabulary.ends and (n_leaked := count_leaked(corpus)):
         warn(f"{n_leaked:,} held-out records stand in the training part too; losses on them say little")

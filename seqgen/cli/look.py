@@ -56,7 +56,7 @@ def _kind(text: str) -> str:
     known, own = list(KINDS.values()), "runs are listed by: seqgen runs" if text in ("run", "runs") else kinds
     from seqgen.checkpoint import find_run, name_for_commands
 
-    if Path(text).suffix and Path(text).exists():
+    if Path(text).suffix and Path(text).is_file():
         known, own = [], f"it is a file: seqgen show corpus {shlex.quote(text)}"
     with contextlib.suppress(SeqgenError):
         known, own = [], f"it is a run: seqgen show run {shlex.quote(name_for_commands(find_run(text)))}"
@@ -259,8 +259,8 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
 
 
 def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
-    from seqgen.api.corpora import FILE, open_corpus
-    from seqgen.corpus import profile
+    from seqgen.api.corpora import open_corpus
+    from seqgen.corpus import TextFile, profile
 
     corpus = open_corpus(found, found.options(implied), new=True, plugins=session.plugins)
-    return profile(corpus, str(implied.get("path", found.spec.name)), of_file=found.qualified == FILE)
+    return profile(corpus, str(implied.get("path", found.spec.name)), of_lines=isinstance(corpus.source, TextFile))

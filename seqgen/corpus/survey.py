@@ -62,15 +62,15 @@ class Survey:
         """Return the number of records whose text occurred before."""
         return self.n_records - self.n_distinct
 
-    def warnings(self, *, of_file: bool) -> list[str]:
-        """Return warnings about what is kept or skipped, a line for each; files have options that these name."""
+    def warnings(self, *, of_lines: bool) -> list[str]:
+        """Return warnings about what is kept or skipped, a line for each; one names an option of files of lines."""
         found, n_blank = list[str](), self.counts.get(BLANK, 0)
         if self.n_controls:
             found.append(
                 f"control characters ({self.n_controls:,}) are kept as symbols, and escaped where a terminal shows them"
             )
         if (
-            of_file
+            of_lines
             and n_blank >= _MANY_BLANK
             and _BLANK_SHARES[0] <= n_blank / max(1, self.n_records) <= _BLANK_SHARES[1]
         ):
@@ -356,14 +356,14 @@ def _usable(condition: str, values: set[str], names: set[str], new: bool, n_reco
     return sorted(values)
 
 
-def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_file: bool = False) -> dict[str, Any]:
+def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_lines: bool = False) -> dict[str, Any]:
     """Return the statistics that ``seqgen show corpus`` shows.
 
     Args:
         records: the corpus, iterated twice.
         name: the corpus name to show in messages.
         n_shown: the approximate number of records to show, evenly spaced.
-        of_file: whether it is a user's file.
+        of_lines: whether it is a file of lines.
 
     Returns:
         Counts, symbols with their frequency, a length histogram, labels, duplicates, every n-th record.
@@ -388,7 +388,7 @@ def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_file: 
         "duplicates": totals.n_duplicates,
         "control_characters": totals.n_controls,
         "skipped_or_changed": totals.counts,
-        "warnings": totals.warnings(of_file=of_file),
+        "warnings": totals.warnings(of_lines=of_lines),
         "symbols": dict(sorted(symbols.items())),
         "lengths": dict(sorted(lengths.items())),
         "labels": dict(sorted(labels.items())),

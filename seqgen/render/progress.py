@@ -247,8 +247,6 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if sum(parts.values()) == 1 and unit == "record":
         held_out += " (a single record: in a text file each line is one)"
-    elif parts["train"] < _FEWEST_RECORDS and unit == "record":
-        held_out += " (too few to learn much from: add records, or start from a run on similar ones, --from RUN)"
     elif settings.train.best_by == "copies":
         most = f"{training.MAX_COPIES:.0%}"
         held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"
@@ -260,6 +258,8 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         held_out += f" (refit of {visible(Path(refit.run).name)}: {there})"
     elif not parts["valid"]:
         held_out += " (no held-out records: no early stopping)"
+    if parts["train"] < _FEWEST_RECORDS and unit == "record" and settings.start is None:
+        held_out += "; too few to learn much from: add records, or start from a run on similar ones (--from RUN)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
     begun = settings.start
     origin = f", from {visible(Path(begun.run).name)} at step {begun.step:,}" if begun is not None and not step else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from seqgen.checkpoint import EngineSettings
@@ -194,24 +194,32 @@ def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> li
 
     if learns(model):
         return []
-    numbers = _numbers_of(model)
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training = model.training
     model.train()
     train_step = TrainStep(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
+    changed = dict[str, tuple[float, float]]()
     try:
+        before = _numbers_of(model)
         train_step.differentiate(batch)
+        if _changed(before, after := _numbers_of(model)):  # one that notes a size is the same after another step
+            train_step.differentiate(batch)
+            changed = _changed(after, _numbers_of(model))
     finally:
         model.train(was_training)
         model.zero_grad(set_to_none=True)
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])
     return [
-        f"{name} changed from {numbers[name]} to {now} in a step: losses, samples and a resumed run may differ; what a "
-        "part remembers belongs in its state, or in a buffer"
-        for name, now in _numbers_of(model).items()
-        if now != numbers.get(name, now)
+        f"{name} changed from {was} to {now} in a step: losses, samples and a resumed run may differ; what a part "
+        "remembers belongs in its state, or in a buffer"
+        for name, (was, now) in changed.items()
     ]
+
+
+def _changed(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Return the numbers that are there both times and differ; NaN is equal to NaN."""
+    return {name: (before[name], now) for name, now in after.items() if repr(before.get(name, now)) != repr(now)}
 
 
 def _choose_precision(model: Any, batch: Batch, penalty_V: Tensor, train: TrainSettings, report: Report) -> Any:

@@ -31,7 +31,7 @@ from seqgen_tune.render import _heading
 from seqgen_tune.results import TrialResult, TuneResult, so_far
 from seqgen_tune.runner import tune
 from seqgen_tune.sampling import N_PARTS
-from seqgen_tune.study import StudyFolder
+from seqgen_tune.study import REPEATS, StudyFolder
 from seqgen_tune.worker import train_next
 
 QUICK = {"steps": 40, "split": "60/20/20", "cell": "vanilla", "hidden": 6, "blend": "none", "batch_size": 16}
@@ -116,6 +116,25 @@ def test_all_of_few_combinations_are_tried(words, in_tmp):
     assert "combinations of the settings" not in printed(some.view(), width=200)
 
 
+def test_a_process_that_is_killed_leaves_no_combination_out_and_none_twice(words, in_tmp):
+    space, settings = ["hidden=4|5|6"], {**QUICK, "hidden": None, "steps": 2}
+    tune(words, space, trials=2, out="study", **settings)
+    study = StudyFolder(seqgen.WorkFolder.open("study", {}))
+    begun = study.study.ask(study.study.trials[0].distributions)  # killed before, and while, it is left out
+    begun.set_user_attr(REPEATS, True)
+    study.study.ask(study.study.trials[0].distributions)
+    result = tune(out="study", trials=9)
+    assert sorted(one.values["model.hidden"] for one in result.trials) == [4, 5, 6]
+    assert result.counts.startswith("3 trials: ")
+
+
+@pytest.mark.full
+def test_workers_try_each_combination_once(words, in_tmp):
+    space, settings = ["hidden=4|5", "batch_size=4|8"], {**QUICK, "hidden": None, "batch_size": None}
+    result = tune(words, space, trials=9, workers=3, pruner="none", **settings)
+    assert len(result.trials) == len({str(one.values) for one in result.trials}) == 4
+
+
 def test_conditions_apply_to_the_parts_that_have_the_option(words, in_tmp):
     result = tune(words, ["cell=vanilla|lstm", "cell.*"], trials=6, **{**QUICK, "cell": None, "steps": 2})
     assert {one.state for one in result.trials} == {"finished"}
@@ -140,12 +159,19 @@ def test_a_trial_that_fails_or_diverges_costs_a_row(cli, words, in_tmp, plugin):
     assert states["cell=broken"].startswith("failed") and states["cell=wild"].startswith("diverged")
     assert "all 3 combinations of the settings were tried" in shown
     trials = json.loads(cli("tune", "--out", "study", "--plugin", plugin, "--json").out)["trials"]
-    assert sum(one["same_as"] is None for one in trials) == 3
-    for one in trials:
-        twin = trials[one["number"] if one["same_as"] is None else one["same_as"]]
-        assert (one["state"], one["bits_per_char"], one["problem"]) == (
-            twin["state"], twin["bits_per_char"], twin["problem"],
-        )  # fmt: skip
+    assert len(trials) == 3 == len({one["values"]["cell"] for one in trials}), "three values and nine trials"
+    assert all(one["same_as"] is None for one in trials)
+
+
+def test_values_that_were_tried_have_the_known_result(words, in_tmp):
+    """A range of numbers of four digits has too many combinations to count."""
+    result = tune(words, ["dropout=0.25..0.250001", "hidden=4|5"], trials=6, **{**QUICK, "hidden": None, "steps": 2})
+    by_number = {one.number: one for one in result.trials}
+    repeated = [one for one in result.trials if one.same_as is not None]
+    assert len(result.trials) == 6 and repeated
+    for one in repeated:
+        twin = by_number[one.same_as]
+        assert (one.state, one.bits_per_char, one.values) == (twin.state, twin.bits_per_char, twin.values)
 
 
 @pytest.mark.full
