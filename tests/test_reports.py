@@ -69,7 +69,7 @@ def test_a_report_from_python(tiny_run, reporter, in_tmp):
     ("name", "expected"),
     [
         ("odd", "not a list of the files written (write, line"),
-        ("absent", "a.txt')], not a list of the files written"),
+        ("absent", "write names 'a.txt', but has not written it (write, line"),
         ("failing", "ValueError: no ink"),
     ],
 )

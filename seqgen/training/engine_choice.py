@@ -174,10 +174,10 @@ def _feed(encoded: Parts, train: TrainSettings) -> Feed:
     return make_feed(encoded["train"], batch_size=train.batch_size, window=train.window, seed=train.seed)
 
 
-def _numbers_of(model: Any) -> dict[str, float]:
-    """Return the numbers that parts of a model have as attributes, by class and attribute."""
+def _numbers_of(model: Any) -> dict[tuple[Any, str], float]:
+    """Return the numbers that parts of a model have as attributes, by part and attribute."""
     return {
-        f"{type(module).__name__}.{name}": value
+        (module, name): value
         for module in model.modules()
         for name, value in vars(module).items()
         if isinstance(value, int | float) and not isinstance(value, bool)
@@ -198,7 +198,7 @@ def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> li
     was_training = model.training
     model.train()
     train_step = TrainStep(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
-    changed = dict[str, tuple[float, float]]()
+    changed = dict[tuple[Any, str], tuple[float, float]]()
     try:
         before = _numbers_of(model)
         train_step.differentiate(batch)
@@ -210,16 +210,20 @@ def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> li
         model.zero_grad(set_to_none=True)
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])
+        for (module, name), (was, _) in changed.items():
+            setattr(module, name, was)
     return [
-        f"{name} changed from {was} to {now} in a step: losses, samples and a resumed run may differ; what a part "
-        "remembers belongs in its state, or in a buffer"
-        for name, (was, now) in changed.items()
+        f"{type(module).__name__}.{name} changed from {was} to {now} in a step: losses, samples and a resumed run may "
+        "differ; what a part remembers belongs in its state, or in a buffer"
+        for (module, name), (was, now) in changed.items()
     ]
 
 
-def _changed(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+def _changed(
+    before: Mapping[tuple[Any, str], float], after: Mapping[tuple[Any, str], float]
+) -> dict[tuple[Any, str], tuple[float, float]]:
     """Return the numbers that are there both times and differ; NaN is equal to NaN."""
-    return {name: (before[name], now) for name, now in after.items() if repr(before.get(name, now)) != repr(now)}
+    return {key: (before[key], now) for key, now in after.items() if repr(before.get(key, now)) != repr(now)}
 
 
 def _choose_precision(model: Any, batch: Batch, penalty_V: Tensor, train: TrainSettings, report: Report) -> Any:
