@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqgen.testing.check import Subject
-from seqgen.testing.exercise import compute_metric, must_not_raise, records_of
+from seqgen.testing.exercise import compute_metric, few_records_of, must_not_raise
 
 
 def _compute(metric: Any, samples: list[str], reference: list[str]) -> Mapping[str, float]:
@@ -28,7 +28,7 @@ def _compute(metric: Any, samples: list[str], reference: list[str]) -> Mapping[s
 
 def figures(subject: Subject) -> None:
     """Check that it returns named numbers, and why others are omitted, also without samples or a reference."""
-    metric, texts, records = subject.build(), list(subject.texts), list(records_of(subject))
+    metric, texts, records = subject.build(), list(subject.texts), few_records_of(subject)
     pairs: tuple[tuple[list[str], list[str]], ...] = (
         (texts, texts),
         ([], texts),

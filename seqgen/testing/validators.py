@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from typing import Any
 
 from seqgen.protocols import Verdict
 from seqgen.testing.check import Subject
-from seqgen.testing.exercise import must_not_raise, records_of
+from seqgen.testing.exercise import few_records_of, must_not_raise, records_of
 
 ORDINARY = (
     "word", "Word", "WORD", "two words", " padded ", "a-b", "it's", "x_1", "7", "007", "+7", "1.50", "1e3", "-0",
@@ -30,7 +29,7 @@ def _verdict(validator: Any, text: str) -> Verdict:
 
 def verdicts(subject: Subject) -> None:
     """Check that it returns a verdict, with a reason for an invalid text."""
-    validator, records = subject.build(), list(itertools.islice(records_of(subject), _VARIED))
+    validator, records = subject.build(), few_records_of(subject)
     edited = (edit for text in records for edit in (text[:-1], text[1:], text[: len(text) // 2], text * 2, text[::-1]))
     for text in (*subject.texts, *ORDINARY, *records, *edited):
         verdict = _verdict(validator, text)
