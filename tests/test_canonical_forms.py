@@ -49,6 +49,7 @@ class Remembering:
         return seqgen.Verdict(True)
 
 
+@pytest.mark.full
 def test_a_validator_that_remembers_is_tried_on_texts_of_its_own():
     """No text that the kit has is valid here."""
     validator = seqgen.ValidatorSpec(name="v", summary="s", source="t", load=Remembering)

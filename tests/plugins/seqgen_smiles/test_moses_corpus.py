@@ -58,6 +58,7 @@ def wheel(tmp_path: Path) -> str:
     return a_wheel(tmp_path)
 
 
+@pytest.mark.full
 def test_the_contract_of_each(wheel):
     for spec in specs.CORPORA[1:]:
         testing.check_corpus(spec, path=wheel)

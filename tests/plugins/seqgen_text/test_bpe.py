@@ -116,6 +116,7 @@ def test_without_the_library(monkeypatch):
             use()
 
 
+@pytest.mark.full
 def test_contract(plugins):
     spec = plugins.registry.get("tokenizer", "bpe").spec
     for options in ({}, {"split": "none", "min_frequency": 1}, {"split": "blanks", "vocab_size": 40}):

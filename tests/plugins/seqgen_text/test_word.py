@@ -116,6 +116,7 @@ def test_any_ids_are_a_text_of_known_characters(texts, chance):
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+@pytest.mark.full
 def test_contract(plugins):
     spec = plugins.registry.get("tokenizer", "word").spec
     for options in ({}, {"min_count": 1}, {"max_words": 0}, {"pattern": r"\S+"}):

@@ -104,6 +104,7 @@ def test_numbers_of_a_list_are_numbers_in_the_results(words, in_tmp):
         assert values["model.hidden"] in (4, 6) and values["train.lr"] in (0.001, 0.01) and values["cell"] in CELLS
 
 
+@pytest.mark.full
 def test_all_of_few_combinations_are_tried(words, in_tmp):
     space = ["cell=vanilla|lstm", "cell.*", "hidden=4|6"]
     result = tune(words, space, trials=20, **{**QUICK, "cell": None, "hidden": None, "steps": 2})
