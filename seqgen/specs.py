@@ -323,6 +323,14 @@ class ReaderSpec(LoadableSpec):
             )
 
 
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
+
+
+def spelt_alike(name: str) -> str:
+    """Return the name of a column as domains' names are compared: ``Canonical SMILES`` is ``canonical_smiles``."""
+    return _BETWEEN_WORDS.sub("_", name.strip().casefold())
+
+
 @dataclass(frozen=True, kw_only=True)
 class DomainSpec(Spec):
     """A kind of text, and the names of the parts that go with it.

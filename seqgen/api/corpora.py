@@ -37,7 +37,6 @@ from seqgen.corpus import (
     is_pattern,
     load_file,
     name_of,
-    spelt_alike,
     suffix_of,
     whole_path,
 )
@@ -54,7 +53,7 @@ from seqgen.errors import (
 from seqgen.files import cache_folder, code_digest, spool
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec
+from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec, spelt_alike
 
 CorpusName = str | Path | Sequence[str | Path]
 """A registered name, a file, folder, archive or pattern, or several of these."""

@@ -38,7 +38,7 @@ from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
 from seqgen.corpus.several import JoinedFiles
 from seqgen.corpus.survey import Distinct, Survey, Tally, count_of, owner_of, profile, survey
-from seqgen.corpus.tables import Table, spelt_alike
+from seqgen.corpus.tables import Table
 
 __all__ = [
     "NO_READERS",
@@ -83,7 +83,6 @@ __all__ = [
     "owner_of",
     "profile",
     "read_lines",
-    "spelt_alike",
     "stamps_of",
     "suffix_of",
     "survey",

@@ -25,12 +25,6 @@ _CHECKED = 1000  # rows
 _MAX_DEPTH = 100  # nested lists or objects in the value of a field
 _UNCLOSED = "unexpected end of data"  # the message of Python's csv module
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # default names of the text field
-_BETWEEN_WORDS = re.compile(r"[\s_-]+")
-
-
-def spelt_alike(name: str) -> str:
-    """Return the name of a column as domains' names are compared: ``Canonical SMILES`` is ``canonical_smiles``."""
-    return _BETWEEN_WORDS.sub("_", name.strip().casefold())
 
 
 @dataclass(frozen=True)
