@@ -167,14 +167,18 @@ class MetricRow(NamedTuple):
     meaning: str = ""
 
 
-def best_baseline(metrics: Mapping[str, Any]) -> str | None:
-    """Return the name of the baseline with the fewest bits per character among metrics; None if there is none."""
-    bits = {
-        name: value
+def baselines_of(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the names of the baselines that have a value in bits per character among metrics."""
+    return [
+        name
         for name, value in metrics.items()
         if name.startswith("baseline_") and name.endswith("_bits_per_char") and isinstance(value, int | float)
-    }
-    return min(bits, key=bits.__getitem__, default=None)
+    ]
+
+
+def best_baseline(metrics: Mapping[str, Any]) -> str | None:
+    """Return the name of the baseline with the fewest bits per character among metrics; None if there is none."""
+    return min(baselines_of(metrics), key=metrics.__getitem__, default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

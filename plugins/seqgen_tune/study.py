@@ -150,7 +150,9 @@ class StudyFolder:
         """
         with self._alone(), journal_errors(self.folder.path):
             while not self._is_complete(trials):
-                known = [trial for trial in self.trials() if trial.number not in left_out(self.trials())]
+                known = self.trials()
+                out = left_out(known)
+                known = [trial for trial in known if trial.number not in out]
                 begun = self.study.ask()
                 values = suggest(self.definition.space, begun)
                 same = [one for one in known if one.user_attrs.get("values") == values]

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 
 from seqgen.errors import SeqgenError
 from seqgen.evaluation import Score
-from seqgen.metrics import METRICS, groups
+from seqgen.metrics import METRICS, baselines_of, groups
 from seqgen.render.curve import bars, heat_lines
 from seqgen.render.evaluation import evaluation_view
 from seqgen.render.heat import STOP, heat_map, shade_of, shown
@@ -166,7 +166,6 @@ class EvaluationResult(dict[str, Any], Tabular):
 
     def plot(self) -> Picture:
         """Return bars: the bits per character of the test part, and those that counting and compressors need."""
-        baselines = (name for name in self if name.startswith("baseline_") and name.endswith("_bits_per_char"))
-        known = [name for name in (_TEST, *baselines) if self.get(name) is not None]
+        known = [*([_TEST] if self.get(_TEST) is not None else []), *baselines_of(self)]
         values = {METRICS[name].label: float(self[name]) for name in sorted(known, key=lambda name: self[name])}
         return Picture(bars(values, "bits per character of the test part", METRICS[_TEST].label).encode())
