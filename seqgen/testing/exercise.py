@@ -28,6 +28,7 @@ HOSTILE = (
 AUGMENTATION_SEEDS = range(10)
 """Seeds of the random numbers of augmentations: a branch may be taken now and then only."""
 _RECORDS, _FEW_RECORDS = 100, 8
+_records_read: dict[int, tuple[CorpusSpec, list[str]]] = {}  # holds each spec too, so that no other gets its id
 
 
 def sample_evaluation(texts: Sequence[str] = ("Ada", "Grace")) -> Evaluation:
@@ -128,7 +129,16 @@ def records_of(subject: Subject) -> Iterator[str]:
             domain = find_spec("domain", corpus.domain, subject.siblings)
             if domain is not None and (name in domain.metrics if is_metric else domain.validator == name):
                 with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
-                    yield from (record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS))
+                    yield from _first_records(corpus)
+
+
+def _first_records(corpus: CorpusSpec) -> list[str]:
+    """Return the first records of a corpus, read once for all checks: some corpora read everything before the first."""
+    known = _records_read.get(id(corpus))
+    if known is None:
+        records = [record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS)]
+        known = _records_read[id(corpus)] = (corpus, records)
+    return known[1]
 
 
 def _metric(subject: Subject, metric: Any) -> list[Any]:
