@@ -7,6 +7,7 @@ Results go to stdout by ``show``, ``show_json`` and ``write``, messages to stder
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from seqgen.cli.common import warn as warn
 from seqgen.cli.common import write as write
 from seqgen.cli.decoding import parse_fields as parse_fields
 from seqgen.cli.train_command import train_command as train_command
+from seqgen.errors import did_you_mean
+from seqgen.keywords import TrainKeywords
 from seqgen.render import EMPTY_ROW, counted, duration
 from seqgen.render import plain_table as table
 
@@ -75,9 +78,17 @@ def with_train_settings(*without: str) -> Callable[[Function], Function]:
 
     Args:
         without: the names of settings that have no flag. Those of keywords that the command declares have none either.
+
+    Raises:
+        TypeError: there is no such setting, or the command has no parameter ``settings``.
     """
+    names = {"corpus", *TrainKeywords.__annotations__, "time_s"}  # which is given by its keyword ``time``
+    if unknown := [name for name in without if name not in names]:
+        raise TypeError(f"seqgen train has no setting {unknown[0]!r}{did_you_mean(unknown[0], names)}")
 
     def mark(command: Function) -> Function:
+        if "settings" not in inspect.signature(command).parameters:
+            raise TypeError(f"{command.__name__} needs a parameter named settings, for the settings of seqgen train")
         setattr(command, TRAIN_SETTINGS, without)
         return command
 

@@ -100,6 +100,20 @@ def test_a_command_has_the_flags_of_train(cli, kit):
     assert cli("dry-run", "--out", "run", *kit).err.startswith("seqgen: No such option: --out")
 
 
+@pytest.mark.parametrize(
+    ("without", "parameter", "says"),
+    [
+        ("corpora", "settings", "seqgen train has no setting 'corpora'; did you mean 'corpus'?"),
+        ("corpus", "values", "dry_run needs a parameter named settings"),
+    ],
+)
+def test_a_command_that_cannot_have_the_flags_of_train_is_named(without, parameter, says, cli, in_tmp):
+    lines = KIT.replace('"time_s", "out"', repr(without)).replace("settings: dict", f"{parameter}: dict")
+    (in_tmp / "wrong_kit.py").write_text(lines)
+    found = cli("list", "cells", "--plugin", "wrong_kit.py")
+    assert f"TypeError: {says}" in found.err and "Traceback" not in found.err, found.err
+
+
 def test_the_command_that_gives_a_run_its_settings(cli, words, in_tmp):
     options = {"model.layers": 2, "train.samples": 0, "cell.activation": ["relu", "tanh"], "eval_every": None}
     settings = {"cell": "vanilla", "hidden": 4, "lr": 0.012, "split": (0.6, 0.2, 0.2), "steps": 2, "weight_decay": 0.1}

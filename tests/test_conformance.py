@@ -136,6 +136,10 @@ def test_trackers_that_cannot_be_offered_are_found():
             "its register_trackers is not used: TypeError: register takes",
         ),
         (lambda register: register("mine", None), "its register_trackers is not used: TypeError: register takes"),
+        (
+            lambda register: register("mine", lambda: None),
+            "its register_trackers is not used: TypeError: the check of the tracker 'mine' is to take a place",
+        ),
         (lambda register: register("mine", print), "it offers trackers and has no on_report to send them anything"),
     ):
         module = types.ModuleType("tracking")

@@ -324,6 +324,25 @@ def test_workers_that_are_not_there_are_not_reserved():
         LocalExecutor(2).gang(3, 1)
 
 
+@pytest.mark.parametrize("address", [None, "", 29500])
+def test_an_executor_that_returns_no_address_is_named(address):
+    class Nowhere(ThreadPoolExecutor):
+        def gang(self, n, timeout_s):
+            return address
+
+    plugins = load_plugins([], installed=True)
+    spec = seqgen.ExecutorSpec(name="nowhere", summary="s", load=Nowhere)
+    plugins.registry.add(Entry("mine", spec, "mine", "1"))
+    with (
+        pytest.raises(seqgen.PluginError, match=f"executor nowhere of mine .*: gang returns {address!r}, not"),
+        reserve_workers(2, on="nowhere", options={}, timeout_s=1, plugins=plugins),
+    ):
+        pass
+    (check,) = [check for check in checks_of(spec) if check.name == "together"]
+    with pytest.raises(AssertionError, match="gang returns"):
+        check()
+
+
 class Late(ThreadPoolExecutor):
     def gang(self, n, timeout_s):
         raise TimeoutError("all are busy")

@@ -316,7 +316,7 @@ def _parameters(config: str, without: Container[str]) -> list[tuple[str, inspect
     return [
         (keywords[name], _parameter(name, flags[name], model.model_fields[name]))
         for name in names
-        if name not in without
+        if name not in without and keywords[name] not in without
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 
 from seqgen.errors import BadOption, did_you_mean
@@ -23,6 +24,10 @@ def _by_name(plugins: Plugins) -> dict[str, list[tuple[str, Check]]]:
     def register(package: str, name: str, check: Check) -> None:
         if not (isinstance(name, str) and name.isidentifier() and callable(check)):
             raise TypeError(f"register takes a name like 'tensorboard' and a function of a place, not {name!r:.40}")
+        try:
+            inspect.signature(check).bind("a place")
+        except TypeError as error:
+            raise TypeError(f"the check of the tracker {name!r} is to take a place, and no more: {error}") from None
         found.setdefault(name, []).append((package, check))
 
     plugins.call_hook("register_trackers", lambda package: {"register": functools.partial(register, package)})

@@ -39,9 +39,10 @@ def together(subject: Subject) -> None:
         if not hasattr(executor, "gang"):
             return
         host = executor.gang(2, _ENOUGH_S)
+        assert isinstance(host, str) and host, f"gang returns {host!r:.60}, not an address"
         try:
             server = socket.create_server((host, 0), backlog=2)
-        except (OSError, TypeError):
+        except OSError:
             raise AssertionError(f"gang returns {host!r:.60}, which is no address of this machine") from None
         with server:
             server.settimeout(_ENOUGH_S)
