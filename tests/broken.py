@@ -8,7 +8,7 @@ import os
 import random
 import socket
 from concurrent.futures import Executor, Future
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -525,6 +525,23 @@ class ShufflesItsSymbols(CharTokenizer):
         return cls({*"".join(texts), chr(next(_counter) + 0x1F000)})
 
 
+class KeepsSymbolsInItsClass(CharTokenizer):
+    """Fitting again to the same texts changes nothing, and to others the ids of all instances."""
+
+    alphabet: ClassVar[list[str]] = []
+
+    @classmethod
+    def fit(cls, texts):
+        cls.alphabet[:] = sorted({*"".join(texts)})
+        return cls(cls.alphabet)
+
+    def encode(self, text):
+        return [sum(other < symbol for other in self.alphabet) for symbol in text]
+
+    def to_json(self):
+        return {"symbols": self.alphabet}
+
+
 class SeedsInFit(CharTokenizer):
     @classmethod
     def fit(cls, texts):
@@ -565,6 +582,7 @@ def bad_tokenizers():
         "unknown symbol|other ids",
     )
     yield "stable-ids", made(seqgen.TokenizerSpec, ShufflesItsSymbols), "not stable"
+    yield "stable-ids", made(seqgen.TokenizerSpec, KeepsSymbolsInItsClass), "another one was fitted to other texts"
     yield "across-processes", made(seqgen.TokenizerSpec, "unordered:OrderOfASet"), "ids differ from process to process"
     yield "encode-many", tokenizer(encode_many=lambda self, texts: np.zeros((2, 3), int)), "encode_many differs"
     yield "decode-many", tokenizer(decode_many=lambda self, flat, lengths: ["x"]), "decode_many differs"

@@ -14,7 +14,7 @@ import torch
 
 import seqgen
 from broken import BROKEN, GOOD, PICKY, Good, cell, corpus, made
-from conftest import FAMILIES, in_tiers, registered
+from conftest import FAMILIES, in_terminal, in_tiers, registered
 from seqgen import testing
 from seqgen.plugins import Candidate, Plugins, check_trackers, entry_point_candidates
 from seqgen.testing.catalog import CATALOG, checks_of_package
@@ -445,6 +445,39 @@ def test_all_checks_of_a_file_are_of_the_same_parts(tmp_path, capfd):
         except AssertionError:
             failed.add(check.name)
     assert failed == {"across-processes"} and "ended" not in capfd.readouterr().out
+
+
+def test_labels_of_values_that_are_not_computed_are_noted():
+    def metric(samples, reference):
+        return {"seen": 1.0}
+
+    metric.labels, metric.omitted = {"seen": "what is seen", "left": "left out", "sene": "misspelt"}, {"left": "why"}
+    spec = seqgen.MetricSpec(name="mine", summary="s", source="t", load=lambda: metric)
+    assert check_named(spec, "labels")() == "3 labels, of which it has no values here: sene"
+
+
+def test_a_part_that_fails_in_a_new_process_is_told_in_a_line(tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text(
+        "import os, seqgen\n"
+        "def load():\n"
+        "    if 'PYTHONUTF8' in os.environ:\n        raise ValueError('not in this process')\n"
+        "    return [seqgen.Record('a')] * 3\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("PYTHONUTF8", raising=False)
+    with pytest.raises(AssertionError, match="in a new process it fails: ValueError: not in this process") as found:
+        check_named(made(seqgen.CorpusSpec, "only_here:load", licence="l"), "across-processes")()
+    assert "Traceback" not in str(found.value)
+
+
+@pytest.mark.full
+def test_a_terminal_shows_which_check_is_made(cli, in_tmp):
+    (in_tmp / "two.py").write_text(
+        "import seqgen\n@seqgen.hookimpl\ndef register_processors(register):\n    pass\n", encoding="utf-8"
+    )
+    shown = in_terminal("plugins", "check", "two.py", messages=True)
+    assert "1 of 4: package-two-names" in shown and "4 of 4: package-two-events" in shown
+    assert "4 of 4" not in cli("plugins", "check", "two.py").err
 
 
 def test_parts_are_checked_with_records_of_their_domain():

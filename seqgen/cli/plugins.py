@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, completing, everywhere, parse_options, say, session, show, show_json, write
+from seqgen.cli.common import Json, completing, everywhere, parse_options, say, session, show, show_json, stderr, write
 from seqgen.cli.mounting import command_names
 from seqgen.errors import BadOption, MissingExtra, PluginError
 
@@ -117,10 +118,10 @@ def check_plugin(
     checks = checks_of_plugin(package, parse_options(option or ()))
     rows = []
     foundations = Foundations()
-    for number, check in enumerate(checks, 1):
-        if session.verbose:
-            say(f"{number} of {len(checks)}: {check.id}")
-        rows.append(_row(check, foundations))
+    with _progress() as show_check:
+        for number, check in enumerate(checks, 1):
+            show_check(f"{number} of {len(checks)}: {check.id}")
+            rows.append(_row(check, foundations))
     if clashes := _clashes(package, ctx):
         row = {
             "what": f"package {package.name}",
@@ -143,6 +144,22 @@ def check_plugin(
         listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
         more = f"; {len(waiting)} wait for that (-v lists them)" if waiting else ""
         raise PluginError(f"{named}: {len(failed)} of {len(rows)} checks failed: {listed}{more}")
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Return a function that shows a line until the next one: on a terminal only, or each as a message with -v."""
+    console = stderr()
+    if session.verbose or session.quiet or not console.is_terminal:
+        yield say if session.verbose else lambda line: None
+        return
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(
+        console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+    ) as live:
+        yield lambda line: live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
 
 
 def _clashes(package: Package, ctx: typer.Context) -> str:

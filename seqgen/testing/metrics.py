@@ -73,11 +73,15 @@ def published(subject: Subject) -> str:
 
 def labels(subject: Subject) -> str:
     """Check that ``labels``, if there are any, map names of values to single lines."""
-    declared = getattr(subject.build(), "labels", None)
+    metric, texts = subject.build(), [*subject.texts, *few_records_of(subject)]
+    declared = getattr(metric, "labels", None)
     if declared is None:
         return ""
     assert isinstance(declared, Mapping), f"labels is {declared!r:.60}, not a mapping"
     for name, label in declared.items():
         is_valid = isinstance(name, str) and isinstance(label, str) and label.strip() and len(label.splitlines()) == 1
         assert is_valid, f"labels[{name!r}] is {label!r:.60}, not one line of text"
-    return f"{len(declared)} labels"
+    computed = {*_compute(metric, texts, texts), *getattr(metric, "omitted", {})}
+    others = [name for name in declared if name not in computed]
+    of_others = f", of which it has no values here: {', '.join(others)}" if others else ""
+    return f"{len(declared)} labels{of_others}"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqgen.errors import shortened
 from seqgen.specs import load_reference
 from seqgen.testing.check import Subject
 
@@ -73,7 +74,8 @@ def results(task: str, subject: Subject, *arguments: Any) -> list[Any]:
     ]
     written = [process.communicate(question) for process in processes]
     for process, (_, complaint) in zip(processes, written, strict=True):
-        assert process.returncode == 0, f"in a new process it fails: {complaint.strip()[-400:]}"
+        last = shortened(complaint.strip().rpartition("\n")[2], 400)
+        assert process.returncode == 0, f"in a new process it fails: {last or process.returncode}"
     return [json.loads(output.rpartition(_MARK)[2].splitlines()[0]) for output, _ in written]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.errors import UnknownSymbol
+from seqgen.errors import SeqgenError, UnknownSymbol
 from seqgen.protocols import has_symbol_bytes, joins
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import HOSTILE
@@ -107,8 +108,16 @@ def to_json(subject: Subject) -> None:
 
 
 def stable_ids(subject: Subject) -> None:
-    """Check that fitting twice to the same texts gives the same ids."""
-    assert _fitted(subject).to_json() == _fitted(subject).to_json(), "ids are not stable: they differ when fitted again"
+    """Check that fitting twice to the same texts gives the same ids, and that fitting others between changes none."""
+    tokenizer = _fitted(subject)
+    rows = [list(tokenizer.encode(text)) for text in subject.texts]
+    assert _fitted(subject).to_json() == tokenizer.to_json(), "ids are not stable: they differ when fitted again"
+    with contextlib.suppress(SeqgenError):  # too few texts for it
+        subject.spec.resolve().fit(subject.texts[1::2], **subject.entry.options(subject.options))
+    same = [list(tokenizer.encode(text)) for text in subject.texts] == rows
+    assert same and _fitted(subject).to_json() == tokenizer.to_json(), (
+        "ids are not stable: they differ when another one was fitted to other texts"
+    )
 
 
 def across_processes(subject: Subject) -> str:
