@@ -396,6 +396,12 @@ def test_the_version_stands_in_one_place():
     assert headings[:2] == ["Unreleased", seqgen.__version__]
 
 
+def test_the_changelog_has_one_line_an_entry():
+    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("- ") for line in lines) > 50
+    assert not [line for line in lines if line.startswith(" ") or len(line) > 120]
+
+
 def test_the_workflows_cover_systems_and_versions():
     tests = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     for word in ("ubuntu-latest", "macos-latest", "windows-latest", '"3.11"', '"3.12"', '"3.13"', '"3.14"'):
