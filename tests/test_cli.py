@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -324,8 +325,12 @@ def test_completion(words, expected, tmp_path):
 
 @pytest.mark.parametrize("option", ["--show-completion", "--install-completion"])
 def test_the_script_of_completion(option, tmp_path):
-    found = finish(run_seqgen(option, "bash", cwd=tmp_path, env={"HOME": str(tmp_path)}))
-    assert (found.err, found.code) == ("", 0) and "complet" in found.out
+    """The command finds the shell that runs it, which here is bash whatever runs the tests."""
+    asked = f"{shlex.quote(sys.executable)} -m seqgen {option}; exit $?"
+    found = subprocess.run(
+        ["bash", "-c", asked], cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert (found.stderr, found.returncode) == ("", 0) and "complet" in found.stdout
 
 
 def test_a_cell_in_one_file(cli, words, in_tmp):
