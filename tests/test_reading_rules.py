@@ -13,7 +13,7 @@ from conftest import WORDS, plugins_with
 from seqgen.api import encoded_corpus
 from seqgen.api.config import resolve
 from seqgen.config import TrainConfig
-from seqgen.files.safe_path import _digest, code_digest
+from seqgen.files.caches import _digest, code_digest
 
 QUICK = {"steps": 1, "hidden": 4, "blend": "none", "warn": lambda line: None}
 

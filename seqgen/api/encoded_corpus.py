@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,10 +29,11 @@ from seqgen.errors import CorpusError, DiskError, UsageError
 from seqgen.files import (
     SafePath,
     cache_folder,
+    cache_key,
     code_digest,
     dump_checksummed,
     dump_json,
-    load_checksummed,
+    read_cached,
     write_atomic,
 )
 from seqgen.protocols import fits_parts, joins
@@ -318,8 +318,8 @@ class CorpusCache:
         self._path, self._files = None, get_source_files(corpus.source)
         self._states = _file_states(self._files)
         if found is not None:
-            key = json.dumps({"stamp": found, "format": _FORMAT, "layout": corpus.layout, **facts}, sort_keys=True)
-            self._path = SafePath(cache_folder("read")) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+            key = cache_key({"stamp": found, "format": _FORMAT, "layout": corpus.layout, **facts})
+            self._path = SafePath(cache_folder("read")) / f"{key}.json"
 
     def read(self) -> Any:
         """Return the cached value; None if there is none, it is damaged, or the files have changed.
@@ -327,27 +327,23 @@ class CorpusCache:
         Raises:
             LinkRefused: the cache file is a link.
         """
-        try:
-            if self._path is None:
-                return None
-            kept, has_checksum = load_checksummed(self._path.read())
-            return kept["value"] if has_checksum and kept["contents"] == _digests(self._states) else None
-        except (OSError, ValueError, KeyError):
-            return None
+        kept = {} if self._path is None else read_cached(self._path)
+        with contextlib.suppress(OSError, KeyError):
+            return kept["value"] if kept["contents"] == _digests(self._states) else None
+        return None
 
     def store(self, value: Any) -> None:
         """Cache JSON values computed since this object was created; None discards the cached value.
 
         Write errors are ignored.
         """
-        if self._path is not None:
-            try:
-                contents = _digests(self._states)
-                if _file_states(self._files) == self._states:
-                    kept = dump_checksummed({"contents": contents, "value": value})
-                    write_atomic(self._path, kept, make_parents=True)
-            except (DiskError, OSError):
-                return
+        if self._path is None:
+            return
+        with contextlib.suppress(DiskError, OSError):
+            contents = _digests(self._states)
+            if _file_states(self._files) == self._states:
+                kept = dump_checksummed({"contents": contents, "value": value})
+                write_atomic(self._path, kept, make_parents=True)
 
 
 def _file_states(files: list[Path]) -> _FileStates:

@@ -6,8 +6,6 @@ checksum of its own.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,15 @@ from seqgen.batches.encoded import Parts, Stream, parts_of
 from seqgen.corpus import PARTS
 from seqgen.encoding import MakeSink
 from seqgen.errors import DiskError
-from seqgen.files import SafePath, build_folder, dump_checksummed, load_checksummed, remove_folders, write_synced
+from seqgen.files import (
+    SafePath,
+    build_folder,
+    cache_key,
+    dump_checksummed,
+    load_checksummed,
+    remove_folders,
+    write_synced,
+)
 from seqgen.files.arrays import ArrayFile, CheckedArray, damaged_blocks, map_array
 
 if TYPE_CHECKING:
@@ -50,8 +56,7 @@ def cached(
         LinkRefused: a file or folder of the cache is a link.
         DiskError: writing failed.
     """
-    key = hashlib.sha256(json.dumps({**facts, "format": _FORMAT}, sort_keys=True).encode()).hexdigest()[:32]
-    return _Cache(SafePath(home) / key, facts, build, warn).open()
+    return _Cache(SafePath(home) / cache_key({**facts, "format": _FORMAT}), facts, build, warn).open()
 
 
 class _Cache:

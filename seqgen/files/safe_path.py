@@ -1,4 +1,4 @@
-"""Paths below a root folder on which no link is followed; the folders of caches, and digests of code for their keys."""
+"""Paths below a root folder on which no link is followed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import contextlib
 import ctypes
 import errno
 import functools
-import hashlib
-import inspect
 import os
 import shutil
 import stat
@@ -288,34 +286,3 @@ def make_folder(folder: Path) -> None:
 def _is_link(found: os.stat_result) -> bool:
     """Return whether a status is that of a link or of a Windows junction."""
     return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == 0xA0000003
-
-
-# -- caches
-
-
-def cache_folder(name: str) -> Path:
-    """Return the folder of a cache, below ``XDG_CACHE_HOME`` or ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgen" / name
-
-
-def code_digest(code: Any) -> str:
-    """Return a digest of the source file of a class or function, and of the modules of its package beside it.
-
-    "" if it has no file, as in a notebook.
-    """
-    try:
-        file = Path(inspect.getfile(code))
-        return _digest(file, file.stat().st_mtime_ns)
-    except (OSError, TypeError):
-        return ""
-
-
-@functools.lru_cache(maxsize=256)
-def _digest(file: Path, changed_ns: int) -> str:
-    found, folder = hashlib.sha256(), file.parent
-    beside = sorted(folder.glob("*.py")) if (folder / "__init__.py").exists() else [file]
-    for one in beside:
-        data = one.read_bytes()
-        found.update(f"{one.name} {len(data)} ".encode())
-        found.update(data)
-    return found.hexdigest()

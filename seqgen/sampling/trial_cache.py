@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch
 
 from seqgen.counting import Repeats, blend_of
 from seqgen.errors import DiskError
-from seqgen.files import SafePath, cache_folder, dump_checksummed, load_checksummed, write_atomic
+from seqgen.files import SafePath, cache_folder, cache_key, dump_checksummed, read_cached, write_atomic
 
 _FORMAT = 9  # raised when trials find something else
 _MOST = 200  # files
@@ -33,14 +32,9 @@ def remembering(facts: Mapping[str, Mapping[str, Any]]) -> Callable[[str, Callab
     home = SafePath(cache_folder("trials"))
 
     def remember(kind: str, find: Callable[[], Any]) -> Any:
-        key = json.dumps({"kind": kind, "format": _FORMAT, **facts[kind]}, sort_keys=True)
-        path = home / f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
-        try:
-            kept, has_checksum = load_checksummed(path.read())
-            if has_checksum:
-                return kept["value"]
-        except (OSError, ValueError, KeyError):
-            pass
+        path = home / f"{cache_key({'kind': kind, 'format': _FORMAT, **facts[kind]})}.json"
+        if "value" in (kept := read_cached(path)):
+            return kept["value"]
         value = find()
         with contextlib.suppress(OSError, DiskError):
             write_atomic(path, dump_checksummed({"value": value}), make_parents=True)
