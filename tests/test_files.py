@@ -131,8 +131,8 @@ def test_files_have_the_usual_mode(tmp_path):
 
 
 def test_temporaries_of_a_killed_process_go(tmp_path):
-    (tmp_path / ".tmp-x-1").mkdir()
-    (tmp_path / ".tmp-y-1").touch()
+    (tmp_path / f".tmp-seqgen-{32 * '0'}").mkdir()
+    (tmp_path / f".tmp-seqgen-{32 * '1'}").touch()
     (tmp_path / "keep").touch()
     files.remove_temporaries(tmp_path)
     assert os.listdir(tmp_path) == ["keep"]

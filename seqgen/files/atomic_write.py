@@ -221,14 +221,14 @@ def remove_folders(folder: SafePath, names: Sequence[str]) -> None:
 
 
 def remove_temporaries(folder: Path | SafePath) -> None:
-    """Remove temporary files of killed processes from a folder that only seqgen writes to.
+    """Remove temporary files of killed processes from a folder.
 
     Raises:
         LinkRefused: the folder is a SafePath that is a link or reached through one.
     """
     safe = SafePath(folder) if isinstance(folder, Path) else folder
     with contextlib.suppress(OSError), safe.opened() as directory:
-        remove_abandoned(directory, own=True)
+        remove_abandoned(directory)
 
 
 def dump_json(value: Any) -> bytes:

@@ -26,7 +26,7 @@ def spool(home: Path, name: str, blocks: Iterable[bytes]) -> Path:
     """
     digest, safe = hashlib.sha256(name.encode("utf-8", "surrogateescape") + b"\0"), SafePath(home)
     with disk_errors(home), safe.opened(make=True) as directory:
-        remove_abandoned(directory, own=True)
+        remove_abandoned(directory)
         with temporary_folder(directory) as temporary:
             new = safe / temporary
             with SafePath(new.root, (*new.names, name)).open("xb") as file:

@@ -16,7 +16,6 @@ from seqgen.files.safe_path import Directory
 
 _PREFIX = ".tmp-seqgen-"
 _NAME = re.compile(re.escape(_PREFIX) + "[0-9a-f]{32}")
-_LEGACY_NAME = re.compile(r"\.tmp-.+-\d+")  # before 0.1; removed only from folders that seqgen alone writes to
 _OLD_S = 86_400.0  # without locks, anything older counts as abandoned
 _ANY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 
@@ -157,16 +156,11 @@ def _hidden(directory: Directory, name: str, stack: contextlib.ExitStack) -> lis
     return [hidden]
 
 
-def remove_abandoned(directory: Directory, *, own: bool = False) -> None:
-    """Remove the temporary files and folders of dead processes; failures are ignored.
-
-    Args:
-        directory: the folder to search, not recursively.
-        own: whether seqgen alone writes to it; names used before 0.1 are then removed too.
-    """
+def remove_abandoned(directory: Directory) -> None:
+    """Remove the temporary files and folders of dead processes from a folder; failures are ignored."""
     with contextlib.suppress(OSError):
         for name in directory.names():
-            if _NAME.fullmatch(name) or (own and _LEGACY_NAME.fullmatch(name)):
+            if _NAME.fullmatch(name):
                 with contextlib.suppress(OSError):
                     _remove_if_abandoned(directory, name)
 
