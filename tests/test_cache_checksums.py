@@ -155,16 +155,18 @@ def test_batches_are_the_same_when_a_block_goes_bad_amid_the_training(kind, in_m
     assert len(said) == 1 and "train.flat.bin" in said[0]
 
 
-def test_a_cache_without_checksums_is_used_as_before(tmp_path):
-    first = cached(tmp_path, {}, build)
+@pytest.mark.parametrize("dump", [dump_json, dump_checksummed])
+def test_a_cache_without_checksums_is_made_anew(dump, tmp_path):
+    first, said = cached(tmp_path, {}, build), []
     (folder,) = tmp_path.iterdir()
     meta, sealed = load_checksummed((folder / "meta.json").read_bytes())
     assert sealed
     for array in meta["arrays"].values():
         del array["crc32"]
-    (folder / "meta.json").write_bytes(dump_json(meta))
-    again = cached(tmp_path, {}, lambda make_sink: pytest.fail("encoded twice"), pytest.fail)
+    (folder / "meta.json").write_bytes(dump(meta))
+    again = cached(tmp_path, {}, build, said.append)
     assert numbers(again) == numbers(first)
+    assert len(said) == 1 and said[0].endswith("; rebuilding it")
 
 
 def test_a_seal_says_whether_anything_was_changed():

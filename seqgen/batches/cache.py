@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 _FORMAT = 1  # version of the folder's layout, part of the key
-_META, _LEGACY_KEYS = "meta.json", {"facts", "arrays", "chars"}  # the keys before checksums were added
+_META = "meta.json"
 _BY_BLOCK = "flat"  # the ids are verified block by block; the much smaller index arrays on opening
 
 
@@ -136,14 +136,14 @@ class _Cache:
             meta, has_checksum = load_checksummed((self._folder / _META).read())
         except ValueError as error:
             raise ValueError(f"{_META} is damaged: {error}") from None
-        if not has_checksum and set(meta) != _LEGACY_KEYS:
+        if not has_checksum:
             raise ValueError(f"{_META} is damaged")
         return meta
 
-    def _map(self, name: str, meta: Mapping[str, Any]) -> tuple[Array, Sequence[int] | None]:
-        """Return an array and its checksums; None if it has none."""
+    def _map(self, name: str, meta: Mapping[str, Any]) -> tuple[Array, Sequence[int]]:
+        """Return an array and its checksums."""
         how = meta["arrays"][name]
-        return map_array(self._folder / f"{name}.bin", how["dtype"], how["shape"]), how.get("crc32")
+        return map_array(self._folder / f"{name}.bin", how["dtype"], how["shape"]), how["crc32"]
 
     def _read(self) -> Parts:
         """Return the parts in the folder.
@@ -159,15 +159,11 @@ class _Cache:
 
     def _array(self, name: str, meta: Mapping[str, Any]) -> Any:
         array, crc32 = self._map(name, meta)
-        if crc32 is None:
-            return array
 
         def renew(block: int) -> tuple[Array, Sequence[int]]:
             self._warn_damaged(f"block {block} of {name}.bin is damaged")
             self._make()
-            array, crc32 = self._map(name, self._meta())
-            assert crc32 is not None
-            return array, crc32
+            return self._map(name, self._meta())
 
         if name.rpartition(".")[2] == _BY_BLOCK:
             return CheckedArray(array, crc32, renew)
