@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from seqgen.api.corpora import open_corpus, sort_out_corpus
-from seqgen.api.encoded_corpus import EncodedCorpus, learn
+from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus
 from seqgen.batches import Batch, Encoded, derive_seed, make_feed
 from seqgen.cells import Cell, choose_padding, use_engine
 from seqgen.config import TrainSettings
@@ -47,7 +47,8 @@ def molecules(n: int = 10_000) -> Corpus:
 
 def encode(corpus: Corpus) -> EncodedCorpus:
     """Count, tokenize, split and encode a corpus, as a run does."""
-    return learn(corpus, corpus.name, default_plugins().registry.get("tokenizer", "char"), {}, Splitter())
+    tokenizer = default_plugins().registry.get("tokenizer", "char")
+    return CorpusReading(corpus, corpus.name).learn(tokenizer, {}, Splitter())
 
 
 def train_texts(corpus: Corpus) -> list[str]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import seqgen
 from seqgen.api import encoded_corpus
 from seqgen.api.corpora import open_corpus, sort_out_corpus
-from seqgen.api.encoded_corpus import learn
+from seqgen.api.encoded_corpus import CorpusReading
 from seqgen.api.factories import read_again
 from seqgen.api.train import plan
 from seqgen.batches import encode, join_encoded
@@ -203,9 +203,9 @@ def test_a_tokenizer_without_join_is_fitted_by_one_process(folder, small_parts, 
     divided = DividedCorpus.of(corpus, "c", entry.qualified, 2, default_plugins())
     monkeypatch.setattr(type(divided), "count", lambda *given: pytest.fail("counted in parts"))
     monkeypatch.delattr(CharTokenizer, "join")
-    found = learn(corpus, "c", entry, {}, Splitter(), divided=divided)
+    found = CorpusReading(corpus, "c", divided=divided).learn(entry, {}, Splitter())
     monkeypatch.undo()
-    one = learn(corpus, "c", entry, {}, Splitter())
+    one = CorpusReading(corpus, "c").learn(entry, {}, Splitter())
     assert found.survey == one.survey and np.array_equal(found.encoded["train"].flat, one.encoded["train"].flat)
 
 

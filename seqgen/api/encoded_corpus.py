@@ -101,77 +101,163 @@ def unchanging(corpus: Corpus, title: str) -> Iterator[None]:
         raise changed
 
 
-def learn(
-    corpus: Corpus,
-    title: str,
-    tokenizer: Entry,
-    options: Mapping[str, Any],
-    splitter: Splitter,
-    conditions: Sequence[str] = (),
-    progress: Progress = ignore,
-    begun: Vocabulary | None = None,
-    warn: Callable[[str], None] = ignore,
-    tried: Callable[[Vocabulary, Sequence[str]], None] = lambda vocabulary, texts: None,
-    divided: DividedCorpus | None = None,
-) -> EncodedCorpus:
-    """Count a corpus, fit its tokenizer and encode it.
+@dataclass(frozen=True)
+class CorpusReading:
+    """A corpus that is counted and encoded, which takes several passes.
 
-    Args:
+    Attributes:
         corpus: the corpus.
         title: how messages call it.
-        tokenizer: what is fitted.
-        options: of it.
-        splitter: assigns each record to a part.
-        conditions: "label", or fields, on which the model is conditioned.
         progress: called while reading.
-        begun: the vocabulary of the run that this one starts from; new symbols are added to it.
         warn: called with one line when the cached encoded corpus is damaged.
-        tried: checks a new vocabulary on the first texts, before all are encoded.
         divided: the corpus in parts, if several processes read it.
 
-    Raises:
-        CorpusError: it is unreadable, empty or has no training part.
-        UsageError: it cannot be conditioned in this way.
+    Raises (by its methods):
+        CorpusError: it is unreadable or empty, or has no training part to encode.
     """
-    from seqgen.tokenizers import Vocabulary, extend_conditions, extend_tokenizer
 
-    make = tokenizer.load()
-    surveyed = open_survey_cache(corpus)
-    learned = CorpusCache(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
-    known = read_survey(surveyed), learned.read()
-    if known[0] is not None and known[1] is not None:
-        vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
-        return encode_with(corpus, title, vocabulary, splitter, known[0], progress, warn=warn, divided=divided)
-    counted, kept = Survey(), list[Record]()
-    told = _reading(progress)
-    if divided is not None and begun is None and joins(make):
-        first = [record.text for record in itertools.islice(corpus, _TRIED)]
-        found = divided.count(counted, options, conditions, told)
-        fitted: Any = make.join([make.from_json(data) for data in found])
-    else:
-        passing = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, progress=told)
-        first = list(itertools.islice(passing, _TRIED))
-        texts = itertools.chain(first, passing)
-        if begun is not None:
-            fitted = extend_tokenizer(begun.tokenizer, texts, options)
-        elif fits_parts(make):
-            fitted = make.fit_parts(texts, _training_texts(corpus, splitter, counted, progress), **options)
+    corpus: Corpus
+    title: str
+    progress: Progress = ignore
+    warn: Callable[[str], None] = ignore
+    divided: DividedCorpus | None = None
+
+    def count(self) -> Survey:
+        """Return the counts; the corpus is read through unless they are cached."""
+        cache = open_survey_cache(self.corpus)
+        if (known := read_survey(cache)) is not None:
+            return known
+        counted = Survey()
+        if self.divided is not None:
+            self.divided.count(counted, progress=self._told)
         else:
-            fitted = make.fit(texts, **options)
-        for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
-            pass
-    tokens = extend_conditions(begun.conditions if begun is not None else (), counted.values)
-    vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
-    tried(vocabulary, first)
-    if counted.n_chars > _IN_MEMORY:
-        store_survey(surveyed, counted)
-        learned.store({"data": fitted.to_json(), "tokens": tokens})
-    try:
-        return encode_with(corpus, title, vocabulary, splitter, counted, progress, kept, warn, divided)
-    except UsageError as error:
-        if begun is None or isinstance(error, CorpusError):
-            raise
-        raise UsageError(f"{error}; a fitted {tokenizer.spec.name} tokenizer cannot add symbols") from None
+            for _ in survey(self.corpus, self.title, counted, progress=self._told):
+                pass
+        if counted.n_chars > _IN_MEMORY:
+            store_survey(cache, counted)
+        return counted
+
+    def learn(
+        self,
+        tokenizer: Entry,
+        options: Mapping[str, Any],
+        splitter: Splitter,
+        conditions: Sequence[str] = (),
+        begun: Vocabulary | None = None,
+        tried: Callable[[Vocabulary, Sequence[str]], None] = lambda vocabulary, texts: None,
+    ) -> EncodedCorpus:
+        """Count the corpus, fit its tokenizer and encode it.
+
+        Args:
+            tokenizer: what is fitted.
+            options: of it.
+            splitter: assigns each record to a part.
+            conditions: "label", or fields, on which the model is conditioned.
+            begun: the vocabulary of the run that this one starts from; new symbols are added to it.
+            tried: checks a new vocabulary on the first texts, before all are encoded.
+
+        Raises:
+            UsageError: it cannot be conditioned in this way.
+        """
+        from seqgen.tokenizers import Vocabulary, extend_conditions, extend_tokenizer
+
+        corpus, make = self.corpus, tokenizer.load()
+        surveyed = open_survey_cache(corpus)
+        learned = CorpusCache(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
+        known = read_survey(surveyed), learned.read()
+        if known[0] is not None and known[1] is not None:
+            fitted, tokens = make.from_json(known[1]["data"]), tuple(known[1]["tokens"])
+            return self.encode(Vocabulary(fitted, tokens, corpus.layout == "lines"), splitter, known[0])
+        counted, kept = Survey(), list[Record]()
+        if self.divided is not None and begun is None and joins(make):
+            first = [record.text for record in itertools.islice(corpus, _TRIED)]
+            found = self.divided.count(counted, options, conditions, self._told)
+            fitted = make.join([make.from_json(data) for data in found])
+        else:
+            passing = survey(
+                corpus, self.title, counted, conditions, needed=begun is None, kept=kept, progress=self._told
+            )
+            first = list(itertools.islice(passing, _TRIED))
+            texts = itertools.chain(first, passing)
+            if begun is not None:
+                fitted = extend_tokenizer(begun.tokenizer, texts, options)
+            elif fits_parts(make):
+                fitted = make.fit_parts(texts, self._training_texts(splitter, counted), **options)
+            else:
+                fitted = make.fit(texts, **options)
+            for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
+                pass
+        tokens = extend_conditions(begun.conditions if begun is not None else (), counted.values)
+        vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
+        tried(vocabulary, first)
+        if counted.n_chars > _IN_MEMORY:
+            store_survey(surveyed, counted)
+            learned.store({"data": fitted.to_json(), "tokens": tokens})
+        try:
+            return self.encode(vocabulary, splitter, counted, kept)
+        except UsageError as error:
+            if begun is None or isinstance(error, CorpusError):
+                raise
+            raise UsageError(f"{error}; a fitted {tokenizer.spec.name} tokenizer cannot add symbols") from None
+
+    def encode(
+        self, vocabulary: Vocabulary, splitter: Splitter, counted: Survey, kept: Sequence[Record] = ()
+    ) -> EncodedCorpus:
+        """Encode the corpus, which has been counted; a large one into files, once: see ``seqgen.batches.cache``.
+
+        Args:
+            vocabulary: its symbols.
+            splitter: assigns each record to a part.
+            counted: its counts; it is refused if its digest is another when it is read again.
+            kept: its records, if they have been kept.
+        """
+        from seqgen.batches import cached, encode, encode_stream, join_encoded
+        from seqgen.encoding import MakeSink, make_memory_sink
+
+        def records() -> Iterable[Record]:
+            return kept if len(kept) == counted.n_records else verify_digest(self.corpus, self.title, counted.digest)
+
+        def told(n_done: int) -> None:
+            self.progress("encoding", n_done, counted.n_records)
+
+        def build(make_sink: MakeSink) -> Parts:
+            if self.divided is not None:
+                pieces = self.divided.encode(vocabulary, splitter, counted.digest, told)
+                return join_encoded(pieces, vocabulary, make_sink)
+            if vocabulary.ends:
+                return encode(records(), vocabulary, splitter, make_sink, told)
+            return encode_stream(records(), counted.n_chars, vocabulary, splitter, make_sink, told)
+
+        if counted.n_chars <= _IN_MEMORY:
+            encoded = build(make_memory_sink)
+        else:
+            try:
+                encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build, self.warn)
+            except CorpusError:
+                open_survey_cache(self.corpus).store(None)  # its source took a change for none
+                raise
+        if not len(encoded["train"]):
+            raise CorpusError(f"corpus {self.title!r} has no record in its training part; try --split none")
+        source = self.corpus.source.train if isinstance(self.corpus.source, PresplitSource) else self.corpus.source
+        kinds = source.kinds() if isinstance(source, JoinedFiles) else {}
+        return EncodedCorpus(counted, vocabulary, encoded, kinds)
+
+    def _told(self, n_done: int) -> None:
+        """Report the number of records read."""
+        self.progress("reading", n_done, None)
+
+    def _training_texts(self, splitter: Splitter, counted: Survey) -> Iterator[str]:
+        """Yield the training texts; of one long text, its pieces up to the end of the training part."""
+        left = splitter.ends(counted.n_chars)["train"]
+        for n_done, record in enumerate(self.corpus):
+            if n_done % _TOLD_EVERY == 0:
+                self.progress("learning symbols", n_done, counted.n_records)
+            if self.corpus.layout == "lines" or record.split is not None:
+                if splitter.part(record) == "train":
+                    yield record.text
+            elif left > 0:
+                yield record.text[:left]
+                left -= len(record.text)
 
 
 def _learned_facts(
@@ -190,93 +276,6 @@ def _learned_facts(
         "conditions": list(conditions),
         **({} if begun is None else {"begun": [begun.tokenizer.to_json(), list(begun.conditions)]}),
     }
-
-
-def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progress: Progress) -> Iterator[str]:
-    """Yield the training texts; of one long text, its pieces up to the end of the training part."""
-    left = splitter.ends(counted.n_chars)["train"]
-    for n_done, record in enumerate(corpus):
-        if n_done % _TOLD_EVERY == 0:
-            progress("learning symbols", n_done, counted.n_records)
-        if corpus.layout == "lines" or record.split is not None:
-            if splitter.part(record) == "train":
-                yield record.text
-        elif left > 0:
-            yield record.text[:left]
-            left -= len(record.text)
-
-
-def _reading(progress: Progress) -> Callable[[int], None]:
-    """Return a callback of the number of records read."""
-    return lambda n_done: progress("reading", n_done, None)
-
-
-def encode_with(
-    corpus: Corpus,
-    title: str,
-    vocabulary: Vocabulary,
-    splitter: Splitter,
-    counted: Survey,
-    progress: Progress = ignore,
-    kept: Sequence[Record] = (),
-    warn: Callable[[str], None] = ignore,
-    divided: DividedCorpus | None = None,
-) -> EncodedCorpus:
-    """Encode a counted corpus with a given vocabulary.
-
-    One that is large is encoded into files, once: see ``seqgen.batches.cache``. ``kept`` are its records, if they
-    have been kept; else it is read again, and refused if its digest is not what was counted. ``warn`` is passed one
-    line when the files are damaged, and made anew. ``divided`` is the corpus in parts, if several processes read it.
-
-    Raises:
-        CorpusError: it is unreadable, empty or has no training part.
-    """
-    from seqgen.batches import cached, encode, encode_stream, join_encoded
-    from seqgen.encoding import MakeSink, make_memory_sink
-
-    def records() -> Iterable[Record]:
-        return kept if len(kept) == counted.n_records else verify_digest(corpus, title, counted.digest)
-
-    def told(n_done: int) -> None:
-        progress("encoding", n_done, counted.n_records)
-
-    def build(make_sink: MakeSink) -> Parts:
-        if divided is not None:
-            pieces = divided.encode(vocabulary, splitter, counted.digest, told)
-            return join_encoded(pieces, vocabulary, make_sink)
-        if vocabulary.ends:
-            return encode(records(), vocabulary, splitter, make_sink, told)
-        return encode_stream(records(), counted.n_chars, vocabulary, splitter, make_sink, told)
-
-    if counted.n_chars <= _IN_MEMORY:
-        encoded = build(make_memory_sink)
-    else:
-        try:
-            encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build, warn)
-        except CorpusError:
-            open_survey_cache(corpus).store(None)  # its source took a change for none
-            raise
-    if not len(encoded["train"]):
-        raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
-    source = corpus.source.train if isinstance(corpus.source, PresplitSource) else corpus.source
-    kinds = source.kinds() if isinstance(source, JoinedFiles) else {}
-    return EncodedCorpus(counted, vocabulary, encoded, kinds)
-
-
-def count(corpus: Corpus, title: str, progress: Progress = ignore, divided: DividedCorpus | None = None) -> Survey:
-    """Return the counts of a corpus; it is read through unless they are cached, by several processes if in parts."""
-    cache = open_survey_cache(corpus)
-    if (known := read_survey(cache)) is not None:
-        return known
-    counted = Survey()
-    if divided is not None:
-        divided.count(counted, progress=_reading(progress))
-    else:
-        for _ in survey(corpus, title, counted, progress=_reading(progress)):
-            pass
-    if counted.n_chars > _IN_MEMORY:
-        store_survey(cache, counted)
-    return counted
 
 
 def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[str, Any]:

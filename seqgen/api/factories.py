@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import FILE, open_corpus
-from seqgen.api.encoded_corpus import EncodedCorpus, Progress, count, encode_with, ignore, unchanging
+from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, Progress, ignore, unchanging
 from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
@@ -383,7 +383,8 @@ def read_again(
     with unchanging(corpus, title):
         if plugins is not None:
             divided = DividedCorpus.of(corpus, title, settings.tokenizer.name, workers, plugins)
-        counted = count(corpus, title, progress, divided)
+        reading = CorpusReading(corpus, title, progress, warn, divided)
+        counted = reading.count()
         try:
             check_unchanged(
                 counted, settings, advice if changed is None else "the run continues with the corpus as it is now"
@@ -392,4 +393,4 @@ def read_again(
             if changed is None:
                 raise
             changed(str(error))
-        return encode_with(corpus, title, vocabulary, settings.splitter, counted, progress, warn=warn, divided=divided)
+        return reading.encode(vocabulary, settings.splitter, counted)

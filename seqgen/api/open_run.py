@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.encoded_corpus import count, ignore
+from seqgen.api.encoded_corpus import CorpusReading, ignore
 from seqgen.api.factories import (
     check_unchanged,
     corpus_of,
@@ -128,7 +128,7 @@ class OpenRun:
             SeqgenError: it no longer exists.
         """
         try:
-            counted = count(self.corpus, self.settings.corpus.title)
+            counted = CorpusReading(self.corpus, self.settings.corpus.title).count()
         except NoSuchFile as error:
             raise NoSuchFile(f"{error}, on which the run {self.folder.name} was trained") from None
         check_unchanged(counted, self.settings)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack
 from seqgen.api.config import ResolvedConfig, resolve
 from seqgen.api.corpora import FILE, CorpusName, open_corpus
 from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched, launched_processes
-from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
+from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
 from seqgen.api.preflight import check_memory, check_model, corpus_warnings, count_leaked, part_at_fault
@@ -206,18 +206,14 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
 
     n_readers = config.workers if config.on in (None, LOCAL) else None
     with unchanging(corpus, resolved.title), attribute_errors(tokenizer, "cannot encode the corpus"):
-        data = learn(
-            corpus,
-            resolved.title,
+        divided = DividedCorpus.of(corpus, resolved.title, tokenizer.qualified, n_readers, plugins)
+        data = CorpusReading(corpus, resolved.title, progress, warn, divided).learn(
             tokenizer,
             resolved.options["tokenizer"],
             Splitter(resolved.train.split, resolved.train.split_seed),
             resolved.conditions,
-            progress,
             None if start is None else start.vocabulary,
-            warn,
             check,
-            DividedCorpus.of(corpus, resolved.title, tokenizer.qualified, n_readers, plugins),
         )
     if start is not None:
         for line in start.warnings(data, config, resolved.train, resolved.corpus, resolved.options["corpus"]):

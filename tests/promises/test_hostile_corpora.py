@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import one_in, read_again, registered
 from seqgen.api.corpora import open_corpus
-from seqgen.api.encoded_corpus import learn
+from seqgen.api.encoded_corpus import CorpusReading
 from seqgen.corpus import Splitter, TextFile, count_of, load_file
 from seqgen.errors import BadOption, CorpusError, UnknownSymbol, UsageError
 from seqgen.plugins.selection import default_plugins
@@ -421,7 +421,9 @@ def test_a_corpus_of_few_records_is_read_once(most_records, most_chars, n_readin
     plain, calls = readers.TextFile.__iter__, []
     monkeypatch.setattr(readers.TextFile, "__iter__", lambda self: calls.append(None) or plain(self))
     entry, char = (default_plugins().registry.get(*part) for part in (("corpus", "seqgen:file"), ("tokenizer", "char")))
-    data = learn(open_corpus(entry, entry.options({"path": str(words)})), "words", char, {}, Splitter((1, 0, 0)))
+    data = CorpusReading(open_corpus(entry, entry.options({"path": str(words)})), "words").learn(
+        char, {}, Splitter((1, 0, 0))
+    )
     assert len(calls) == n_readings and data.survey.n_records == len(data.encoded["train"]) == 40
 
 
@@ -451,7 +453,7 @@ def test_no_text_stands_on_both_sides(folder, record_property):
         char = plugins.registry.get("tokenizer", "char")
         try:
             corpus = open_corpus(entry, entry.options({"path": str(path)}))
-            data = learn(corpus, "split", char, {}, splitter)
+            data = CorpusReading(corpus, "split").learn(char, {}, splitter)
         except CorpusError as error:
             assert "no record in its training part" in str(error)
             return

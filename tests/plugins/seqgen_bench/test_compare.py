@@ -10,7 +10,7 @@ import pytest
 
 import seqgen
 from conftest import WORDS
-from seqgen.api.encoded_corpus import encode_with
+from seqgen.api.encoded_corpus import CorpusReading
 from seqgen.errors import BadOption, NoSuchRun
 from seqgen.evaluation import held_out_loss, paired_difference, penalty, record_nats
 from seqgen_bench.compare import compare
@@ -44,10 +44,8 @@ def held_out_texts(runs):
 
 
 def encoded(run, part):
-    from seqgen.api.encoded_corpus import count
-
-    data = encode_with(run.corpus, "w", run.vocabulary, run.settings.splitter, count(run.corpus, "w"))
-    return data.encoded[part]
+    reading = CorpusReading(run.corpus, "w")
+    return reading.encode(run.vocabulary, run.settings.splitter, reading.count()).encoded[part]
 
 
 @pytest.mark.full
