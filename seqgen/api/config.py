@@ -304,7 +304,7 @@ def _find_parts(
     if corpus.qualified == FILE and given.get("path"):
         corpus.options({"path": given["path"]})  # refuses what is no path
         before = {} if start is None else start.columns(corpus, given)
-        domain, reading = read_file_as(corpus, given, plugins, domain, before)
+        domain, reading = read_file_as(given, plugins, domain, before)
     elif domain is None:
         domain = plugins.registry.get("domain", "seqgen:text")
     assert isinstance(domain.spec, DomainSpec)

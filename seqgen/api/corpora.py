@@ -87,7 +87,7 @@ def sort_out_corpus(
         raise UsageError(f"a corpus is a registered name or the path of a file, not {short_repr(name)}{_OF_A_LIST}")
     if len(names) > 1:
         found = [_path_of(one, plugins, warn, alone=False) for one in names]
-        if repeated := find_repeated(locally({"path": found})["path"]):
+        if repeated := find_repeated(list(map(_fetched, found))):
             more = f" and {len(repeated) - 1:,} more" if len(repeated) > 1 else ""
             warn(f"corpus: {str(repeated[0])!r}{more} given more than once; the records of a file count once")
         return plugins.registry.get("corpus", FILE), {"path": found}
@@ -100,11 +100,14 @@ def sort_out_corpus(
 def locally(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options of the corpus ``file`` with the files in the cache for addresses, which are fetched if need be."""
     path = options.get("path")
-    if isinstance(path, str) and is_address(path):
-        return {**options, "path": str(fetch(path))}
-    if isinstance(path, list):
-        return {**options, "path": [str(fetch(one)) if is_address(one) else one for one in path]}
+    if isinstance(path, str | list):
+        return {**options, "path": _fetched(path) if isinstance(path, str) else list(map(_fetched, path))}
     return dict(options)
+
+
+def _fetched(path: str) -> str:
+    """Return a path, or the file in the cache for an address."""
+    return str(fetch(path)) if is_address(path) else path
 
 
 _BLOCK_BYTES = 1 << 20
@@ -166,14 +169,14 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 
 
-def readers_for(entry: Entry, options: Mapping[str, Any], plugins: Plugins | None) -> Readers:
-    """Return the readers by which the corpus ``file`` is read with these options; none for another corpus.
+def readers_for(options: Mapping[str, Any], plugins: Plugins | None) -> Readers:
+    """Return the readers by which the corpus ``file`` is read with these options; none without plugins.
 
     Raises:
         UnknownName: there is no reader of the name that is chosen.
         BadOption: an option of the chosen reader is unknown or impossible.
     """
-    if entry.qualified != FILE or plugins is None:
+    if plugins is None:
         return NO_READERS
     own, name = dict(options.get("reader_options") or {}), options.get("reader")
     if name is not None:
@@ -241,23 +244,24 @@ def open_corpus(
     """
     spec = entry.spec
     assert isinstance(spec, CorpusSpec)
-    options = locally(options) if entry.qualified == FILE else options
-    same = dict(options) if entry.qualified == FILE else {}
-    held = [None if path is None else str(locally({"path": str(path)})["path"]) for path in (valid, test)]
-    readers = readers_for(plugins.registry.get("corpus", FILE) if plugins else entry, same, plugins)
+    is_file = entry.qualified == FILE
+    options = locally(options) if is_file else options
+    same = dict(options) if is_file else {}
+    held = [None if path is None else _fetched(str(path)) for path in (valid, test)]
+    readers = readers_for(same, plugins)
     if new:
         how = _kinds(same | ({"layout": layout} if layout else {}), readers)
         for path in (same.get("path"), *held):
             if path is not None:
                 how.refuse_known_formats(path, same.get("encoding", "utf-8"))
     layout = layout or spec.layout
-    source = entry.build(options, *([readers] if entry.qualified == FILE else ()))
-    if layout == "stream" and spec.layout == "lines" and entry.qualified != FILE:
+    source = entry.build(options, *([readers] if is_file else ()))
+    if layout == "stream" and spec.layout == "lines" and not is_file:
         source = ConcatenatedRecords(source)
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
         raise PluginError(f"{entry.full_label}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
-        by_domain = plugins if entry.qualified != FILE and layout == "lines" else None
+        by_domain = plugins if not is_file and layout == "lines" else None
         options_of = partial(_suiting, entry, by_domain) if by_domain else lambda path: same
         source = PresplitSource(source, *(_held_out(path, options_of, layout, readers) for path in held))
     multiline = spec.multiline or layout == "stream"
@@ -300,11 +304,10 @@ def _suiting(corpus: Entry, plugins: Plugins, path: str) -> dict[str, Any]:
     """Return the options by which a file of held-out records is read beside a registered corpus: by its domain."""
     assert isinstance(corpus.spec, CorpusSpec)
     domain = get_referenced(corpus, "domain", corpus.spec.domain or "text", plugins)
-    return read_file_as(plugins.registry.get("corpus", FILE), {"path": path}, plugins, domain)[1]
+    return read_file_as({"path": path}, plugins, domain)[1]
 
 
 def read_file_as(
-    corpus: Entry,
     said: Mapping[str, Any],
     plugins: Plugins,
     domain: Entry | None = None,
@@ -315,8 +318,7 @@ def read_file_as(
     The end of the file's name comes first, then the field that is said to be the text, then the names of its fields.
 
     Args:
-        corpus: the corpus ``file``.
-        said: its options as far as they are given, ``path`` among them; they are not checked here.
+        said: options of the corpus ``file`` as far as they are given, ``path`` among them; they are not checked here.
         plugins: where domains come from.
         domain: the domain, if it is known.
         before: columns that the file of another run was read from, which are preferred where this one has them.
@@ -330,7 +332,7 @@ def read_file_as(
         BadOption: there are options of a reader, and none reads it.
     """
     said = locally(said)
-    sources = _opened(corpus, said, plugins)
+    sources = _opened(said, plugins)
     source = next((one for one in sources if isinstance(one, Table)), sources[0] if sources else None)
     fields = _field_names(source)
     domain = domain or _domain_of(said, fields, plugins)
@@ -355,11 +357,12 @@ def read_file_as(
     return domain, known
 
 
-def _opened(corpus: Entry, said: Mapping[str, Any], plugins: Plugins) -> list[Iterable[Record]]:
+def _opened(said: Mapping[str, Any], plugins: Plugins) -> list[Iterable[Record]]:
     """Return the sources of the files, as they are read without a choice of fields."""
+    corpus = plugins.registry.get("corpus", FILE)
     options = {name: value for name, value in said.items() if name not in OF_FIELDS}
     with contextlib.suppress(SeqgenError):  # it comes up again, with its message, where the corpus is opened
-        source = corpus.build(corpus.options(options), readers_for(corpus, options, plugins))
+        source = corpus.build(corpus.options(options), readers_for(options, plugins))
         return list(source.sources()) if isinstance(source, JoinedFiles) else [source]
     return []
 

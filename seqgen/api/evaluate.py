@@ -211,7 +211,7 @@ def _parts(
         return None, metrics, writers, left_out
     entry = found[0]
     said = implied | given.get("corpus", {})
-    read_as = read_file_as(entry, said, run.plugins, domain)[1] if entry.qualified == FILE else {}
+    read_as = read_file_as(said, run.plugins, domain)[1] if entry.qualified == FILE else {}
     corpus = open_corpus(entry, entry.options(read_as | said), new=True, plugins=run.plugins)
     if metrics and next(iter(corpus), None) is None:
         raise CorpusError(f"cannot compare with the reference {reference!r}: it has no record; name another")

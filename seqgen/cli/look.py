@@ -187,7 +187,7 @@ def show_one(
         assigned = fold_reader_options(parse_assignments(option or ()))
         implied |= {key: value for _, key, value in assigned} | named
         if found.qualified == FILE and "path" in implied:
-            implied = read_file_as(found, implied, plugins)[1] | implied
+            implied = read_file_as(implied, plugins)[1] | implied
     else:
         found = plugins.registry.get(single, name, plugins.failed_hint)
     facts, options = _facts(found) | implied, _options(found)
