@@ -12,7 +12,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpora import FILE, fold_reader_options, open_corpus, read_file_as, sort_out_corpus
+from seqgen.api.corpora import fold_reader_options, open_corpus, sort_out_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus, ignore
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry, read_again
@@ -26,6 +26,7 @@ from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of
 from seqgen.metrics import METRICS, Evaluation, best_baseline
 from seqgen.plugins import get_referenced
+from seqgen.plugins.file_corpus import FILE, read_file_as
 from seqgen.registry import Entry
 from seqgen.render import counted
 

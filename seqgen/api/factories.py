@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpora import FILE, open_corpus
+from seqgen.api.corpora import open_corpus
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, Progress, ignore, unchanging
 from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
@@ -16,6 +16,7 @@ from seqgen.corpus import Corpus, Survey
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, CheckpointError, CorpusError, PluginError, SeqgenError, one_line, short_repr
 from seqgen.plugins import Plugins, get_referenced
+from seqgen.plugins.file_corpus import FILE
 from seqgen.registry import Entry, check_module
 from seqgen.specs import DomainSpec
 
