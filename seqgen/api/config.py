@@ -127,7 +127,7 @@ def resolve(
         toml.setdefault("corpus", {})["reader_options"] = toml.pop("reader")
     if (config.valid or config.test) and toml.get("train", {}).pop("split", None) is not None:
         warn(f"the split of {str(config.config)!r} is not used, since held-out files are given")
-    config = _with_toml(config, toml)
+    config = config.with_toml(toml)
     names = _names(toml, config.config)
     toml = with_layer_tables(toml)
     if start is not None:
@@ -172,36 +172,6 @@ def resolve(
     if start is not None:
         start.check_options(options, parts, plugins)
     return ResolvedConfig(config, parts, options, train, layout, conditions, start, frozenset(unsaid))
-
-
-def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
-    """Return a configuration with the conditions and augmentation of [train] and the domain of [corpus], or its own.
-
-    Args:
-        config: what the user gives; flags win over TOML.
-        toml: the tables; ``condition``, ``augment`` and ``domain`` are taken out of them.
-
-    Raises:
-        BadOption: ``condition`` is neither a text nor a list of texts, ``augment`` or ``domain`` is no text, or the
-            table [augmentation] names another augmentation.
-    """
-    table, domain = toml.get("train", {}), toml.get("corpus", {}).pop("domain", None)
-    condition, augment = table.pop("condition", []), table.pop("augment", None)
-    if domain is not None and not (isinstance(domain, str) and domain):
-        raise BadOption(f'cannot use domain {domain!r} of [corpus]: write the name of one, domain = "NAME"')
-    fields = condition.split(",") if isinstance(condition, str) else condition
-    if not (isinstance(fields, list) and all(isinstance(one, str) and one.strip() for one in fields)):
-        raise BadOption(f'cannot use condition {condition!r} of [train]: write fields, condition = ["label"]')
-    if augment is not None and not (isinstance(augment, str) and augment):
-        raise BadOption(f'cannot use augment {augment!r} of [train]: write the name of one, augment = "NAME"')
-    named = toml.get("augmentation", {}).get("name", augment)
-    if augment is not None and named != augment:
-        raise BadOption(f"cannot use augment {augment!r} of [train]: [augmentation] names {named!r}; keep one of them")
-    given = config.condition
-    named = given.split(",") if isinstance(given, str) else given
-    conditions = named if named and not isinstance(given, str) else [one.strip() for one in named or fields]
-    of_toml = {"augment": config.augment or augment, "domain": config.domain or domain}
-    return config.model_copy(update={"condition": tuple(conditions), **of_toml})
 
 
 def _options_by_default(

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqgen.config.options import Flag, Options, UserConfig, flags_of
-from seqgen.config.values import MAX, as_validator, device_name, parse_duration_s, parse_split
+from seqgen.config.values import MAX, Layer, as_validator, device_name, parse_duration_s, parse_split
+from seqgen.errors import BadOption
 
 _MODEL, _END, _DATA, _MORE = "The model", "Stopping", "The data", "Other settings"
 _RECOMMENDED = "as recommended"
@@ -247,3 +248,33 @@ class TrainConfig(TrainSettings, UserConfig):
         else:
             own = {name for name, flag in flags_of(type(self)).items() if flag.part == part}
         return {name: getattr(self, name) for name in type(self).model_fields if name in own & self.model_fields_set}
+
+    def with_toml(self, toml: Layer) -> Self:
+        """Return the settings with the conditions and augmentation of [train] and the domain of [corpus], or their own.
+
+        Args:
+            toml: the tables; ``condition``, ``augment`` and ``domain`` are taken out of them.
+
+        Raises:
+            BadOption: ``condition`` is neither a text nor a list of texts, ``augment`` or ``domain`` is no text, or the
+                table [augmentation] names another augmentation.
+        """
+        table, domain = toml.get("train", {}), toml.get("corpus", {}).pop("domain", None)
+        condition, augment = table.pop("condition", []), table.pop("augment", None)
+        if domain is not None and not (isinstance(domain, str) and domain):
+            raise BadOption(f'cannot use domain {domain!r} of [corpus]: write the name of one, domain = "NAME"')
+        fields = condition.split(",") if isinstance(condition, str) else condition
+        if not (isinstance(fields, list) and all(isinstance(one, str) and one.strip() for one in fields)):
+            raise BadOption(f'cannot use condition {condition!r} of [train]: write fields, condition = ["label"]')
+        if augment is not None and not (isinstance(augment, str) and augment):
+            raise BadOption(f'cannot use augment {augment!r} of [train]: write the name of one, augment = "NAME"')
+        named = toml.get("augmentation", {}).get("name", augment)
+        if augment is not None and named != augment:
+            raise BadOption(
+                f"cannot use augment {augment!r} of [train]: [augmentation] names {named!r}; keep one of them"
+            )
+        given: Any = self.condition  # not validated yet: it may be one text
+        named = given.split(",") if isinstance(given, str) else given
+        conditions = named if named and not isinstance(given, str) else [one.strip() for one in named or fields]
+        of_toml = {"augment": self.augment or augment, "domain": self.domain or domain}
+        return self.model_copy(update={"condition": tuple(conditions), **of_toml})
