@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from seqgen.api.corpora import corpus_options, fold_reader_options, sort_out_corpus
+from seqgen.api.corpora import corpus_options, fold_reader_options, open_corpus, sort_out_corpus
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.layer_cells import (
     by_layer,
@@ -20,7 +20,7 @@ from seqgen.api.layer_cells import (
     without_overruled,
 )
 from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
-from seqgen.corpus import title_of
+from seqgen.corpus import Corpus, title_of
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.plugins.file_corpus import FILE, read_file_as
@@ -99,6 +99,11 @@ class ResolvedConfig:
     def title(self) -> str:
         """The name of the corpus in messages: a file's without its ending."""
         return title_of(self.options["corpus"]["path"]) if self.corpus.qualified == FILE else self.corpus.spec.name
+
+    def open_corpus(self, plugins: Plugins, *, new: bool = False) -> Corpus:
+        """Open the corpus, with its held-out files; ``new`` as in ``seqgen.api.corpora.open_corpus``."""
+        held = self.config.valid, self.config.test
+        return open_corpus(self.corpus, self.options["corpus"], *held, self.layout, new=new, plugins=plugins)
 
 
 def resolve(

@@ -17,7 +17,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.config import ResolvedConfig
-from seqgen.api.corpora import open_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.checkpoint import RunFolder
 from seqgen.compute import computing
@@ -56,15 +55,7 @@ def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Voca
     )
     if resolved.layout != "lines" or not looked_into:
         return []  # a corpus may be slow to read
-    corpus = open_corpus(
-        resolved.corpus,
-        resolved.options["corpus"],
-        resolved.config.valid,
-        resolved.config.test,
-        resolved.layout,
-        plugins=plugins,
-    )
-    texts = [record.text for record in itertools.islice(corpus, _FIRST_RECORDS)]
+    texts = [record.text for record in itertools.islice(resolved.open_corpus(plugins), _FIRST_RECORDS)]
     found = (
         *_of_domain(resolved, plugins, texts),
         _of_tokenizer(resolved.tokenizer, texts),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
-from seqgen.api.corpora import CorpusName, open_corpus
+from seqgen.api.corpora import CorpusName
 from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched, launched_processes
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
@@ -195,8 +195,7 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
     spec, config, start = resolved.corpus.spec, resolved.config, resolved.start
     if isinstance(spec, CorpusSpec) and spec.network:
         warn(f"the corpus {spec.name} is read over the network")
-    options, layout = resolved.options["corpus"], resolved.layout
-    corpus = open_corpus(resolved.corpus, options, config.valid, config.test, layout, new=True, plugins=plugins)
+    corpus = resolved.open_corpus(plugins, new=True)
     tokenizer = resolved.tokenizer
 
     def check(vocabulary: Vocabulary, texts: Sequence[str]) -> None:
