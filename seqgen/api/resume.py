@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,12 +9,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import seqgen
 from seqgen.api.data_parallel import Workers, choose_workers, follow_if_launched, only_executor_options
 from seqgen.api.factories import corpus_of, read_again, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
-from seqgen.api.run_metadata import environment, run_files, with_corpus
+from seqgen.api.run_metadata import environment, made_here, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
 from seqgen.checkpoint import (
@@ -309,8 +307,7 @@ def _refit_settings(
     }  # fmt: skip
     return settings.model_copy(
         update={
-            "seqgen": seqgen.__version__,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+            **made_here(),
             "train": train.model_copy(update=changed),
             "refit": RefitSettings(
                 run=folder,
@@ -323,7 +320,6 @@ def _refit_settings(
             "corpus": settings.corpus.model_copy(
                 update={"parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]}}
             ),
-            "environment": environment(),
         }
     )
 

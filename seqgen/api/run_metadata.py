@@ -66,8 +66,7 @@ def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus
         **_counted(data),
     )
     return RunSettings(
-        seqgen=seqgen.__version__,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+        **made_here(),
         corpus=corpus,
         tokenizer=part(resolved.tokenizer, "tokenizer"),
         model=part(resolved.model, "model"),
@@ -81,7 +80,6 @@ def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus
         n_parameters=0,
         engine=EngineSettings(threads=1),
         plugins=provenance(plugins, [*resolved.parts.values(), *_reader(resolved, plugins)]),
-        environment=environment(),
     )
 
 
@@ -305,6 +303,12 @@ def with_width(settings: RunSettings, width: int) -> RunSettings:
     """Return the settings with another number of units of each layer."""
     model = settings.model.model_copy(update={"options": settings.model.options | {"hidden": width}})
     return settings.model_copy(update={"model": model})
+
+
+def made_here() -> dict[str, Any]:
+    """Return what run.json says of when, where and by which version a run was made."""
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+    return {"seqgen": seqgen.__version__, "created": created, "environment": environment()}
 
 
 def environment() -> dict[str, str]:

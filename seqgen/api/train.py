@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import operator
 import re
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -23,6 +22,7 @@ from seqgen.api.preflight import check_memory, check_model, corpus_warnings, cou
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import (
     given_again,
+    made_here,
     run_files,
     run_settings,
     solve_width,
@@ -291,9 +291,7 @@ class TrainingPlan:
         """
         seed = operator.index(seed) if isinstance(seed, SupportsIndex) else seed  # a number of numpy is one
         train = TrainSettings(**build_options(TrainSettings, dict(self.settings.train) | {"seed": seed}, "train"))
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-        settings = self.settings.model_copy(update={"train": train, "created": created})
-        return dataclasses.replace(self, settings=settings)
+        return dataclasses.replace(self, settings=self.settings.model_copy(update={**made_here(), "train": train}))
 
     def check_run(self, run: Run) -> None:
         """Refuse a run that was trained with other settings, or with another version of a plugin.
