@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -159,7 +159,8 @@ def resolve(
     if start is not None:
         config = start.filled_in(config, parts, given)
     _check_params(config, fields["model"], given.get("model", {}), toml.get("model", {}))
-    parts, known, given = by_layer(parts, _options_by_default(parts, fields, given, start), given)
+    known = _recommended(parts, fields, given) if start is None else _as_in(start, parts, fields, given)
+    parts, known, given = by_layer(parts, known, given)
     merged = merge(_suiting(layout, reading), known, given)
     for part, values in merged.items():
         if part not in fields and part not in parts and values:
@@ -177,18 +178,6 @@ def resolve(
     if start is not None:
         start.check_options(options, parts, plugins)
     return ResolvedConfig(config, parts, options, train, layout, conditions, start, frozenset(unsaid))
-
-
-def _options_by_default(
-    parts: Mapping[str, Entry], fields: Mapping[str, list[str]], given: Layer, start: WarmStart | None
-) -> Layer:
-    """Return the options that parts recommend, or those of the run whose weights this one starts from."""
-    if start is None:
-        return _recommended([parts["corpus"], parts["model"]], cells_of(parts), fields, given)
-    corpus = parts["corpus"]
-    read_as = start.read_as(corpus, given.get("corpus", {}))
-    known = _as_in(start, fields, given, read_as, None if start.reads(corpus) else corpus)
-    return merge(known, start.augmentation_options(parts.get("augmentation")))
 
 
 def _check_params(
@@ -307,38 +296,28 @@ def _find_parts(
     return parts, given, {"corpus": reading}
 
 
-def _recommended(
-    parts: Iterable[Entry], cells: Sequence[Entry], fields: Mapping[str, list[str]], asked: Layer
-) -> Layer:
-    """Return the recommended values for options of this run; a later part wins, and the cells win over the parts."""
-    merged = merge({"train": {}}, *(part.recommended for part in parts), recommended_by_all(cells))
-    known = _existing(merged, fields)
+def _recommended(parts: Mapping[str, Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
+    """Return the recommended options of this run: the model wins over the corpus, and the cells over both."""
+    of_parts = (parts["corpus"].recommended, parts["model"].recommended, recommended_by_all(cells_of(parts)))
+    known = _existing(merge({"train": {}}, *of_parts), fields)
     if _ends_said(asked):
         known["train"] = _without_ends(known["train"])
     return known
 
 
-def _as_in(
-    start: WarmStart,
-    fields: Mapping[str, list[str]],
-    asked: Layer,
-    read_as: Mapping[str, Any],
-    other: Entry | None,
-) -> Layer:
+def _as_in(start: WarmStart, parts: Mapping[str, Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
     """Return the options of the run to start from that still exist, with its end unless another is given.
 
-    Args:
-        start: the run.
-        fields: the options that there are, by part.
-        asked: the options that are asked for.
-        read_as: the options by which the corpus is read as that of the run was.
-        other: the corpus, if it is another: how it recommends to train, and how much to drop, is then
-            above what served that one; sizes are those of the weights.
+    What another corpus recommends for training and as dropout wins over what served that of the run; sizes are those
+    of the weights.
 
     Raises:
         BadOption: a part, or the same corpus, no longer has an option that the weights were made with.
     """
-    there = {name: part.options for name, part in start.parts.items()} | {"corpus": dict(read_as)}
+    corpus = parts["corpus"]
+    other = None if start.reads(corpus) else corpus
+    there = {name: part.options for name, part in start.parts.items()}
+    there["corpus"] = dict(start.read_as(corpus, asked.get("corpus", {})))
     for kind, options in there.items():
         for name, value in options.items() if kind != "corpus" or other is None else ():
             if name not in fields.get(kind, ()):
@@ -354,7 +333,7 @@ def _as_in(
         there["train"], better["train"] = map(_without_ends, (there["train"], better["train"]))
     elif _ends_said(better):
         there["train"] = _without_ends(there["train"])
-    return _existing(merge(there, better), fields)
+    return merge(_existing(merge(there, better), fields), start.augmentation_options(parts.get("augmentation")))
 
 
 def _without_ends(train: Mapping[str, Any]) -> dict[str, Any]:
