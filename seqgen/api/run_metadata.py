@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import seqgen
 from seqgen.api.config import ResolvedConfig
 from seqgen.api.encoded_corpus import EncodedCorpus
+from seqgen.api.factories import build_model
 from seqgen.api.layer_cells import cell_settings
+from seqgen.api.preflight import check_memory
 from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RunSettings, lengths_with_refit
 from seqgen.compute import give_back_memory
 from seqgen.corpus import whole_path
@@ -19,6 +21,7 @@ from seqgen.errors import BadOption
 from seqgen.files import dump_json
 from seqgen.plugins import Plugins, origin_of
 from seqgen.plugins.file_corpus import FILE
+from seqgen.protocols import learns
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec
 
@@ -45,7 +48,38 @@ _TRIES = 64  # widths in a row that a model may refuse, as attention heads that 
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
 
 
-def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> RunSettings:
+def settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> RunSettings:
+    """Return what run.json will hold, the width and the criterion of the best step decided.
+
+    Raises:
+        BadOption: even the smallest model has more parameters than are allowed, or they exceed the memory.
+        PluginError: a part cannot be built.
+    """
+    settings = _run_settings(resolved, plugins, data)
+    if not getattr(resolved.corpus.spec, "recommended", None):
+        settings = with_sizes(settings, data, resolved.open)
+    counts = learns(resolved.model.load())
+    domain = resolved.parts["domain"].spec
+    assert isinstance(domain, DomainSpec)
+    learned = None if resolved.start is None else resolved.start.settings.corpus.digest
+    train = with_best_by(settings, data.survey, counts=counts, learned=learned)
+    train = with_blend(train, data, domain, counts=counts)
+    train = with_refit(train, data, settings, counts=counts)
+    settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
+    if budget is None:
+        return settings
+    check_memory(budget)
+    return with_width(settings, solve_width(lambda width: count_trained(plugins, with_width(settings, width)), budget))
+
+
+def count_trained(plugins: Plugins, settings: RunSettings) -> int:
+    """Return the number of trainable parameters of the model of a run."""
+    from seqgen.model import count_parameters
+
+    return count_parameters(build_model(plugins, settings))
+
+
+def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> RunSettings:
     """Return what run.json will hold; ``n_parameters`` and ``engine`` are filled in when the model is built."""
 
     def part(entry: Any, name: str) -> PartSettings:

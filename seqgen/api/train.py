@@ -18,20 +18,9 @@ from seqgen.api.data_parallel import Workers, check_devices, choose_workers, fol
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
-from seqgen.api.preflight import check_memory, check_model, corpus_warnings, count_leaked, part_at_fault
+from seqgen.api.preflight import check_model, corpus_warnings, count_leaked, part_at_fault
 from seqgen.api.run import Run
-from seqgen.api.run_metadata import (
-    given_again,
-    made_here,
-    run_files,
-    run_settings,
-    solve_width,
-    with_best_by,
-    with_blend,
-    with_refit,
-    with_sizes,
-    with_width,
-)
+from seqgen.api.run_metadata import count_trained, given_again, made_here, run_files, settle
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same, refit_path
@@ -47,7 +36,7 @@ from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.protocols import learns
 from seqgen.registry import attribute_errors
 from seqgen.signals import graceful_stop
-from seqgen.specs import CorpusSpec, DomainSpec
+from seqgen.specs import CorpusSpec
 
 if TYPE_CHECKING:
     from seqgen.keywords import TrainKeywords
@@ -160,7 +149,7 @@ def plan(
     data = _read(resolved, plugins, warn, progress, {} if cache is None else cache)
     for line in corpus_warnings(resolved, plugins, data.vocabulary):
         warn(line)
-    settled = _settle(resolved, plugins, data)
+    settled = settle(resolved, plugins, data)
     if resolved.train.exponents is not None and settled.train.blend == "none":
         warn(f"exponents={resolved.train.exponents} changes nothing: this run has no counts to blend with")
     return TrainingPlan(resolved, settled, plugins, data, warn)
@@ -225,37 +214,6 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
     return data
 
 
-def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> RunSettings:
-    """Return what run.json will hold, the width and the criterion of the best step decided.
-
-    Raises:
-        BadOption: even the smallest model has more parameters than are allowed, or they exceed the memory.
-        PluginError: a part cannot be built.
-    """
-    settings = run_settings(resolved, plugins, data)
-    if not getattr(resolved.corpus.spec, "recommended", None):
-        settings = with_sizes(settings, data, resolved.open)
-    counts = learns(resolved.model.load())
-    domain = resolved.parts["domain"].spec
-    assert isinstance(domain, DomainSpec)
-    learned = None if resolved.start is None else resolved.start.settings.corpus.digest
-    train = with_best_by(settings, data.survey, counts=counts, learned=learned)
-    train = with_blend(train, data, domain, counts=counts)
-    train = with_refit(train, data, settings, counts=counts)
-    settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
-    if budget is None:
-        return settings
-    check_memory(budget)
-    return with_width(settings, solve_width(lambda width: _count(plugins, with_width(settings, width)), budget))
-
-
-def _count(plugins: Plugins, settings: RunSettings) -> int:
-    """Return the number of trainable parameters of the model of a run."""
-    from seqgen.model import count_parameters
-
-    return count_parameters(build_model(plugins, settings))
-
-
 @dataclass(frozen=True)
 class TrainingPlan:
     """A training run whose corpus is read and whose every setting is known.
@@ -281,7 +239,7 @@ class TrainingPlan:
         Raises:
             PluginError: a part cannot be built.
         """
-        return _count(self.plugins, self.settings)
+        return count_trained(self.plugins, self.settings)
 
     def with_seed(self, seed: int) -> TrainingPlan:
         """Return the same plan with another seed, created now.
