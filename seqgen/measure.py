@@ -79,7 +79,7 @@ def read_corpus(run: Run, cache: MutableMapping[str, EncodedCorpus] | None = Non
         CorpusError: it is unreadable, or has changed since the run was trained.
         UsageError: it is gone, or what it needs is not installed.
     """
-    from seqgen.api.factories import read_again
+    from seqgen.api.encoded_corpus import read_again
 
     cache, settings, vocabulary = {} if cache is None else cache, run.settings, run.vocabulary
     # A run that started from another's weights has that one's symbols before its own.

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 import seqgen
 from seqgen.api import encoded_corpus
 from seqgen.api.corpora import open_corpus, sort_out_corpus
-from seqgen.api.encoded_corpus import CorpusReading
-from seqgen.api.factories import read_again
+from seqgen.api.encoded_corpus import CorpusReading, read_again
 from seqgen.api.train import plan
 from seqgen.batches import encode, join_encoded
 from seqgen.corpus import (

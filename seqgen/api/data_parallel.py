@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seqgen import __version__
-from seqgen.api.encoded_corpus import ignore
-from seqgen.api.factories import build_vocabulary, corpus_of, draw_of, read_again, rebuild_model, rewriter_of
+from seqgen.api.encoded_corpus import ignore, read_again
+from seqgen.api.factories import build_vocabulary, corpus_of, draw_of, rebuild_model, rewriter_of
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run_metadata import describe_tokenizer, environment
 from seqgen.checkpoint import RunSettings

@@ -1,14 +1,15 @@
-"""A corpus counted and encoded: one pass to count and to fit the tokenizer, one to encode; cached if it is large."""
+"""A corpus counted and encoded: one pass to count and to fit the tokenizer, one to encode; cached if it is large.
+
+A run that is opened has its corpus read again, and is refused if it has changed.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.corpus import (
@@ -19,28 +20,25 @@ from seqgen.corpus import (
     Splitter,
     Survey,
     count_of,
-    get_source_files,
     get_stamp,
     survey,
     verify_digest,
 )
+from seqgen.corpus_cache import CorpusCache, open_survey_cache, read_survey, store_survey
 from seqgen.divided_corpus import DividedCorpus
-from seqgen.errors import CorpusError, DiskError, UsageError
+from seqgen.errors import CorpusError, UsageError
 from seqgen.files import (
-    SafePath,
     cache_folder,
-    cache_key,
     code_digest,
-    dump_checksummed,
     dump_json,
-    read_cached,
-    write_atomic,
 )
 from seqgen.protocols import fits_parts, joins
 from seqgen.registry import Entry
 
 if TYPE_CHECKING:
     from seqgen.batches import Parts
+    from seqgen.checkpoint import RunSettings
+    from seqgen.plugins import Plugins
     from seqgen.tokenizers import Vocabulary
 
 
@@ -293,91 +291,68 @@ def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[
     }
 
 
-# -- the cache of a large corpus
+# -- again, for a run
 
-_FORMAT = 3
-_FileStates = list[tuple[str, int, int, int, int]]
-_contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files already read by this process
+_ADVICE = "restore it, or train anew"
 
 
-class CorpusCache:
-    """A cached value computed from a corpus whose source can detect changes.
-
-    A source detects them by a method ``stamp()`` that returns JSON values: for files their path, size and modification
-    time. Since a file may be edited and its modification time reset, a cached value is used only if the files still
-    have the same SHA-256, which takes about half a second per gigabyte, plus reading from disk.
+def check_unchanged(counted: Survey, settings: RunSettings, advice: str = _ADVICE) -> None:
+    """Refuse a corpus that is not the one that a run began with.
 
     Args:
-        corpus: the corpus; nothing is cached if its source has no stamp.
-        facts: everything else that the value depends on, as JSON values.
-    """
-
-    def __init__(self, corpus: Corpus, facts: Mapping[str, Any]) -> None:
-        found = get_stamp(corpus.source)
-        self._path, self._files = None, get_source_files(corpus.source)
-        self._states = _file_states(self._files)
-        if found is not None:
-            key = cache_key({"stamp": found, "format": _FORMAT, "layout": corpus.layout, **facts})
-            self._path = SafePath(cache_folder("read")) / f"{key}.json"
-
-    def read(self) -> Any:
-        """Return the cached value; None if there is none, it is damaged, or the files have changed.
-
-        Raises:
-            LinkRefused: the cache file is a link.
-        """
-        kept = {} if self._path is None else read_cached(self._path)
-        with contextlib.suppress(OSError, KeyError):
-            return kept["value"] if kept["contents"] == _digests(self._states) else None
-        return None
-
-    def store(self, value: Any) -> None:
-        """Cache JSON values computed since this object was created; None discards the cached value.
-
-        Write errors are ignored.
-        """
-        if self._path is None:
-            return
-        with contextlib.suppress(DiskError, OSError):
-            contents = _digests(self._states)
-            if _file_states(self._files) == self._states:
-                kept = dump_checksummed({"contents": contents, "value": value})
-                write_atomic(self._path, kept, make_parents=True)
-
-
-def _file_states(files: list[Path]) -> _FileStates:
-    """Return the path, size, times of modification and status change, and inode of each file."""
-    marks = [(str(path.resolve()), path.stat()) for path in files if path.is_file()]
-    return [(name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino) for name, at in marks]
-
-
-def _digests(marks: _FileStates) -> list[str]:
-    """Return the SHA-256 of each file, read unless this process has read it before.
+        counted: the corpus as it is now.
+        settings: the run's.
+        advice: what to do about it, for the message.
 
     Raises:
-        OSError: a file cannot be read.
+        CorpusError: the corpus has changed.
     """
-    for mark in marks:
-        if mark not in _contents:
-            with Path(mark[0]).open("rb") as file:
-                _contents[mark] = hashlib.file_digest(file, "sha256").hexdigest()
-    return [_contents[mark] for mark in marks]
+    if counted.digest != settings.corpus.digest:
+        then, now = settings.corpus.n_records, counted.n_records
+        how = f"{then} records then, {now} now" if then != now else f"still {now} records, in other words or order"
+        raise CorpusError(f"the corpus {settings.corpus.title!r} has changed since the run began ({how}): {advice}")
 
 
-def open_survey_cache(corpus: Corpus) -> CorpusCache:
-    """Return the cache of a corpus's survey."""
-    return CorpusCache(corpus, {"what": "survey"})
+def read_again(
+    corpus: Corpus,
+    settings: RunSettings,
+    vocabulary: Vocabulary,
+    progress: Progress = ignore,
+    *,
+    warn: Callable[[str], None] = ignore,
+    changed: Callable[[str], None] | None = None,
+    advice: str = _ADVICE,
+    plugins: Plugins | None = None,
+    workers: int | None = None,
+) -> EncodedCorpus:
+    """Return the corpus of a run, verified to be unchanged and encoded with its vocabulary.
 
+    Args:
+        corpus: the corpus, opened again.
+        settings: the run's.
+        vocabulary: the run's.
+        progress: called while reading.
+        warn: called with one line when the cached encoded corpus is damaged.
+        changed: called with one line if it has changed; None: a changed corpus is refused.
+        advice: what to do about it, for the message.
+        plugins: those of the run, for several processes to read a large corpus; None: this one reads it.
+        workers: number of these processes; None: the CPU threads of this one.
 
-def read_survey(cache: CorpusCache) -> Survey | None:
-    """Return the cached survey, or None."""
-    try:
-        found = cache.read()
-        return None if found is None else Survey(**found)
-    except TypeError:
-        return None
-
-
-def store_survey(cache: CorpusCache, counted: Survey) -> None:
-    """Cache a survey."""
-    cache.store(dataclasses.asdict(counted) | {"values": {}})
+    Raises:
+        CorpusError: it is unreadable, or not what the run was trained on.
+    """
+    title, divided = settings.corpus.title, None
+    with unchanging(corpus, title):
+        if plugins is not None:
+            divided = DividedCorpus.of(corpus, title, settings.tokenizer.name, workers, plugins)
+        reading = CorpusReading(corpus, title, progress, warn, divided)
+        counted = reading.count()
+        try:
+            check_unchanged(
+                counted, settings, advice if changed is None else "the run continues with the corpus as it is now"
+            )
+        except CorpusError as error:
+            if changed is None:
+                raise
+            changed(str(error))
+        return reading.encode(vocabulary, settings.splitter, counted)

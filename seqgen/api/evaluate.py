@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import fold_reader_options, open_corpus, sort_out_corpus
-from seqgen.api.encoded_corpus import EncodedCorpus, ignore
+from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
-from seqgen.api.factories import domain_entry, read_again
+from seqgen.api.factories import domain_entry
 from seqgen.api.sample import iter_rows
 from seqgen.api.score import describe_samples
 from seqgen.compute import computing

@@ -1,4 +1,4 @@
-"""Factories of the parts of a run, from its run.json: tokenizer, model, domain, and its corpus, encoded again."""
+"""Factories of the parts of a run, from its run.json: tokenizer, model, domain and corpus."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import open_corpus
-from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, Progress, ignore, unchanging
 from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
-from seqgen.corpus import Corpus, Survey
-from seqgen.divided_corpus import DividedCorpus
-from seqgen.errors import BadOption, CheckpointError, CorpusError, PluginError, SeqgenError, one_line, short_repr
+from seqgen.corpus import Corpus
+from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError, one_line, short_repr
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.plugins.file_corpus import FILE
 from seqgen.registry import Entry, check_module
@@ -330,68 +328,3 @@ def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
     if entry.qualified == FILE and options["reader"] is not None:
         part_entry(plugins, "reader", options["reader"], settings)
     return open_corpus(entry, options, corpus.valid, corpus.test, corpus.layout, plugins=plugins)
-
-
-_ADVICE = "restore it, or train anew"
-
-
-def check_unchanged(counted: Survey, settings: RunSettings, advice: str = _ADVICE) -> None:
-    """Refuse a corpus that is not the one that a run began with.
-
-    Args:
-        counted: the corpus as it is now.
-        settings: the run's.
-        advice: what to do about it, for the message.
-
-    Raises:
-        CorpusError: the corpus has changed.
-    """
-    if counted.digest != settings.corpus.digest:
-        then, now = settings.corpus.n_records, counted.n_records
-        how = f"{then} records then, {now} now" if then != now else f"still {now} records, in other words or order"
-        raise CorpusError(f"the corpus {settings.corpus.title!r} has changed since the run began ({how}): {advice}")
-
-
-def read_again(
-    corpus: Corpus,
-    settings: RunSettings,
-    vocabulary: Vocabulary,
-    progress: Progress = ignore,
-    *,
-    warn: Callable[[str], None] = ignore,
-    changed: Callable[[str], None] | None = None,
-    advice: str = _ADVICE,
-    plugins: Plugins | None = None,
-    workers: int | None = None,
-) -> EncodedCorpus:
-    """Return the corpus of a run, verified to be unchanged and encoded with its vocabulary.
-
-    Args:
-        corpus: the corpus, opened again.
-        settings: the run's.
-        vocabulary: the run's.
-        progress: called while reading.
-        warn: called with one line when the cached encoded corpus is damaged.
-        changed: called with one line if it has changed; None: a changed corpus is refused.
-        advice: what to do about it, for the message.
-        plugins: those of the run, for several processes to read a large corpus; None: this one reads it.
-        workers: number of these processes; None: the CPU threads of this one.
-
-    Raises:
-        CorpusError: it is unreadable, or not what the run was trained on.
-    """
-    title, divided = settings.corpus.title, None
-    with unchanging(corpus, title):
-        if plugins is not None:
-            divided = DividedCorpus.of(corpus, title, settings.tokenizer.name, workers, plugins)
-        reading = CorpusReading(corpus, title, progress, warn, divided)
-        counted = reading.count()
-        try:
-            check_unchanged(
-                counted, settings, advice if changed is None else "the run continues with the corpus as it is now"
-            )
-        except CorpusError as error:
-            if changed is None:
-                raise
-            changed(str(error))
-        return reading.encode(vocabulary, settings.splitter, counted)

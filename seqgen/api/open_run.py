@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.encoded_corpus import CorpusReading, ignore
+from seqgen.api.encoded_corpus import CorpusReading, check_unchanged, ignore
 from seqgen.api.factories import (
-    check_unchanged,
     corpus_of,
     domain_entry,
     domain_part,

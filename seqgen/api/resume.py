@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data_parallel import Workers, choose_workers, follow_if_launched, only_executor_options
-from seqgen.api.factories import corpus_of, read_again, read_counts, read_vocabulary, rebuild_model
+from seqgen.api.encoded_corpus import read_again
+from seqgen.api.factories import corpus_of, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, made_here, run_files, with_corpus

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.conditioning import Conditioning, as_conditions
-from seqgen.api.factories import read_again
+from seqgen.api.encoded_corpus import read_again
 from seqgen.compute import computing
 from seqgen.config import as_whole
 from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, shortened

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @functools.lru_cache(maxsize=1)
 def _opened(run: str, checkpoint: int) -> tuple[Run, EncodedCorpus]:
-    from seqgen.api.factories import read_again
+    from seqgen.api.encoded_corpus import read_again
     from seqgen.api.run import load
 
     opened = load(run, checkpoint=checkpoint)
