@@ -13,18 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqgen.corpus.conditions import ConditionValues
 from seqgen.corpus.corpus import CHUNK_RECORDS, PARTS, Corpus, Record, get_counts, serialize_records
 from seqgen.corpus.readers import BLANK
-from seqgen.errors import CorpusError, PluginError, UsageError
+from seqgen.errors import CorpusError, PluginError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _PROGRESS_EVERY = 4096
-_MAX_VALUES, _MAX_NUMBERS = 1000, 50  # values of a condition; a symbol per number would lose their order
-_MOSTLY = 0.8  # share of the values that are numbers, or of the records that have a value of their own
-_NUMBER = re.compile(
-    r"[<>≤≥~≈]?=?\s*[-+−]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?(\s*[%°]\s*[CF]?|\s+[^\s\d]{1,8})?", re.IGNORECASE
-)
-_MAX_COUNTED = 100_000  # values, beyond which there are too many to count
 _MAX_KEPT = 1 << 18  # hashes of texts
 _MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is kept in memory
 _MANY_BLANK, _BLANK_SHARES = 5, (0.05, 0.6)  # blank lines that may be between records, and per record
@@ -143,14 +138,12 @@ class Tally:
         mask: of the estimate of distinct texts, if it is known.
 
     Attributes:
-        values: the values of each condition.
-        names: the names of all fields, and "label" if there is one.
+        conditions: the values of each condition.
         distinct: the estimate of the number of distinct texts.
     """
 
     def __init__(self, survey: Survey, conditions: Sequence[str] = (), mask: int = 0) -> None:
-        self.survey, self.names, self.distinct = survey, set[str](), Distinct(mask)
-        self.values: dict[str, set[str]] = {condition: set() for condition in conditions}
+        self.survey, self.conditions, self.distinct = survey, ConditionValues(conditions), Distinct(mask)
 
     def read(self, records: Iterable[Record], whose: str) -> Iterator[tuple[list[Record], list[str], bytes]]:
         """Count records; yield each chunk of them, its texts, and the bytes that are hashed.
@@ -172,20 +165,13 @@ class Tally:
             data = joined.encode("utf-8", "surrogatepass")
             found.n_controls += len(data) - len(data.translate(None, _CONTROLS))
             self.distinct.add(texts)
-            for condition, values in self.values.items():
-                values.update(value for record in chunk if (value := record.value(condition)) is not None)
-                _limit_values(condition, values)
-            if self.values:
-                self.names.update(
-                    *(record.fields for record in chunk), ["label"] * any(record.label for record in chunk)
-                )
+            self.conditions.add(chunk)
             yield chunk, texts, serialize_records(*columns).encode("utf-8", "surrogatepass")
         found.counts = dict(sorted(get_counts(records).items()))
 
     def to_json(self) -> dict[str, Any]:
         """Return the statistics as JSON values, without the hashes of the estimate."""
-        values = {condition: sorted(found) for condition, found in self.values.items()}
-        return {"survey": dataclasses.asdict(self.survey), "values": values, "names": sorted(self.names)}
+        return {"survey": dataclasses.asdict(self.survey), **self.conditions.to_json()}
 
     def join(self, later: Mapping[str, Any], distinct: Distinct) -> None:
         """Add the statistics of the records that follow.
@@ -201,10 +187,7 @@ class Tally:
         found.multiline |= more.multiline
         found.n_controls += more.n_controls
         found.counts = dict(sorted((Counter(found.counts) + Counter(more.counts)).items()))
-        for condition, values in self.values.items():
-            values.update(later["values"][condition])
-            _limit_values(condition, values)
-        self.names.update(later["names"])
+        self.conditions.join(later)
         self.distinct.join(distinct)
 
     def finish(self, name: str, digest: str, *, needed: bool = True) -> None:
@@ -226,11 +209,7 @@ class Tally:
                 f"corpus {name!r} holds no records: {left_out or 'it is empty, or has blank lines or a heading only'}"
             )
         found.digest, found.n_distinct = digest, min(self.distinct.count(), found.n_records)
-        found.values = {
-            condition: _usable(condition, values, self.names, needed, found.n_records)
-            for condition, values in self.values.items()
-            if needed or values
-        }
+        found.values = self.conditions.usable(found.n_records, needed=needed)
 
 
 def survey(
@@ -321,39 +300,6 @@ def _refuse(chunk: Sequence[Record], whose: str) -> None:
             raise PluginError(f"corpus {whose} yielded the label {record.label!r:.60}, which is not a string")
         if record.split is not None and record.split not in PARTS:
             raise PluginError(f"corpus {whose} yielded the split {record.split!r}, which is not train, valid or test")
-
-
-def _limit_values(condition: str, values: set[str]) -> None:
-    """Refuse a condition whose values would fill the memory before all are counted."""
-    if len(values) > _MAX_COUNTED:
-        raise UsageError(
-            f"cannot condition on {condition!r}: it has more than {_MAX_COUNTED:,} values (at most {_MAX_VALUES})"
-        )
-
-
-def _usable(condition: str, values: set[str], names: set[str], new: bool, n_records: int) -> list[str]:
-    """Return the sorted values of a condition; refuse a missing one, and, as a new one, a quantity or an identifier."""
-    if not values:
-        have = ", ".join(sorted(names)) or "neither a label nor fields"
-        way = "; pass --label-field to use one of them as the label" if condition == "label" and names else ""
-        raise UsageError(f"cannot condition on {condition!r}: no record has it; the records have {have}{way}")
-    if len(values) > _MAX_VALUES:
-        raise UsageError(f"cannot condition on {condition!r}: it has {len(values):,} values (at most {_MAX_VALUES})")
-    if not new or len(values) <= _MAX_NUMBERS:
-        return sorted(values)
-    n_numbers = sum(_NUMBER.fullmatch(value) is not None for value in values)
-    if n_numbers > max(_MAX_NUMBERS, _MOSTLY * len(values)):
-        raise UsageError(
-            f"cannot condition on {condition!r}: it has {n_numbers:,} different numbers, and each would become "
-            f"a symbol of its own (at most {_MAX_NUMBERS}); add a field with a few classes, such as low, middle and "
-            "high, and condition on that"
-        )
-    if len(values) > _MOSTLY * n_records:
-        raise UsageError(
-            f"cannot condition on {condition!r}: it has {len(values):,} values for {n_records:,} records, so hardly "
-            "two records share one; condition on a field with a few classes"
-        )
-    return sorted(values)
 
 
 def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_lines: bool = False) -> dict[str, Any]:
