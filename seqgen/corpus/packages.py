@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from seqgen.corpus.archives import open_archive
+from seqgen.corpus.packed import open_archive
 from seqgen.errors import CorpusError, MissingExtra, NoSuchFile
 
 

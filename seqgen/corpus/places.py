@@ -5,26 +5,23 @@ from __future__ import annotations
 import contextlib
 import glob
 import gzip
-import importlib
 import io
 import os
 import re
-import sys
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
-from seqgen.corpus.archives import open_archive
-from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, SeqgenError, UsageError, one_line
+from seqgen.corpus.packed import Damaged, open_archive, open_zstandard
+from seqgen.errors import CorpusError, NoSuchFile, SeqgenError, UsageError, one_line
 
 _GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _PACKED = (".gz", ".zst")
 _LOOK_BYTES = 1 << 13  # of a file of an archive, at least what is looked at first
-_AT_ONCE = 1 << 10  # packed bytes: a kilobyte of Zstandard unpacks to at most about 32 MB
 _MAGIC = frozenset("*?[")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -241,10 +238,6 @@ def _archive(path: Path) -> zipfile.ZipFile:
 _MEMBER = "member of a zip archive"
 
 
-class _Damaged(Exception):
-    """Bytes that cannot be unpacked."""
-
-
 @contextlib.contextmanager
 def errors_of(place: Place, kind: str = "") -> Iterator[None]:
     """Raise an error of the operating system, or of damaged bytes, as one line that names the file.
@@ -263,7 +256,7 @@ def errors_of(place: Place, kind: str = "") -> Iterator[None]:
         raise NoSuchFile(f"no such file: {shown!r}") from None
     except IsADirectoryError:
         raise UsageError(f"cannot read records from {shown!r}: it is a folder") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, _Damaged) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, Damaged) as error:
         what = kind or ("file" if isinstance(place, Path) else _MEMBER)
         raise CorpusError(f"{shown!r} is a damaged {what}: {_reason(error)}") from None
     except OSError as error:
@@ -297,7 +290,7 @@ def open_unpacked(place: Place) -> tuple[BinaryIO, str]:
         start = raw.read(4)
         raw.seek(0)
         if start == _ZSTD_MARK:
-            return cast("BinaryIO", io.BufferedReader(_Zstandard(raw, str(place)), 1 << 17)), "Zstandard file"
+            return open_zstandard(raw, str(place)), "Zstandard file"
     except BaseException:
         raw.close()
         raise
@@ -318,82 +311,3 @@ def _open_member(place: ZipMember) -> BinaryIO:
         raise NoSuchFile(f"no such file: {str(place)!r}") from None
     except (NotImplementedError, RuntimeError) as error:  # packed in another way, or encrypted
         raise CorpusError(f"cannot read {str(place)!r}: {one_line(error)}; unpack the archive") from None
-
-
-class _Decompressor(Protocol):
-    """A decompressor of one frame of Zstandard."""
-
-    eof: bool
-    unused_data: bytes
-
-    def decompress(self, data: bytes) -> bytes:
-        """Return the bytes that more packed ones unpack to."""
-        ...
-
-
-class _Zstandard(io.RawIOBase):
-    """Frames of Zstandard, unpacked while they are read; seeking back starts anew."""
-
-    def __init__(self, packed: BinaryIO, shown: str) -> None:
-        self._packed = packed  # first, since also an object that could not be made is closed
-        self._make, self._error = _zstandard(shown)
-        self._frame: _Decompressor | None = None
-        self._ready, self._position = b"", 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._packed.close()
-        super().close()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            while self.read(1 << 16):
-                pass
-            offset += self._position
-        elif whence == io.SEEK_CUR:
-            offset += self._position
-        if offset < self._position:
-            self._packed.seek(0)
-            self._frame, self._ready, self._position = None, b"", 0
-        while self._position < offset and self.read(min(offset - self._position, 1 << 16)):
-            pass
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            given = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
-            given = given or self._packed.read(_AT_ONCE)
-            if not given:
-                if self._frame is not None and not self._frame.eof:
-                    raise EOFError("it ends within a frame")
-                return 0
-            if self._frame is None or self._frame.eof:
-                self._frame = self._make()
-            try:
-                self._ready = self._frame.decompress(given)
-            except self._error as error:
-                raise _Damaged(one_line(error)) from None
-        n = min(len(self._ready), len(buffer))
-        buffer[:n], self._ready = self._ready[:n], self._ready[n:]
-        self._position += n
-        return n
-
-
-def _zstandard(shown: str) -> tuple[Any, type[Exception]]:
-    """Return a maker of decompressors of one frame each, and the error that these raise."""
-    if sys.version_info >= (3, 14):
-        own = importlib.import_module("compression.zstd")
-        return own.ZstdDecompressor, own.ZstdError
-    try:
-        package = importlib.import_module("zstandard")
-    except ImportError:
-        raise MissingExtra("zstd", f"cannot read {shown!r}: a Zstandard file") from None
-    return lambda: package.ZstdDecompressor().decompressobj(), package.ZstdError
