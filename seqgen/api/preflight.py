@@ -165,12 +165,9 @@ _MORE = "seqgen plugins check finds out more"
 def check_model(
     model: Any,
     data: EncodedCorpus,
-    entry: Entry,
-    cells: Sequence[Entry],
+    resolved: ResolvedConfig,
     alone: Callable[[int], Any],
     warn: Callable[[str], None],
-    *,
-    fresh: bool = True,
 ) -> None:
     """Run the model on a small batch, and refuse one that fails or whose losses would be meaningless.
 
@@ -179,11 +176,9 @@ def check_model(
     Args:
         model: on the CPU.
         data: the corpus.
-        entry: the model's.
-        cells: those of its cells, if it is made of cells.
-        alone: builds core's model around one of these cells, by index; called only if several parts may be at fault.
+        resolved: the parts of the run; NaN is their fault unless it starts from the weights of another.
+        alone: builds core's model around one of the cells, by index; called only if several parts may be at fault.
         warn: called with one line.
-        fresh: whether the weights are untrained, so that NaN is the fault of the part.
 
     Raises:
         PluginError: it raises; the output of a step, the logits or the state have the wrong shape; the logits or the
@@ -196,29 +191,28 @@ def check_model(
     from seqgen.training.model_checks import find_fault
 
     batch = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).probe_batch()
+    culprit = part_at_fault(resolved)
     with computing():
-        look = partial(find_fault, batch=batch, n_symbols=data.vocabulary.size, fresh=fresh)
+        look = partial(find_fault, batch=batch, n_symbols=data.vocabulary.size, fresh=resolved.start is None)
         fault, unused = look(model)
         if fault is None:
             if unused:
                 warn(
-                    f"{part_at_fault(entry, cells).full_label}: no gradient reaches {', '.join(unused)}: nothing uses "
-                    "it, or the step cuts it off, as detach and numpy do"
+                    f"{culprit.full_label}: no gradient reaches {', '.join(unused)}: nothing uses it, or the step cuts "
+                    "it off, as detach and numpy do"
                 )
             return
-        culprit = entry
-        for index, cell in enumerate(cells):
-            is_cells = entry.package == _CORE and len(cells) == 1
-            of_cell = fault if is_cells else _fault_alone(partial(alone, index), look)
-            if of_cell is not None:
+        for index, cell in enumerate(resolved.cells if culprit is resolved.model else ()):
+            if (of_cell := _fault_alone(partial(alone, index), look)) is not None:
                 culprit, fault = cell, of_cell
                 break
     raise PluginError(f"{culprit.full_label}{_message(fault, culprit)}") from fault
 
 
-def part_at_fault(entry: Entry, cells: Sequence[Entry]) -> Entry:
+def part_at_fault(resolved: ResolvedConfig) -> Entry:
     """Return the part to name first if a model fails: its only cell if the model is core's, else the model."""
-    return cells[0] if len(cells) == 1 and entry.package == _CORE else entry
+    cells, model = resolved.cells, resolved.model
+    return cells[0] if len(cells) == 1 and model.package == _CORE else model
 
 
 def _message(fault: BaseException, culprit: Entry) -> str:

@@ -334,9 +334,8 @@ class TrainingPlan:
             raise PluginError(f"{resolved.model.full_label} has no parameter to train")
         if resolved.start is not None:
             load_weights(model, resolved.start, data.vocabulary)
-        with attribute_errors(part_at_fault(resolved.model, resolved.cells), "fails on its first batch"):
-            alone, fresh = partial(build_around_cell, self.plugins, settings), resolved.start is None
-            check_model(model, data, resolved.model, resolved.cells, alone, warn, fresh=fresh)
+        with attribute_errors(part_at_fault(resolved), "fails on its first batch"):
+            check_model(model, data, resolved, partial(build_around_cell, self.plugins, settings), warn)
             engine = decide_engine(model, data.encoded, data.vocabulary, settings.train, n_parameters, warn)
         return settings.model_copy(update={"n_parameters": n_parameters, "engine": engine}), model
 
