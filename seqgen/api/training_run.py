@@ -96,8 +96,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
     if workers.number < opened.workers.number:
         warn("a model that counts is trained by one process: the other workers have nothing to do")
     with (
-        naming_batch(settings, plugins),
-        naming_way_on(folder, settings),
+        _explaining(opened),
         gathered(settings, data.vocabulary, workers, plugins) as gang,
         compiling_ahead(_job_ahead(opened)),
         computing(settings.engine.threads),
@@ -126,7 +125,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
             line = f"stopped at once after step {trainer.state.step:,}; what was saved before is there"
             raise Interrupted(signal.SIGINT, line, Run(folder, settings, plugins)) from None
         except (Exception, SystemExit) as error:
-            _fail(error, trainer, folder, settings, plugins)
+            _fail(error, trainer, opened)
             raise
     if stop.signal_number:
         line = f"stopped at step {trainer.state.step:,}, saved"
@@ -181,7 +180,7 @@ def _notify(listener: Listener, folder: RunFolder, event: Any, stop: StopFlag) -
         stop.signal_number = stop.signal_number or signal.SIGINT
 
 
-def _fail(error: BaseException, trainer: Any, folder: RunFolder, settings: RunSettings, plugins: Plugins) -> None:
+def _fail(error: BaseException, trainer: Any, opened: OpenedTraining) -> None:
     """Save a run that an exception has ended, and raise the error for the user if it needs other words.
 
     Raises:
@@ -189,8 +188,9 @@ def _fail(error: BaseException, trainer: Any, folder: RunFolder, settings: RunSe
         PluginError: a plugin's code failed.
         DiskError: the disk is full or refuses.
     """
+    folder, settings, plugins = opened.folder, opened.settings, opened.plugins
     refused = isinstance(error, SeqgenError) and not isinstance(error, PluginError)
-    saved = "" if refused else save_after_failure(trainer, folder, settings)  # first: a callback may fail too
+    saved = "" if refused else _save_after_failure(trainer, folder, settings)  # first: a callback may fail too
     plugins.emit("on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed")
     if isinstance(error, DiskError) and (steps := folder.steps()):
         way = how_to_continue(folder, settings)
@@ -206,14 +206,8 @@ def _fail(error: BaseException, trainer: Any, folder: RunFolder, settings: RunSe
 # -- after a failure
 
 
-def save_after_failure(trainer: Any, folder: RunFolder, settings: RunSettings) -> str:
-    """Save a run that an exception has ended; return a clause for its message, "" before the first step.
-
-    Args:
-        trainer: the run's.
-        folder: the run's.
-        settings: the content of its run.json.
-    """
+def _save_after_failure(trainer: Any, folder: RunFolder, settings: RunSettings) -> str:
+    """Save a run that an exception has ended; return a clause for its message, "" before the first step."""
     step = trainer.state.step
     if not step:
         return ""
@@ -245,33 +239,29 @@ def how_to_continue(folder: RunFolder, settings: RunSettings, *, ended: bool = F
 
 
 @contextlib.contextmanager
-def naming_way_on(folder: RunFolder, settings: RunSettings) -> Iterator[None]:
-    """Add to the error of a lost worker how to continue the run."""
+def _explaining(opened: OpenedTraining) -> Iterator[None]:
+    """Add to the error of a lost worker how to continue, to that of a refused step the records of its batch."""
     try:
         yield
     except WorkerLost as error:
-        raise WorkerLost(f"{error}; {how_to_continue(folder, settings)}") from None
-
-
-@contextlib.contextmanager
-def naming_batch(settings: RunSettings, plugins: Plugins) -> Iterator[None]:
-    """Add to the error of a refused step the records of its batch, by their numbers in the corpus from 1."""
-    try:
-        yield
+        raise WorkerLost(f"{error}; {how_to_continue(opened.folder, opened.settings)}") from None
     except Diverged as error:
         if not error.batch_indices:
             raise
-        what = "symbols" if settings.corpus.layout == "stream" else "records"
-        where = f"{what} of the training part"
-        numbers = [place + 1 for place in error.batch_indices]
-        if what == "records":
-            with contextlib.suppress(
-                SeqgenError
-            ):  # the corpus is gone: the numbers within the part are all that is known
-                numbers, where = _in_corpus(error.batch_indices, settings, plugins), "records of the corpus"
-        shown = ", ".join(map(str, sorted(numbers)[:_MAX_SHOWN]))
-        more = f" and {len(numbers) - _MAX_SHOWN} more" if len(numbers) > _MAX_SHOWN else ""
-        raise Diverged(f"{error}; its batch: {where} {shown}{more}", error.step, error.batch_indices) from None
+        batch = _describe_batch(error.batch_indices, opened.settings, opened.plugins)
+        raise Diverged(f"{error}; its batch: {batch}", error.step, error.batch_indices) from None
+
+
+def _describe_batch(indices: Sequence[int], settings: RunSettings, plugins: Plugins) -> str:
+    """Return the records of a batch by their numbers in the corpus from 1, or in the training part if it is gone."""
+    what = "symbols" if settings.corpus.layout == "stream" else "records"
+    where, numbers = f"{what} of the training part", [place + 1 for place in indices]
+    if what == "records":
+        with contextlib.suppress(SeqgenError):
+            numbers, where = _in_corpus(indices, settings, plugins), "records of the corpus"
+    shown = ", ".join(map(str, sorted(numbers)[:_MAX_SHOWN]))
+    more = f" and {len(numbers) - _MAX_SHOWN} more" if len(numbers) > _MAX_SHOWN else ""
+    return f"{where} {shown}{more}"
 
 
 def _in_corpus(indices: Sequence[int], settings: RunSettings, plugins: Plugins) -> list[int]:
