@@ -206,52 +206,55 @@ def usage_line(error: Any) -> str:
 
     from seqgen.config import refusal
 
-    cause, parameter = error.__cause__, getattr(error, "param", None)
+    cause, parameter, context = error.__cause__, getattr(error, "param", None), getattr(error, "ctx", None)
     if isinstance(cause, ValidationError) and parameter is not None:
         return f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
-    line = " ".join(str(error.format_message()).split()).removesuffix(".")
+    line, option = " ".join(str(error.format_message()).split()).removesuffix("."), getattr(error, "option_name", "")
     if line.startswith("Missing argument ") and parameter is not None:
         line = f"missing argument {parameter.metavar or parameter.name.upper()}"
-    context = getattr(error, "ctx", None)
-    if (extra := _TOO_MANY.match(line)) and context is not None and context.info_name == "train":
-        if re.fullmatch("h|hours?|m|min|minutes?|s|sec|seconds?", extra[1]):
-            return f"more arguments than the command takes: {extra[1]}; write a duration without a blank, as --time 10s"
-        quoted = "; quote a pattern, which the shell expands to several: --corpus '*.txt'"
-        return f"more arguments than the command takes: {extra[1]}; write --corpus NAME or --corpus FILE{quoted}"
-    line = _TOO_MANY.sub(r"more arguments than the command takes: \1", line)
-    if context is not None and context.info_name == "resume" and getattr(error, "option_name", None) in _FURTHER:
-        more = "seqgen train --from RUN"
-        return f"no such option: {error.option_name}; a run is resumed to its own end; to train on: {more} --steps N"
-    if setting := _setting(error):
-        return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"
-    if unknown := _NO_COMMAND.match(line):
-        hint = missing_plugin("commands", unknown[1])
-        if session.plugins.registry.has("exporter", unknown[1]):
-            hint = f"it is an exporter: seqgen export {unknown[1]} RUN OUT"
-        if hint:
-            return f"no such command {unknown[1]!r}: {hint}"
-    if meant := _meant(error):
-        return f"no such option: {error.option_name}; did you mean {meant}?"
+    elif extra := _TOO_MANY.match(line):
+        line = f"more arguments than the command takes: {extra[1]}"
+        if context is not None and context.info_name == "train":
+            return f"{line}; {_hint_on_arguments(extra[1])}"
+    elif (unknown := _NO_COMMAND.match(line)) and (hint := _hint_on_command(unknown[1])):
+        return f"no such command {unknown[1]!r}: {hint}"
+    elif option and context is not None and (hint := _hint_on_option(option, context)):
+        return f"no such option: {option}; {hint}"
     if not line or any(words in line for words in _HELPFUL):
         return line
     return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
 
 
-def _meant(error: Any) -> str:
-    """Return the flag of the command that is meant by another word, or ""."""
-    context, meant = getattr(error, "ctx", None), _OTHER_WORDS.get(str(getattr(error, "option_name", "")), "")
-    known = context is not None and any(meant in parameter.opts for parameter in context.command.params)
-    return meant if known else ""
+def _hint_on_arguments(extra: str) -> str:
+    """Return what to write in place of arguments of ``train``, which has none."""
+    if re.fullmatch("h|hours?|m|min|minutes?|s|sec|seconds?", extra):
+        return "write a duration without a blank, as --time 10s"
+    quoted = "quote a pattern, which the shell expands to several: --corpus '*.txt'"
+    return f"write --corpus NAME or --corpus FILE; {quoted}"
 
 
-def _setting(error: Any) -> str:
-    """Return the setting of training or of the default model that has the name of an unknown option, or ""."""
-    context, name = getattr(error, "ctx", None), str(getattr(error, "option_name", "")).lstrip("-").replace("-", "_")
-    if not name or context is None or context.info_name != "train":
-        return ""
+def _hint_on_command(name: str) -> str:
+    """Return where an unknown command comes from, or ""."""
+    if session.plugins.registry.has("exporter", name):
+        return f"it is an exporter: seqgen export {name} RUN OUT"
+    return missing_plugin("commands", name)
+
+
+def _hint_on_option(option: str, context: Any) -> str:
+    """Return what an unknown option stands for in the command of a context, or ""."""
+    name, meant = option.lstrip("-").replace("-", "_"), _OTHER_WORDS.get(option)
+    if context.info_name == "resume" and option in _FURTHER:
+        return "a run is resumed to its own end; to train on: seqgen train --from RUN --steps N"
+    if context.info_name == "train" and name in _settings():
+        return f"it is one of those that -o sets: -o {name}=VALUE"
+    return f"did you mean {meant}?" if any(meant in parameter.opts for parameter in context.command.params) else ""
+
+
+def _settings() -> list[str]:
+    """Return the settings of training and of the default model."""
     from seqgen.config import TrainSettings
 
     fields = [*TrainSettings.model_fields]
     with contextlib.suppress(SeqgenError, ImportError):
         fields += session.plugins.registry.get("model", "seqgen:recurrent").option_names()
-    return name if name in fields else ""
+    return fields
