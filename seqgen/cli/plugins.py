@@ -110,29 +110,18 @@ def check_plugin(
     """Check that a plugin keeps its contracts; exit 5 if it does not."""
     from seqgen.render import plain_table
     from seqgen.testing import checks_of_plugin
-    from seqgen.testing.check import Foundations
+    from seqgen.testing.check import Check, Foundations
     from seqgen.testing.plugin import package_of
 
-    is_file = named.endswith(".py") or "/" in named
-    package = package_of(Path(named) if is_file else named)
+    package = package_of(named)
     checks = checks_of_plugin(package, parse_options(option or ()))
-    rows = []
-    foundations = Foundations()
+    foundations, rows = Foundations(), list[dict[str, Any]]()
     with _progress() as show_check:
         for number, check in enumerate(checks, 1):
             show_check(f"{number} of {len(checks)}: {check.id}")
             rows.append(_row(check, foundations))
-    if clashes := _clashes(package, ctx):
-        row = {
-            "what": f"package {package.name}",
-            "check": "command-names",
-            "id": f"package-{package.name}-command-names",
-        }
-        rows.append(row | {"result": "FAILED", "note": clashes})
-    if not is_file and package.file is None and package.name not in session.plugins.installed:
-        note = "no installed distribution has it as an entry point of the group seqgen, by which it would be found"
-        row = {"what": f"package {package.name}", "check": "entry-point", "id": f"package-{package.name}-entry-point"}
-        rows.append(row | {"result": "FAILED", "note": note})
+    problems = {"command-names": _clashes(package, ctx), "entry-point": _why_not_found(package)}
+    rows += [_as_row(Check(package, name, str), "FAILED", problem) for name, problem in problems.items() if problem]
     waiting = [row for row in rows if row["result"] == "skipped" and row["what"] in foundations.failed]
     if as_json:
         show_json(rows)
@@ -174,6 +163,13 @@ def _clashes(package: Package, ctx: typer.Context) -> str:
     return f"the names of these commands are taken already: {', '.join(taken)}" if taken else ""
 
 
+def _why_not_found(package: Package) -> str:
+    """Return why a package is not found as a plugin, or ""."""
+    if package.file is not None or package.name in session.plugins.installed:
+        return ""
+    return "no installed distribution has it as an entry point of the group seqgen, by which it would be found"
+
+
 def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows, each failure in full where it occurs first."""
     first: dict[str, str] = {}
@@ -188,10 +184,13 @@ def _row(check: Check, foundations: Foundations) -> dict[str, Any]:
     """Run a check, unless one that it rests on has failed for the same spec."""
     from seqgen.testing.check import Waits
 
-    row = {"what": check.what, "check": check.name, "id": check.id}
     try:
-        return row | {"result": "ok", "note": foundations.run(check, check)}
+        return _as_row(check, "ok", foundations.run(check, check))
     except (MissingExtra, Waits) as error:
-        return row | {"result": "skipped", "note": str(error)}
+        return _as_row(check, "skipped", str(error))
     except AssertionError as error:
-        return row | {"result": "FAILED", "note": str(error).removeprefix(f"{row['what']}: ")}
+        return _as_row(check, "FAILED", str(error).removeprefix(f"{check.what}: "))
+
+
+def _as_row(check: Check, result: str, note: str) -> dict[str, Any]:
+    return {"what": check.what, "check": check.name, "id": check.id, "result": result, "note": note}
