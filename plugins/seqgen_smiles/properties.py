@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 _ATOMS = frozenset(("C", "N", "S", "O", "F", "Cl", "Br", "H"))
@@ -59,41 +59,21 @@ class Filters:
         return not any(whole.HasSubstructMatch(pattern) for pattern in screened)
 
 
-def _log_p() -> Callable[[Any], float] | None:
-    from rdkit.Chem import Crippen
-
-    function: Callable[[Any], float] = Crippen.MolLogP  # type: ignore[attr-defined]
-    return function
-
-
-def _synthetic_accessibility() -> Callable[[Any], float] | None:
-    """Return RDKit's contributed scorer, which some RDKit packages omit."""
-    with contextlib.suppress(ImportError):
-        scorer = importlib.import_module("rdkit.Contrib.SA_Score.sascorer")
-        function: Callable[[Any], float] = scorer.calculateScore
-        return function
-    return None
-
-
-def _drug_likeness() -> Callable[[Any], float] | None:
-    from rdkit.Chem import QED
-
-    function: Callable[[Any], float] = QED.qed
-    return function
-
-
-def _weight() -> Callable[[Any], float] | None:
-    from rdkit.Chem import Descriptors
-
-    function: Callable[[Any], float] = Descriptors.MolWt  # type: ignore[attr-defined]
-    return function
-
-
-PROPERTIES: dict[str, Callable[[], Callable[[Any], float] | None]] = {
-    "logP": _log_p,
-    "SA": _synthetic_accessibility,
-    "QED": _drug_likeness,
-    "weight": _weight,
+PROPERTIES = {
+    "logP": "rdkit.Chem.Crippen:MolLogP",
+    "SA": "rdkit.Contrib.SA_Score.sascorer:calculateScore",
+    "QED": "rdkit.Chem.QED:qed",
+    "weight": "rdkit.Chem.Descriptors:MolWt",
 }
-"""Factories of property functions by MOSES name, None if RDKit lacks it: octanol-water partition coefficient (Crippen),
-synthetic accessibility (doi:10.1186/1758-2946-1-8), drug-likeness (doi:10.1038/nchem.1243), weight in g/mol."""
+"""Functions of RDKit by MOSES name: octanol-water partition coefficient (Crippen), synthetic accessibility
+(doi:10.1186/1758-2946-1-8), drug-likeness (doi:10.1038/nchem.1243), weight in g/mol."""
+
+
+def property_functions(names: Iterable[str]) -> dict[str, Callable[[Any], float]]:
+    """Return the functions of some properties by name, without SA where this RDKit has no contributed scorer."""
+    found = {}
+    for name in names:
+        module, _, function = PROPERTIES[name].partition(":")
+        with contextlib.suppress(ImportError):
+            found[name] = getattr(importlib.import_module(module), function)
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqgen_smiles.molecules import read
-from seqgen_smiles.properties import PROPERTIES, Filters, fragments, scaffold
+from seqgen_smiles.properties import Filters, fragments, property_functions, scaffold
 from seqgen_smiles.stats import BITS, MoleculeStats, StatsConfig
 
 
@@ -22,9 +22,7 @@ class StatsCollector:
         self._config = config
         self._generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
         self._filters = None if config.smarts is None else Filters(config.smarts)
-        self._properties = {
-            name: function for name in config.properties if (function := PROPERTIES[name]()) is not None
-        }
+        self._properties = property_functions(config.properties)
 
     def collect(self, texts: Sequence[str]) -> MoleculeStats:
         """Return the statistics of the texts."""
