@@ -287,10 +287,10 @@ def test_a_bare_option_does_not_replace_the_file_of_a_reference(run, tmp_path):
 def test_published_figures_stand_beside_those_of_the_run():
     from rich.console import Console
 
-    from seqgen.render import metrics_table
+    from seqgen.render import evaluation_view
 
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(metrics_table({"run": "r", "moses.valid": 0.5}, {"CharRNN": {"moses.valid": 0.975}}, "r"))
+    console.print(evaluation_view({"run": "r", "moses.valid": 0.5}, {"CharRNN": {"moses.valid": 0.975}}))
     text = console.export_text()
     assert "CharRNN" in text and any("0.500" in line and "0.975" in line for line in text.splitlines())
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from conftest import one_in
 from seqgen.protocols import LabelledMetric
-from seqgen.render import evaluation_view, metrics_table
+from seqgen.render import evaluation_view
 
 PLUGIN = """
 import seqgen
@@ -70,10 +70,7 @@ def test_evaluate_shows_metrics_by_their_labels(cli, words, in_tmp, labels):
 def test_labels_are_in_every_table():
     labels, figures = {"moses.logP": "moses: logP, distance"}, {"run": "r", "moses.logP": 0.761}
     published = {"CharRNN": {"moses.logP": 0.5}}
-    for view in (
-        evaluation_view(figures, labels=labels), evaluation_view(figures, published, labels),
-        metrics_table(figures, {}, "r", labels), metrics_table(figures, published, "r", labels),
-    ):  # fmt: skip
+    for view in (evaluation_view(figures, labels=labels), evaluation_view(figures, published, labels)):
         assert "moses: logP, distance" in shown(view) and "moses.logP" not in shown(view)
 
 

@@ -6,7 +6,6 @@ from seqgen.render.picture import draw, export_svg
 from seqgen.render.tables import (
     EMPTY_ROW,
     corpus_view,
-    metrics_table,
     options_table,
     plain_table,
     samples_table,
@@ -25,7 +24,6 @@ __all__ = [
     "evaluation_view",
     "export_svg",
     "heat_map",
-    "metrics_table",
     "options_table",
     "plain_table",
     "samples_table",

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqgen.metrics import DOMAIN, MetricRow, groups
-from seqgen.render.tables import metrics_table
+from seqgen.render.tables import plain_table
 from seqgen.render.text import visible
 
 
@@ -30,15 +30,22 @@ def evaluation_view(
     parts: list[RenderableType] = []
     for heading, rows in groups(metrics, labels):
         if heading == DOMAIN and published:
-            own = {name: metrics[name] for name, *_ in rows}
-            parts += [
-                Text(heading, style="bold"),
-                metrics_table(own, published, str(metrics.get("run", "this run")), labels),
-            ]
+            parts += [Text(heading, style="bold"), _beside_published(rows, metrics, published)]
         else:
             parts.append(_group(heading, rows))
     parts += [Text(f"note: {visible(note)}", style="dim") for note in metrics.get("notes", ())]
     return Group(*parts)
+
+
+def _beside_published(
+    rows: list[MetricRow], metrics: Mapping[str, Any], published: Mapping[str, Mapping[str, float]]
+) -> RenderableType:
+    run = str(metrics.get("run", "this run"))
+    shown = [
+        {"metric": row.label, run: metrics[row.name], **{model: of.get(row.name) for model, of in published.items()}}
+        for row in rows
+    ]
+    return plain_table(shown, ("metric", run, *published))
 
 
 def _group(heading: str, rows: list[MetricRow]) -> Table:

@@ -11,7 +11,6 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from seqgen.metrics import metric_label
 from seqgen.render.listing import Listing, cell
 from seqgen.render.text import visible, visible_lines
 
@@ -74,33 +73,6 @@ def samples_table(
         name for name in ("row", "text", "bits_per_char", "where") if any(row.get(name) is not None for row in shown)
     ]
     return plain_table(shown, columns)
-
-
-def metrics_table(
-    metrics: Mapping[str, Any],
-    published: Mapping[str, Mapping[str, float]],
-    name: str,
-    labels: Mapping[str, str] | None = None,
-) -> RenderableType:
-    """Return a table of metrics, with published values in further columns.
-
-    Args:
-        metrics: by name.
-        published: published values by name of a model; each has some of the same names.
-        name: of the run.
-        labels: labels of metrics, by name.
-    """
-    if not published:
-        return spec_view({metric_label(metric, labels): value for metric, value in metrics.items()})
-    rows = [
-        {
-            "metric": metric_label(metric, labels),
-            name: value,
-            **{model: of.get(metric) for model, of in published.items()},
-        }
-        for metric, value in metrics.items()
-    ]
-    return plain_table(rows, ("metric", name, *published))
 
 
 def options_table(options: Sequence[Mapping[str, Any]], part: str, how: str = "") -> RenderableType:
