@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -18,7 +17,6 @@ from seqgen.render.listing import Listing
 from seqgen.render.picture import record
 from seqgen.render.text import visible, visible_line, visible_lines
 
-_MIME = {".svg": "svg+xml", ".png": "png"}
 _MAX_SAMPLES = 5
 _WIDTH = 100  # columns of a view that is no table
 _CELL = "text-align: {}; padding: 2px 10px; vertical-align: top; white-space: pre-wrap"
@@ -112,15 +110,3 @@ def heat_html(symbols: Sequence[str], nats: Sequence[float], summary: str) -> st
         style = f"background: rgba(220, 38, 38, {shade_of(cost):.2f}); padding: 1px 2px"
         parts.append(f'<span title="{bits:.2f} bits" style="{style}">{escape(symbol)}</span>')
     return "".join((*parts, "</div>"))
-
-
-def image(content: bytes, suffix: str, described: str) -> str:
-    """Return a picture as an HTML image, in which scripts do not run.
-
-    Args:
-        content: the content of its file.
-        suffix: of that file, ".svg" or ".png".
-        described: what it shows, for those who cannot see it.
-    """
-    source = f"data:image/{_MIME[suffix]};base64,{base64.b64encode(content).decode()}"
-    return f'<img style="max-width: 100%; background: white" alt="{escape(described)}" src="{source}">'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import base64
 import importlib
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from rich.console import RenderableType
 
 from seqgen.errors import BadOption, MissingExtra
 from seqgen.files import write_atomic
-from seqgen.render.html import export_html, image
+from seqgen.render.html import export_html
 from seqgen.render.tables import plain_table
+
+_MIME = {".svg": "svg+xml", ".png": "png"}
 
 
 class Picture:
@@ -27,7 +30,9 @@ class Picture:
         self.content, self.suffix = content, suffix
 
     def _repr_html_(self) -> str:
-        return image(self.content, self.suffix, "picture")
+        source = f"data:image/{_MIME[self.suffix]};base64,{base64.b64encode(self.content).decode()}"
+        # Scripts of a picture in an element img do not run.
+        return f'<img style="max-width: 100%; background: white" alt="picture" src="{source}">'
 
     def save(self, path: str | Path) -> None:
         """Write it to a file.
