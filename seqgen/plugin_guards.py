@@ -6,6 +6,7 @@ A mistake of a plugin is thus reported where it is made, with the name of the pl
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -82,6 +83,12 @@ class Guarded:
         raise NotImplementedError
 
 
+def _mistake(guard: Guarded | GuardedAutomaton, sentence: str) -> PluginError:
+    """Return the error of a part; the sentence starts with the name of the method at fault."""
+    place = defined_at(guard.__wrapped__, re.split(r"\W", sentence)[0])
+    return PluginError(f"{guard._label}: {sentence}{place}")
+
+
 def describe_part(part: Any) -> str:
     """Return a part's name for messages: kind, name and plugin of a guarded one, else the name of its code."""
     if isinstance(part, Guarded):
@@ -104,10 +111,7 @@ class GuardedValidator(Guarded):
             or verdict.ok not in (True, False)
             or not isinstance(verdict.canonical, str | None)
         ):
-            place = defined_at(self.__wrapped__, "validate")
-            raise PluginError(
-                f"{self._label}: validate({text!r:.60}) returned {verdict!r:.80}, not a seqgen.Verdict{place}"
-            )
+            raise _mistake(self, f"validate({text!r:.60}) returned {verdict!r:.80}, not a seqgen.Verdict")
         return verdict
 
 
@@ -142,8 +146,7 @@ class GuardedRenderer(Guarded):
         """
         drawn = self.__wrapped__.draw(texts, suffix)
         if not isinstance(drawn, bytes):
-            place = defined_at(self.__wrapped__, "draw")
-            raise PluginError(f"{self._label}: draw returned {drawn!r:.80}, not the bytes of a {suffix} file{place}")
+            raise _mistake(self, f"draw returned {drawn!r:.80}, not the bytes of a {suffix} file")
         return drawn
 
 
@@ -179,11 +182,10 @@ class GuardedReport(Guarded):
         """
         files = self.__wrapped__.write(evaluation, path)
         paths = isinstance(files, list | tuple) and files and all(isinstance(file, str | Path) for file in files)
-        place = defined_at(self.__wrapped__, "write")
         if not paths:
-            raise PluginError(f"{self._label}: write returned {files!r:.80}, not a list of the files written{place}")
+            raise _mistake(self, f"write returned {files!r:.80}, not a list of the files written")
         if missing := [Path(file).name for file in files if not Path(file).exists()]:
-            raise PluginError(f"{self._label}: write names {missing[0]!r:.60}, but has not written it{place}")
+            raise _mistake(self, f"write names {missing[0]!r:.60}, but has not written it")
         return [Path(file) for file in files]
 
 
@@ -197,21 +199,20 @@ class GuardedExporter(Guarded):
             PluginError: the result is not an Exported, or names files that do not exist or lie elsewhere.
         """
         found = self.__wrapped__.export(run, path)
-        place = defined_at(self.__wrapped__, "export")
         if not isinstance(found, Exported):
-            raise PluginError(f"{self._label}: export returned {found!r:.80}, not a seqgen.Exported{place}")
+            raise _mistake(self, f"export returned {found!r:.80}, not a seqgen.Exported")
         for name, value in (("files", found.files), ("notes", found.notes)):
             if not isinstance(value, list | tuple):
-                raise PluginError(f"{self._label}: export gives {name}={value!r:.60}, not a list{place}")
+                raise _mistake(self, f"export gives {name}={value!r:.60}, not a list")
         if not found.files:
-            raise PluginError(f"{self._label}: export names no files{place}")
+            raise _mistake(self, "export names no files")
         for file in map(Path, found.files):
             if not file.is_relative_to(path):
-                raise PluginError(f"{self._label}: export names {file.name!r:.60}, which is not at its path{place}")
+                raise _mistake(self, f"export names {file.name!r:.60}, which is not at its path")
             if not file.exists():
-                raise PluginError(f"{self._label}: export names {file.name!r:.60}, but has not written it{place}")
+                raise _mistake(self, f"export names {file.name!r:.60}, but has not written it")
         if not all(isinstance(number, Real) for number in (found.difference, found.tolerance)):
-            raise PluginError(f"{self._label}: export compares by {found.difference!r:.40}, not by a number{place}")
+            raise _mistake(self, f"export compares by {found.difference!r:.40}, not by a number")
         return found
 
 
@@ -259,8 +260,7 @@ class GuardedAutomaton:
             raise self._failed(f"accepts({state!r:.60})", error) from error
 
     def _failed(self, call: str, error: Exception) -> PluginError:
-        place = defined_at(self.__wrapped__, call.partition("(")[0])
-        return PluginError(f"{self._label}: {call} fails with {type(error).__name__}: {one_line(error)}{place}")
+        return _mistake(self, f"{call} fails with {type(error).__name__}: {one_line(error)}")
 
 
 GUARDS: Mapping[str, Callable[[Any, str], Any]] = {
