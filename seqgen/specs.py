@@ -383,11 +383,9 @@ class DomainSpec(Spec):
         )
 
 
-SPEC_TYPES: tuple[type[Spec], ...] = (
+SPEC_TYPES: dict[str, type[Spec]] = {spec.kind: spec for spec in (
     CorpusSpec, TokenizerSpec, CellSpec, ModelSpec, DomainSpec, ValidatorSpec, MetricSpec, RendererSpec, ProcessorSpec,
     AugmentationSpec, ReportSpec, ExporterSpec, ExecutorSpec, ReaderSpec,
-)  # fmt: skip
-KINDS: dict[str, str] = {"corpus": "corpora"} | {
-    spec.kind: spec.kind + "s" for spec in SPEC_TYPES if spec.kind != "corpus"
-}
+)}  # fmt: skip
+KINDS: dict[str, str] = {kind: kind + "s" for kind in SPEC_TYPES} | {"corpus": "corpora"}
 """The plural of each kind, as in hooks (``register_cells``) and ``seqgen list``."""

@@ -55,7 +55,7 @@ def test_references():
 
 
 def test_kinds_and_plurals():
-    assert set(KINDS) == {spec.kind for spec in SPEC_TYPES}
+    assert set(KINDS) == set(SPEC_TYPES)
     assert KINDS["corpus"] == "corpora" and KINDS["cell"] == "cells"
     assert PLUGIN_API[0] == 1
 

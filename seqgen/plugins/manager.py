@@ -192,7 +192,7 @@ class Plugins:
             self._manager.unregister(name=package)
 
     def _make_register(self, kind: str, candidate: Candidate) -> Callable[[Spec], None]:
-        wanted = next(spec_type for spec_type in SPEC_TYPES if spec_type.kind == kind)
+        wanted = SPEC_TYPES[kind]
 
         def register(spec: Spec) -> None:
             if not isinstance(spec, wanted):

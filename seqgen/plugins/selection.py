@@ -228,7 +228,7 @@ def _spec_of(kind: str, part: object) -> Spec:
     Raises:
         UsageError: no spec can be derived.
     """
-    wanted = next(spec_type for spec_type in SPEC_TYPES if spec_type.kind == kind)
+    wanted = SPEC_TYPES[kind]
     if isinstance(part, wanted):
         return part
     problem = f"cannot use {_shown(part)} as a {kind}"

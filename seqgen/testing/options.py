@@ -47,7 +47,7 @@ def _fields(spec: Spec) -> list[str] | None:
     if not isinstance(spec, LoadableSpec):
         return []
     try:
-        return list(Entry(_OWNER, spec).options_model.model_fields)
+        return Entry(_OWNER, spec).option_names()
     except SeqgenError:
         return None
 
