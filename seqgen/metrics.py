@@ -235,14 +235,10 @@ def groups(
     beside = {name + ending for name in METRICS for ending in _SUFFIXES}
     for name, value in metrics.items():
         if name not in METRICS and name not in beside and name not in _NOT_SHOWN:
-            row = MetricRow(name, metric_label(name, labels), format_metric(value))
+            label = (labels or {}).get(name) or name.replace("_", " ")
+            row = MetricRow(name, label, format_metric(value))
             known.setdefault(DOMAIN, []).append(row)
     yield from known.items()
-
-
-def metric_label(name: str, labels: Mapping[str, str] | None) -> str:
-    """Return the name for people of a metric of the domain: its label, else its name."""
-    return (labels or {}).get(name) or name.replace("_", " ")
 
 
 def by_model(others: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:

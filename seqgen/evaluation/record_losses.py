@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
+from seqgen.batches import Batch, Encoded, Stream, evaluation_batches
 from seqgen.evaluation.intervals import N_RESAMPLES, ratio_interval
-from seqgen.evaluation.loss import RECORDS_PER_BATCH, batch_logits, window_logits
+from seqgen.evaluation.loss import RECORDS_PER_BATCH, batch_logits, held_out_batches, window_logits
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 
 _BATCH_SIZE = RECORDS_PER_BATCH[Encoded]
-_LANES, _WINDOW = 32, 256  # of a long text, where a window of a lane counts as a record
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def _batches(
     """Yield nats and characters of the rows of each batch, with the batch."""
     if isinstance(encoded, Stream):
         state: State = None
-        for window in evaluation_windows(encoded, _LANES, _WINDOW, len(encoded)):
+        for window in held_out_batches(encoded, 10**9):
             batch = window.to(penalty_V.device)
             nats_B, state = _window_nats(model, batch, penalty_V, state)
             B, T = window.targets_BT.shape

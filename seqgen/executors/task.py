@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import re
 import threading
@@ -15,6 +14,7 @@ from seqgen import errors
 from seqgen.errors import Interrupted, SeqgenError, TaskFailed, UsageError, is_out_of_memory, one_line, short_repr
 from seqgen.executors.shipping import ship_plugins, shipped_plugins
 from seqgen.plugins import Plugins, activate_plugins
+from seqgen.specs import load_reference
 
 _LOADING = threading.Lock()
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -112,9 +112,8 @@ def _load_plugins(shipped: str) -> Plugins:
 
 
 def _call(function: str, arguments: Mapping[str, Any], name: str) -> Any:
-    module, _, attribute = function.partition(":")
     try:
-        called = getattr(importlib.import_module(module), attribute)
+        called = load_reference(function)
     except (ImportError, AttributeError) as error:
         raise UsageError(
             f"cannot run the task {name!r}: {function} needs an importable plugin ({one_line(error)})"
