@@ -201,12 +201,12 @@ class Compiler:
                 operands.append((self.writer.copied(value) if repeated else value).expanded(shape))
             else:
                 operands.append(value)
-        words = {key: value if isinstance(value, str) else number(value) for key, value in kwargs.items()}
+        words = {key: number(value) for key, value in kwargs.items()}
 
         def entry(indices: Sequence[Expression]) -> Expression:
             given = [
                 operand.at(indices) if isinstance(operand, Array)
-                else "" if operand is None else operand if isinstance(operand, str) else number(operand)
+                else "" if operand is None else number(operand)
                 for operand in operands
             ]  # fmt: skip
             return formula(*given, **words)

@@ -12,10 +12,6 @@ from seqgen_page.reductions import REDUCTIONS, Shape
 from seqgen_page.writer import Writer
 
 
-def _text(value: Any) -> Expression:
-    return value if isinstance(value, str) else str(value)
-
-
 def _view(write: Writer, shape: Shape, dtype: str, x: Array, *_: Any, **__: Any) -> Array:
     return write.reshaped(x, shape)
 
@@ -41,7 +37,7 @@ def _slice(
     write: Writer, shape: Shape, dtype: str, x: Array, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Array:
     dim %= len(x.shape)
-    begin = "0" if start is None else _text(start)
+    begin = "0" if start is None else str(start)
     if is_number(begin) and int(begin) < 0:
         begin = plus(x.shape[dim], begin)
     if is_number(begin) and is_number(x.shape[dim]):
@@ -51,7 +47,7 @@ def _slice(
 
 def _select(write: Writer, shape: Shape, dtype: str, x: Array, dim: int, index: Any) -> Array:
     dim %= len(x.shape)
-    text = _text(index)
+    text = str(index)
     return x.selected(dim, plus(x.shape[dim], text) if is_number(text) and int(text) < 0 else text)
 
 
@@ -62,7 +58,7 @@ def _split(write: Writer, shape: Shape | None, dtype: str, x: Array, sizes: Any,
         total, sizes = int(x.shape[dim]), int(sizes)
         sizes = [min(sizes, total - at) for at in range(0, total, sizes)]
     parts, start = [], "0"
-    for size in map(_text, sizes):
+    for size in map(str, sizes):
         parts.append(x.sliced(dim, start, size))
         start = plus(start, size)
     return parts
@@ -99,7 +95,7 @@ def _repeat(write: Writer, shape: Shape, dtype: str, x: Array, times_: Sequence[
 
 def _pad(write: Writer, shape: Shape, dtype: str, x: Array, widths: Sequence[Any], value: float = 0) -> Array:
     x = write.stored(x)
-    before = {len(shape) - 1 - pair: _text(widths[2 * pair]) for pair in range(len(widths) // 2)}
+    before = {len(shape) - 1 - pair: str(widths[2 * pair]) for pair in range(len(widths) // 2)}
 
     def entry(own: Sequence[Expression]) -> Expression:
         inside = [
@@ -111,23 +107,13 @@ def _pad(write: Writer, shape: Shape, dtype: str, x: Array, widths: Sequence[Any
     return Array(shape, dtype, x.constant, None, entry)
 
 
-def _constant(value: Expression, shape: Shape, dtype: str) -> Array:
-    return Array(shape, dtype, all(map(is_number, shape)), None, lambda own: value)
-
-
 def _full(write: Writer, shape: Shape, dtype: str, of: Any, value: Any = 0, **_: Any) -> Array:
-    return _constant(value if isinstance(value, str) else number(value), shape, dtype)
+    return Array(shape, dtype, all(map(is_number, shape)), None, lambda own: number(value))
 
 
 def _arange(write: Writer, shape: Shape, dtype: str, start: Any, end: Any, step: Any = 1, **_: Any) -> Array:
-    constant = all(is_number(_text(value)) for value in (start, step)) and is_number(shape[0])
-    return Array(shape, dtype, constant, None, lambda own: plus(_text(start), times(own[0], _text(step))))
-
-
-def _gather_rows(write: Writer, shape: Shape, dtype: str, x: Array, dim: int, index: Array) -> Array:
-    x, index = write.stored(x), write.stored(index)
-    found = x.mapped(shape, lambda own: [*own[:dim], index.at([own[dim]]), *own[dim + 1 :]])
-    return replace(found, constant=x.constant and index.constant)
+    constant = all(is_number(str(value)) for value in (start, step)) and is_number(shape[0])
+    return Array(shape, dtype, constant, None, lambda own: plus(str(start), times(own[0], str(step))))
 
 
 def _embedding(write: Writer, shape: Shape, dtype: str, weight: Array, ids: Array, *_: Any) -> Array:
@@ -137,8 +123,10 @@ def _embedding(write: Writer, shape: Shape, dtype: str, weight: Array, ids: Arra
 
 
 def _gather(write: Writer, shape: Shape, dtype: str, x: Array, dim: int, index: Array, **_: Any) -> Array:
+    """Write ``gather``, or ``index_select``, whose index has one dimension."""
     x, index, dim = write.stored(x), write.stored(index), dim % len(x.shape)
-    found = x.mapped(shape, lambda own: [*own[:dim], index.at(own), *own[dim + 1 :]])
+    taken = slice(None) if len(index.shape) > 1 else slice(dim, dim + 1)
+    found = x.mapped(shape, lambda own: [*own[:dim], index.at(own[taken]), *own[dim + 1 :]])
     return replace(found, constant=x.constant and index.constant)
 
 
@@ -180,7 +168,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "view": _view, "reshape": _view, "_unsafe_view": _view, "alias": _same, "clone": _same, "detach": _same,
     "lift_fresh_copy": _same, "_to_copy": _to_copy, "permute": _permute, "slice": _slice, "select": _select,
     "split_with_sizes": _split, "split": _split, "unfold": _unfold, "flip": _flip, "repeat": _repeat,
-    "constant_pad_nd": _pad, "full": _full, "full_like": _full, "arange": _arange, "index_select": _gather_rows,
+    "constant_pad_nd": _pad, "full": _full, "full_like": _full, "arange": _arange, "index_select": _gather,
     "embedding": _embedding, "gather": _gather, "cat": _cat, "addmm": _addmm, "index": _index,
     "unsqueeze": lambda write, shape, dtype, x, dim: x.unsqueezed(dim % len(shape)),
     "squeeze": lambda write, shape, dtype, x, dims=(): write.reshaped(x, shape),

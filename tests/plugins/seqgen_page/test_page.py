@@ -408,7 +408,7 @@ class Odd(seqgen.StepCell):
         y = torch.where(x > 0, nn.functional.elu(x), nn.functional.leaky_relu(x)) + self.table[n_B % 3]
         y = y + nn.functional.softplus(h_BH).mean(1, keepdim=True) - h_BH.var(1, keepdim=True)
         y = y + nn.functional.pad(h_BH, (1, -1)).flip(1) + h_BH.roll(1, 1) + h_BH.cumsum(1) / 9
-        y = y + h_BH.amax(1, keepdim=True)
+        y = y + h_BH.amax(1, keepdim=True) + h_BH.index_select(-1, torch.arange(h_BH.shape[1] - 1, -1, -1))
         y = torch.log_softmax(y, 1) + torch.einsum("bi,bj->bij", y, y).sum(2).tanh() + torch.round(x * 2) / 8
         return y.clamp(-3, 3), {"h": torch.tanh(y), "n": n_B + 1}
 
