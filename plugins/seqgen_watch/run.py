@@ -97,12 +97,11 @@ class WatchedRun:
         state, holder = self._latest_state(), self._files.holder()
         status, said = self._status(state, holder)
         since = holder.since if holder is not None else 0.0
-        found = _Progress.of(settings, state, status == "running", max(self._saved_at, since))
+        progress = _progress(settings, state, status == "running", max(self._saved_at, since))
         sampled_at, samples = _last_samples(self._files.read("samples.jsonl", parse_lines))
         return RunView(
-            self.path.name, _title(settings), status, said, found.step, found.is_estimate, found.max_steps,
-            found.share, found.left_s, found.steps_per_s, found.trained_s, metrics, whole(state, "best_step"),
-            sampled_at, samples,
+            self.path.name, _title(settings), status, said, metrics=metrics, best_step=whole(state, "best_step"),
+            sampled_at=sampled_at, samples=samples, **progress,
         )  # fmt: skip
 
     def _latest_state(self) -> dict[str, Any]:
@@ -136,45 +135,38 @@ class WatchedRun:
         return "stopped", "stopped; can be resumed" if state else "stopped"
 
 
-@dataclass(frozen=True)
-class _Progress:
-    """The progress of a run; the attributes are those of ``RunView``."""
+def _progress(settings: dict[str, Any], state: dict[str, Any], runs: bool, since: float) -> dict[str, Any]:
+    """Return the progress by the newest checkpoint and, while the run goes on, by the time that has passed.
 
-    step: int | None
-    is_estimate: bool
-    max_steps: int | None
-    share: float | None
-    left_s: float | None
-    steps_per_s: float | None
-    trained_s: float
+    Args:
+        settings: run.json.
+        state: state.json of the newest checkpoint.
+        runs: whether the run is being trained.
+        since: when the checkpoint was written, or the run was resumed from it, seconds since the epoch.
 
-    @classmethod
-    def of(cls, settings: dict[str, Any], state: dict[str, Any], runs: bool, since: float) -> _Progress:
-        """Return the progress by the newest checkpoint and, while the run goes on, by the time that has passed.
-
-        Args:
-            settings: run.json.
-            state: state.json of the newest checkpoint.
-            runs: whether the run is being trained.
-            since: when the checkpoint was written, or the run was resumed from it, seconds since the epoch.
-        """
-        step, trained_s = whole(state, "step"), number(state, "elapsed_s") or 0.0
-        most, limit_s = max_steps(settings), number(part(settings, "train"), "time_s")
-        speed = step / trained_s if step and trained_s > 0 else None
-        passed_s = max(0.0, time.time() - since) if runs and since else 0.0
-        estimated = False
-        if runs and speed and step is not None:
-            ahead = int(speed * passed_s)
-            if most is not None:
-                ahead = min(ahead, max(0, most - 1 - step))
-            step, estimated = step + ahead, ahead > 0
-        trained_s += passed_s
-        shares = [step / most] if step is not None and most else []
-        shares += [trained_s / limit_s] if limit_s else []
-        left = [max(0, most - step) / speed] if runs and most and speed and step is not None else []
-        left += [max(0.0, limit_s - trained_s)] if runs and limit_s else []
-        share = max(0.0, min(1.0, max(shares))) if shares else None
-        return cls(step, estimated, most, share, min(left, default=None), speed, trained_s)
+    Returns:
+        The attributes ``step`` to ``trained_s`` of ``RunView``.
+    """
+    step, trained_s = whole(state, "step"), number(state, "elapsed_s") or 0.0
+    most, limit_s = max_steps(settings), number(part(settings, "train"), "time_s")
+    speed = step / trained_s if step and trained_s > 0 else None
+    passed_s = max(0.0, time.time() - since) if runs and since else 0.0
+    estimated = False
+    if runs and speed and step is not None:
+        ahead = int(speed * passed_s)
+        if most is not None:
+            ahead = min(ahead, max(0, most - 1 - step))
+        step, estimated = step + ahead, ahead > 0
+    trained_s += passed_s
+    shares = [step / most] if step is not None and most else []
+    shares += [trained_s / limit_s] if limit_s else []
+    left = [max(0, most - step) / speed] if runs and most and speed and step is not None else []
+    left += [max(0.0, limit_s - trained_s)] if runs and limit_s else []
+    share = max(0.0, min(1.0, max(shares))) if shares else None
+    return {
+        "step": step, "is_estimate": estimated, "max_steps": most, "share": share, "left_s": min(left, default=None),
+        "steps_per_s": speed, "trained_s": trained_s,
+    }  # fmt: skip
 
 
 def max_steps(settings: dict[str, Any]) -> int | None:
