@@ -18,7 +18,6 @@ PROJECT = "seqgen"
 """The project or experiment of runs, where neither the user nor a variable of the tracker names one."""
 _PARTS = ("corpus", "tokenizer", "model", "cell", "train", "augmentation", "engine")
 _COUNTED = ("n_parameters", "n_symbols", "max_length", "seqgen")
-_MODULES = {"tensorboard": "tensorboard", "mlflow": "mlflow", "wandb": "wandb", "trackio": "trackio"}
 _LONGEST = 500  # characters of a setting
 
 
@@ -28,7 +27,7 @@ def check_installed(name: str) -> None:
     Raises:
         MissingExtra: it is not.
     """
-    if importlib.util.find_spec(_MODULES[name]) is None:
+    if importlib.util.find_spec(name) is None:
         raise seqgen.MissingExtra(name, f"the tracker {name!r}")
 
 

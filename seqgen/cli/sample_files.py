@@ -167,10 +167,6 @@ TABLES: Mapping[str, Callable[[Iterable[Mapping[str, Any]]], Iterator[bytes]]] =
 """Writers of files with columns, by suffix; any other file holds the texts alone."""
 
 
-ENDINGS: Mapping[str, str] = {".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".parquet": "jsonl"}
-"""How rows of these files stand in shards."""
-
-
 class FoundRows:
     """Rows that are counted as they are iterated over, and that end where a filter finds too few.
 

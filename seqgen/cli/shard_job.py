@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen import __version__
-from seqgen.cli.sample_files import ENDINGS, described, row_texts
+from seqgen.cli.sample_files import TABLES, described, row_texts
 from seqgen.errors import UsageError
 from seqgen.executors import Task
 
@@ -114,7 +114,8 @@ def _is_unset(value: Any) -> bool:
 
 def form_of(out: Path) -> str:
     """Return how rows stand in shards of a file: "csv", "jsonl", or "text"."""
-    return ENDINGS.get(out.suffix.lower(), "text")
+    suffix = out.suffix.lower()
+    return "csv" if suffix == ".csv" else "jsonl" if suffix in TABLES else "text"
 
 
 def job_of(run: Run, settings: Mapping[str, Any], n: int, out: Path, *, nul: bool) -> Job:
