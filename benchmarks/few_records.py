@@ -12,6 +12,7 @@ All are means over the seeds. The table is stored in benchmarks/results/few_reco
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import statistics
 import tempfile
@@ -26,7 +27,9 @@ HEAD = ["| names | step chosen by | step | new samples | nats/symbol of new ones
 
 
 def cost(reference: seqgen.Run, texts: list[str]) -> float:
-    """Return the nats per symbol of texts under a run."""
+    """Return the nats per symbol of texts under a run; not a number if there are none."""
+    if not texts:
+        return math.nan
     scores = reference.score(texts)
     return sum(score.nats for score in scores) / sum(len(score.nats_per_symbol) for score in scores)
 
@@ -36,6 +39,11 @@ def evaluate(run: seqgen.Run, names: list[str], reference: seqgen.Run) -> dict[s
     rows = [row.text for row in run.sample(SAMPLES)]
     new = [row for row in rows if row not in set(names)]
     return {"step": run.state["step"], "new": len(new) / len(rows), "cost": cost(reference, new)}
+
+
+def mean_of(values: list[float]) -> float:
+    """Return the mean of those that are numbers."""
+    return statistics.mean([value for value in values if not math.isnan(value)] or [math.nan])
 
 
 def measure(folder: Path, names: list[str], reference: seqgen.Run) -> dict[str, dict[str, float]]:
@@ -63,7 +71,7 @@ def main() -> None:
     lines = [
         "# Lists of fewer than 200 names",
         "",
-        f"Written by `python benchmarks/few_records.py`; {arguments.seeds} seeds.",
+        f"Written by `python benchmarks/few_records.py`, which says how; {arguments.seeds} seeds.",
         "",
         *HEAD,
     ]
@@ -76,7 +84,7 @@ def main() -> None:
                 folder.mkdir()
                 rounds.append(measure(folder, random.Random(seed).sample(names, size), reference))
             for criterion in rounds[0]:
-                mean = {key: statistics.mean(row[criterion][key] for row in rounds) for key in rounds[0][criterion]}
+                mean = {key: mean_of([row[criterion][key] for row in rounds]) for key in rounds[0][criterion]}
                 lines.append(f"| {size} | {criterion} | {mean['step']:.0f} | {mean['new']:.0%} | {mean['cost']:.2f} |")
                 print(lines[-1], flush=True)
         lines += ["", f"Names of the corpus cost {cost(reference, random.Random(0).sample(names, SAMPLES)):.2f}."]

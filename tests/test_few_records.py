@@ -29,7 +29,7 @@ def test_the_best_step_is_the_last_with_few_copies(few):
     run, folder = few
     assert run.settings.train.best_by == "copies"
     rows = {row["step"]: row["expected_copies"] for row in run.metrics}
-    assert list(rows)[:3] == [10, 20, 30]
+    assert list(rows)[:3] == [5, 10, 15]
     state = seqgen.load(folder / "run", checkpoint="latest").state
     allowed = [step for step, share in rows.items() if share <= MAX_COPIES]
     assert state["best_step"] == max(allowed) and state["ended"] == "patience"

@@ -69,12 +69,12 @@ def test_a_file_of_words_that_cannot_be_used_is_said(cli, run, tmp_path):
 
 def read(path):
     text = path.read_text(encoding="utf-8")
-    if path.suffix == ".csv":
-        return list(csv.DictReader(text.splitlines()))
+    if path.suffix in (".csv", ".tsv"):
+        return list(csv.DictReader(text.splitlines(), delimiter="\t" if path.suffix == ".tsv" else ","))
     return json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".json", ".CSV"])
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".json", ".CSV"])
 def test_rows_are_written_with_columns_by_the_ending(ending, cli, run, tiny_run, tmp_path):
     out = tmp_path / f"rows{ending}"
     assert cli("sample", run, "-n", 20, "--seed", 5, "--out", out).code == 0
@@ -118,9 +118,20 @@ def test_a_missing_folder_is_said_before_the_work(cli, run, tmp_path):
         assert result.code == 7 and "there is no folder" in result.err and result.err.count("\n") == 1, result.err
 
 
-def test_a_workbook_is_refused_before_anything_is_sampled(cli, run, tmp_path):
-    result = cli("sample", run, "--out", tmp_path / "rows.xlsx")
-    assert result.code == 2 and "not written as .xlsx" in result.err and not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("rows.xlsx", "give a .csv"),
+        ("rows.docx", "give a .txt"),
+        ("rows.txt.gz", "pack the file"),
+        ("rows.html", "seqgen export page"),
+        ("rows.abc", "--picture FILE.mid or FILE.abc"),
+    ],
+)
+def test_other_kinds_of_files_are_refused_before_anything_is_sampled(name, hint, cli, run, tmp_path):
+    result = cli("sample", run, "--out", tmp_path / name)
+    assert result.code == 2 and f"not written as .{name.rpartition('.')[2]}; " in result.err and hint in result.err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.full

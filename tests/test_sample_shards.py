@@ -98,7 +98,7 @@ ASKED = {
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("ending", ["txt", "jsonl", "csv", "json"])
+@pytest.mark.parametrize("ending", ["txt", "jsonl", "csv", "tsv", "json"])
 @pytest.mark.parametrize("name", ASKED)
 def test_shards_join_to_the_file_of_one_process(name, ending, cli, tiny_run, tmp_path, small, monkeypatch):
     path = tmp_path / f"whole.{ending}"

@@ -58,7 +58,7 @@ def sample(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write to a file instead of stdout; with columns if it ends in .csv, .jsonl, .json or .parquet.",
+            help="Write to a file instead of stdout; with columns if it ends in .csv, .tsv, .jsonl, .json or .parquet.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --out if it exists.")] = False,

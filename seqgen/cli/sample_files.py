@@ -1,4 +1,4 @@
-"""Sampled rows as files: text, CSV, JSON lines or JSON, by the ending of the name."""
+"""Sampled rows as files: text, CSV, TSV, JSON lines or JSON, by the ending of the name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from seqgen.api.run import Run
 
 _NOT_WRITTEN = dict.fromkeys((".xlsx", ".xls", ".ods"), "give a .csv, which opens there")
-_NOT_WRITTEN |= dict.fromkeys((".sdf", ".mol", ".mid", ".midi"), "give a .csv or a text file")
+_NOT_WRITTEN |= dict.fromkeys((".sdf", ".mol"), "give a .csv or a text file")
+_NOT_WRITTEN |= dict.fromkeys((".docx", ".odt", ".rtf"), "give a .txt or a .csv, which open there")
+_NOT_WRITTEN |= dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst"), "leave this ending out, and pack the file")
+_NOT_WRITTEN |= dict.fromkeys((".html", ".htm"), "seqgen export page writes a page, seqgen evaluate --html another")
 _NOT_WRITTEN |= dict.fromkeys((".png", ".svg", ".pdf"), "--picture FILE.svg draws rows")
+_NOT_WRITTEN |= dict.fromkeys((".mid", ".midi", ".abc"), "of tunes, --picture FILE.mid or FILE.abc does it")
 _FIRST, _LARGEST = 1000, 100_000  # rows that are described together: the corpus is read through for each lot
 
 
@@ -52,9 +57,9 @@ def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 
 
 def row_texts(form: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, list[str]]:
-    """Return the header of a table, and the text of each row: of the form "csv" or "jsonl"."""
-    chunks = [chunk.decode("utf-8", "surrogatepass") for chunk in (_csv if form == "csv" else json_lines)(rows)]
-    return (chunks[0], chunks[1:]) if form == "csv" else ("", chunks)
+    """Return the header of a table, and the text of each row: of the form "csv", "tsv" or "jsonl"."""
+    chunks = [chunk.decode("utf-8", "surrogatepass") for chunk in TABLES[f".{form}"](rows)]
+    return ("", chunks) if form == "jsonl" else (chunks[0], chunks[1:])
 
 
 def join_rows(out: Path, rows: Iterator[tuple[str, str]]) -> Iterator[bytes]:
@@ -142,14 +147,14 @@ def _as_array(lines: Iterable[bytes]) -> Iterator[bytes]:
     yield b"\n]\n" if between != b"[\n" else b"[]\n"
 
 
-def _csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """Yield rows as CSV (RFC 4180), the names of the columns first."""
+def _csv(rows: Iterable[Mapping[str, Any]], separator: str = ",") -> Iterator[bytes]:
+    """Yield rows as CSV (RFC 4180) with some separator, the names of the columns first."""
     buffer = io.StringIO()
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         lines: list[Mapping[str, Any]] = [finite(row)]
         if writer is None:
-            writer = csv.DictWriter(buffer, list(row))
+            writer = csv.DictWriter(buffer, list(row), delimiter=separator)
             lines.insert(0, dict(zip(row, row, strict=True)))
         for line in lines:
             writer.writerow(line)
@@ -160,6 +165,7 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 
 TABLES: Mapping[str, Callable[[Iterable[Mapping[str, Any]]], Iterator[bytes]]] = {
     ".csv": _csv,
+    ".tsv": partial(_csv, separator="\t"),
     ".jsonl": json_lines,
     ".json": lambda rows: _as_array(json_lines(rows)),
     ".parquet": parquet,

@@ -113,9 +113,9 @@ def _is_unset(value: Any) -> bool:
 
 
 def form_of(out: Path) -> str:
-    """Return how rows stand in shards of a file: "csv", "jsonl", or "text"."""
+    """Return how rows stand in shards of a file: "csv", "tsv", "jsonl", or "text"."""
     suffix = out.suffix.lower()
-    return "csv" if suffix == ".csv" else "jsonl" if suffix in TABLES else "text"
+    return suffix[1:] if suffix in (".csv", ".tsv") else "jsonl" if suffix in TABLES else "text"
 
 
 def job_of(run: Run, settings: Mapping[str, Any], n: int, out: Path, *, nul: bool) -> Job:

@@ -212,6 +212,11 @@ def _in_folder(folder: Path) -> Iterator[Path]:
             raise error
 
     for inside, folders, names in os.walk(folder, onerror=refuse):
+        if (
+            "run.json" in names or ".lock" in names
+        ):  # a run, or a folder of runs: what reads the corpus may write it there
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(inside) / name for name in names if not name.startswith("."))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seqgen.config import TrainSettings
 
-_EVERY_FEW = 10  # steps between evaluations of a run on few records
+_EVERY_FEW = 5  # steps between evaluations of a run on few records; ten can lie between no copies and a third
 _EVERY_UNKNOWN = 250  # steps between evaluations when the number of steps is unknown
 
 
@@ -37,7 +37,7 @@ class Schedule:
     def eval_every(self) -> int:
         """Return the steps between evaluations: as set, else about 20 evaluations at least 50 steps apart.
 
-        Where the best step is selected by copies it is 10: few steps lie between learning and copying.
+        Where the best step is selected by copies it is 5: few steps lie between learning and copying.
         """
         if self.settings.eval_every is not None:
             return self.settings.eval_every

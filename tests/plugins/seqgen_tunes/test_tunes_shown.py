@@ -17,6 +17,7 @@ from seqgen_tunes.metric import TuneMetric
 from seqgen_tunes.parser import read_tune
 from seqgen_tunes.renderer import AbcRenderer
 from seqgen_tunes.rows import layout_rows
+from seqgen_tunes.tune_book import TuneBookReader
 
 JIG = "M:6/8\nL:1/8\nK:G\nD|GAB c2d|[GB]3 b2:|\nd|{a}g3-g2e|(3ded B2 z:|"
 REEL = "M:C|\nL:1/8\nK:Am\nABcd efga|A8|[M:3/4][K:D]f2 c2 d2|]"
@@ -28,6 +29,14 @@ def shown(text, width=60):
     console = Console(width=width, file=io.StringIO(), color_system=None)
     console.print(RENDER(text))
     return console.file.getvalue()
+
+
+def test_a_tune_book_is_read_again(tmp_path):
+    book = tmp_path / "book.abc"
+    book.write_bytes(RENDER.draw([REEL, JIG], ".abc"))
+    records = list(TuneBookReader().read(book.read_text(encoding="utf-8").splitlines(keepends=True)))
+    assert [record.fields["title"] for record in records] == ["Tune 1", "Tune 2"]
+    assert records[1].text.startswith("M:6/8\nL:1/8\nK:G\n")
 
 
 def test_the_terminal_shows_text_and_roll():
@@ -171,7 +180,7 @@ def test_without_the_extra(module, suffix, extra, monkeypatch):
 
 
 def test_another_suffix():
-    with pytest.raises(seqgen.UsageError, match=r"'.wav': use one of .png, .mid"):
+    with pytest.raises(seqgen.UsageError, match=r"'.wav': use one of .png, .mid, .abc"):
         RENDER.draw([JIG], ".wav")
 
 
