@@ -244,6 +244,11 @@ def test_list_show_plugins_runs(cli, words, in_tmp):
     assert json.loads(cli("show", "domains", "text", "--json").out)["tokenizer"] == "char"
     corpus = cli("show", "corpus", words).out
     assert "records" in corpus and "every 5th record" in corpus and "anna" in corpus and "█" in corpus
+    table = words.with_name("table.csv")
+    table.write_text("id,name,kind\n" + "".join(f"{n},n{n},{'ab'[n % 2]}\n" for n in range(20)))
+    shown = [line.split(maxsplit=2) for line in cli("show", "corpus", table).out.splitlines()]
+    assert ["text_field", "name"] in shown and ["field", "kind", "a 10, b 10"] in shown
+    assert ["field", "id", "in 20 records"] in shown
     profile = json.loads(cli("show", "corpus", words, "--json").out)
     assert profile["records"] == 40 and profile["shown"][0] == "anna"
     assert json.loads(cli("plugins", "--json").out)[0]["package"] == "seqgen"

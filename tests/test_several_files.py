@@ -30,6 +30,7 @@ from seqgen.corpus.reading import InstalledReader, Readers
 from seqgen.corpus.tables import Columns, Table
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
 from seqgen.files import spool
+from seqgen.work_folder import WorkFolder
 
 TINY = ("--cell", "vanilla", "--hidden", 4, "--steps", 5, "--split", "none", "-o", "samples=1")
 
@@ -94,6 +95,18 @@ def test_the_current_folder_is_no_pattern(in_tmp, monkeypatch, cli):
     trained = cli("train", "--corpus", "*.txt", "--cell", "vanilla", "--hidden", 4, "--steps", 1, "--out", "run")
     assert trained.code == 0, trained.err
     assert cli("sample", "run", "--novel", "-n", 1).code == 0
+
+
+def test_runs_in_a_folder_are_no_part_of_it(in_tmp, cli):
+    """A run and a bench of the folder lie in it, and what they write changes no record."""
+    (in_tmp / "list.txt").write_text("anna\nben\n" * 9)
+    trained = cli("train", "--corpus", ".", "--cell", "vanilla", "--hidden", 4, "--steps", 2, "--out", "tiny")
+    assert trained.code == 0, trained.err
+    study = WorkFolder.open(in_tmp / "study", {"study.json": {}})
+    with study.locked():
+        study.write("notes.txt", b"no record\n")
+    assert texts(in_tmp) == ["anna", "ben"] * 9
+    assert cli("resume", "tiny").code == 0 and cli("evaluate", "tiny", "-n", 2).code == 0
 
 
 def test_a_file_whose_ending_is_left_out_is_named(in_tmp, cli):

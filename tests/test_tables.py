@@ -184,6 +184,28 @@ def test_a_json_file_holds_an_array_or_an_object_per_line(tmp_path, text):
     assert [record.text for record in records(tmp_path / "rows.json")] == ["anna"]
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_file_that_is_one_object_is_called_that(indent, tmp_path):
+    path = tmp_path / "game.json"
+    path.write_text(json.dumps({"name": "Elfwars", "cards": [{"text": "a"}, {"text": "b"}]}, indent=indent))
+    with pytest.raises(CorpusError, match="one object, not a list of records; a list stands in it under 'cards'"):
+        records(path)
+    path.write_text(json.dumps({"1": {"text": "a"}, "2": {"text": "b"}}, indent=1))
+    with pytest.raises(CorpusError, match="one object, not a list of records; save the list of its records alone"):
+        records(path)
+    path.write_text('{"text": "a", "tags": ["x", "y"]}\n')
+    assert [record.text for record in records(path)] == ["a"]
+
+
+@pytest.mark.parametrize(("first", "counts"), [("anna", {"row taken as the heading: 'anna'": 1}), ("name", {})])
+def test_a_heading_that_may_be_a_record_is_counted(first, counts, tmp_path):
+    (tmp_path / "list.csv").write_text(f"{first}\nben\ncarl\n")
+    source = load_file(path=str(tmp_path / "list.csv"))
+    assert [record.text for record in source] == ["ben", "carl"] and get_counts(source) == counts
+    chosen = load_file(path=str(tmp_path / "list.csv"), text_field=first)
+    assert len(list(chosen)) == 2 and get_counts(chosen) == {}
+
+
 def test_what_was_replaced_in_an_array_is_counted(tmp_path):
     (tmp_path / "rows.json").write_bytes(b'[{"name": "ann\xff"}, {"name": "ben"}]')
     source = load_file(path=str(tmp_path / "rows.json"), encoding_errors="replace")
@@ -193,7 +215,7 @@ def test_what_was_replaced_in_an_array_is_counted(tmp_path):
 
 def test_names_of_fields_can_be_told_apart_and_rows_without_label_are_counted(tmp_path):
     (tmp_path / "rows.csv").write_text('"a, b";id;kind\nanna;1;f\nben;2;\n')
-    with pytest.raises(UsageError, match=r"it has 'a, b', id, kind$"):
+    with pytest.raises(UsageError, match=r"it has 'a, b', id, kind \(the first row names the columns\)$"):
         records(tmp_path / "rows.csv")
     source = load_file(path=str(tmp_path / "rows.csv"), text_field="a, b", label_field="kind")
     assert [record.label for record in source] == ["f", None]

@@ -20,6 +20,7 @@ from seqgen.corpus import (
     PresplitSource,
     Readers,
     Record,
+    Table,
     absolute,
     exists,
     find_places,
@@ -41,7 +42,7 @@ from seqgen.files import cache_folder, spool
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.plugins.file_corpus import FILE, OF_FIELDS, fetched, locally, read_file_as, readers_for
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec
+from seqgen.specs import CorpusSpec, spelt_alike
 
 CorpusName = str | Path | Sequence[str | Path]
 """A registered name, a file, folder, archive or pattern, or several of these."""
@@ -237,13 +238,18 @@ def _kinds(options: Mapping[str, Any], readers: Readers) -> FileKinds:
 def _held_out(
     path: str | None, options_of: Callable[[str], Mapping[str, Any]], layout: str, readers: Readers
 ) -> Iterable[Record] | None:
-    """Open a file of held-out records with its options; plain text has no fields."""
+    """Open a file of held-out records with its options; plain text has no fields, a table may spell them otherwise."""
     if path is None:
         return None
-    read_as = options_of(path)
-    plain = not _kinds({**read_as, "layout": layout}, readers).has_table(path)
-    left_out = ("path", "layout", *(OF_FIELDS if plain else ()))
-    read_as = {name: value for name, value in read_as.items() if name not in left_out}
+    read_as = {name: value for name, value in options_of(path).items() if name not in ("path", "layout")}
+    of_file = {name: value for name, value in read_as.items() if name not in OF_FIELDS}
+    opened: Iterable[Record] = load_file(readers, path=path, layout=layout, **of_file)  # type: ignore[arg-type]
+    if not _kinds({**read_as, "layout": layout}, readers).has_table(path):
+        return opened
+    names = {spelt_alike(name): name for name in opened.field_names()} if isinstance(opened, Table) else {}
+    for column in ("text_field", "label_field"):
+        if (name := read_as.get(column)) is not None and name not in names.values():
+            read_as[column] = names.get(spelt_alike(name), name)
     return load_file(readers, path=path, layout=layout, **read_as)  # type: ignore[arg-type]
 
 

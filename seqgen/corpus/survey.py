@@ -302,6 +302,10 @@ def _refuse(chunk: Sequence[Record], whose: str) -> None:
             raise PluginError(f"corpus {whose} yielded the split {record.split!r}, which is not train, valid or test")
 
 
+_MOST_VALUES = 12
+"""Values of a field that are listed."""
+
+
 def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_lines: bool = False) -> dict[str, Any]:
     """Return the statistics that ``seqgen show corpus`` shows.
 
@@ -312,7 +316,8 @@ def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_lines:
         of_lines: whether it is a file of lines.
 
     Returns:
-        Counts, symbols with their frequency, a length histogram, labels, duplicates, every n-th record.
+        Counts, symbols with their frequency, a length histogram, labels, duplicates, every n-th record; and of each
+        field, how many records have each value if these are few, else how many have the field.
     """
     totals = Survey()
     lengths: Counter[int] = Counter()
@@ -321,10 +326,15 @@ def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_lines:
         lengths[len(text)] += 1
         symbols.update(text)
     every = -(-totals.n_records // n_shown)
-    shown, labels = [], Counter[str]()
+    shown, labels, with_field = [], Counter[str](), Counter[str]()
+    values: dict[str, Counter[str]] = {}
     for index, record in enumerate(records):
         if record.label is not None:
             labels[record.label] += 1
+        with_field.update(record.fields.keys())
+        for name_of_field, value in record.fields.items():
+            if len(found := values.setdefault(name_of_field, Counter())) <= _MOST_VALUES:
+                found[str(value)] += 1
         if index % every == 0:
             shown.append(record.text)
     return {
@@ -338,6 +348,10 @@ def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_lines:
         "symbols": dict(sorted(symbols.items())),
         "lengths": dict(sorted(lengths.items())),
         "labels": dict(sorted(labels.items())),
+        "fields": {
+            one: dict(sorted(found.items())) if len(found) <= _MOST_VALUES else with_field[one]
+            for one, found in values.items()
+        },
         "every": every,
         "shown": shown,
         "digest": totals.digest,

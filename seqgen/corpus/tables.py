@@ -22,6 +22,7 @@ TableForm = Literal["jsonl", "csv", "tsv", "rows"]
 _SEPARATORS = (",", ";", "\t", "|")  # of .csv files written by spreadsheets and databases
 _SEP_LINE = re.compile("sep=([,;\t|])")  # a first line that Excel understands
 _CHECKED = 1000  # rows
+_MAX_BLOCKS = 1000  # of a file that is read to say what is wrong with it
 _MAX_DEPTH = 100  # nested lists or objects in the value of a field
 _UNCLOSED = "unexpected end of data"  # the message of Python's csv module
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # default names of the text field
@@ -71,6 +72,8 @@ class Table(FileSource):
         for number, row in self.rows(counts):
             if name is None:
                 name = self._text_field(row)
+                unusual = self.form in ("csv", "tsv") and not self.columns.text_fields and self.columns.text is None
+                counts[f"row taken as the heading: {name!r:.40}"] += unusual and name not in _USUAL
             if not self.columns.text_fields and name not in row:
                 raise CorpusError(f"{self._where(number)}: has no field {name!r}")
             if isinstance(row.get(name), bytes):
@@ -90,6 +93,14 @@ class Table(FileSource):
             UsageError, CorpusError: as while iterating.
         """
         return next((list(self._first_fields(row)) for _, row in self.rows(Counter())), [])
+
+    def text_field(self) -> str | None:
+        """Return the field that is the text; None if there is no row, or several fields make up the text.
+
+        Raises:
+            UsageError, CorpusError: as while iterating.
+        """
+        return next((self._text_field(row) for _, row in self.rows(Counter())), None) or None
 
     def rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Yield the rows, each with its line, and add to ``counts``."""
@@ -136,9 +147,10 @@ class Table(FileSource):
         rest = [name for name in row if name != self.columns.label]
         found = next((name for name in _USUAL if name in names and name != self.columns.label), "")
         if not found and len(rest) != 1:
+            of_first_row = " (the first row names the columns)" if self.form in ("csv", "tsv") else ""
             raise UsageError(
                 f"cannot tell which field of {str(self.file.path)!r} is the text; pass --text-field NAME, or "
-                f"-o text_field=NAME; it has {_listed(names)}"
+                f"-o text_field=NAME; it has {_listed(names)}{of_first_row}"
             )
         return found or rest[0]
 
@@ -159,12 +171,14 @@ class Table(FileSource):
             yield number, {"text": value} if isinstance(value, str) else value
 
     def _json_lines(self, counts: Counter[str]) -> Iterator[tuple[int, Any]]:
+        n_values, value = 0, None
         for number, line in self.file.numbered_lines(counts):
+            n_values += 1
             try:
                 value = json.loads(line)
             except json.JSONDecodeError as error:
                 if number == 1 and line.lstrip().startswith("{") and error.pos >= len(line.rstrip()):
-                    way = "write each in one line, or all of them as an array: [{...}, {...}]"
+                    way = self._whole_object() or "write each in one line, or all as an array: [{...}, {...}]"
                     what = "not JSON by itself: the object is cut off, or goes on in the next line"
                     raise CorpusError(f"{self._where(1)}: {what}; {way}") from None
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
@@ -173,6 +187,19 @@ class Table(FileSource):
             if line.count("[") + line.count("{") > _MAX_DEPTH and _is_deep(value):
                 raise self._too_deep(number)
             yield number, value
+        if n_values == 1 and isinstance(value, dict) and _list_in(value):
+            raise CorpusError(f"{str(self.file.path)!r}: {self._whole_object()}")
+
+    def _whole_object(self) -> str:
+        """Return what to do with a file that is one JSON object; "" if it is none."""
+        whole = "".join(itertools.islice(self.file.blocks(), _MAX_BLOCKS))
+        try:
+            value = json.loads(whole)
+        except (ValueError, RecursionError):
+            return ""
+        name = _list_in(value)
+        where = f"a list stands in it under {name!r}: save that" if name else "save the list of its records"
+        return f"the whole file is one object, not a list of records; {where} alone, as [...]"
 
     def _json_items(self, counts: Counter[str]) -> Iterator[tuple[int, Any]]:
         def problem(line: int, reason: str) -> CorpusError:
@@ -249,6 +276,16 @@ def _as_text(value: Any) -> str:
     """Return a value as text; an object, an array or a truth value of JSON as JSON."""
     is_json = isinstance(value, dict | list | bool)
     return json.dumps(value, ensure_ascii=False, default=str) if is_json else str(value)
+
+
+def _list_in(value: Mapping[str, Any]) -> str:
+    """Return the name under which an object has its one list of objects, or ""."""
+    lists = [
+        name
+        for name, inner in value.items()
+        if isinstance(inner, list) and len(inner) > 1 and all(isinstance(item, dict) for item in inner)
+    ]
+    return lists[0] if len(lists) == 1 else ""
 
 
 def _is_deep(value: Any) -> bool:

@@ -257,7 +257,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         there = f"its best step, {refit.step:,}, corresponds to {refit.steps:,} here"
         held_out += f" (refit of {visible(Path(refit.run).name)}: {there})"
     elif not parts["valid"]:
-        held_out += " (no held-out records: no early stopping)"
+        held_out += " (no validation records: no early stopping)"
     if parts["train"] < _FEWEST_RECORDS and unit == "record" and settings.start is None:
         held_out += "; too few to learn much from: add records, or start from a run on similar ones (--from RUN)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqgen.render.listing import Listing, cell
-from seqgen.render.text import visible, visible_lines
+from seqgen.render.text import counted, visible, visible_line, visible_lines
 
 
 class _Empty:
@@ -107,7 +107,11 @@ def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], options: R
     counts = {name: profile[name] for name in ("records", "characters", "longest", "duplicates")}
     labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
     counts |= {"control characters": profile["control_characters"] or None, **profile["skipped_or_changed"]}
-    facts_view = spec_view({**facts, **counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
+    fields = {f"field {visible(name)}": _values(found) for name, found in profile.get("fields", {}).items()}
+    facts = {**facts, "text_field": facts.get("text_field", profile.get("text_field"))}
+    facts_view = spec_view(
+        {**facts, **counts, "labels": labels, **fields, "symbols": f"{len(profile['symbols'])} distinct"}
+    )
     parts: list[RenderableType] = [facts_view, *(Text(f"\n{line}") for line in profile["warnings"]), Text("")]
     parts += [Text(" ".join(map(_symbol, profile["symbols"]))), Text(""), _histogram(profile["lengths"])]
     every, shown = profile["every"], profile["shown"]
@@ -115,6 +119,13 @@ def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], options: R
     between = "\n" if any("\n" in text for text in shown) else ""  # which line begins a record?
     parts += [Text("  " + visible_lines(text).replace("\n", "\n  ") + between, overflow="fold") for text in shown]
     return Group(*parts, *([Text(""), options] if options is not None else []))
+
+
+def _values(found: Mapping[str, int] | int) -> str:
+    """Return the values of a field, each with its number of records; or how many records have the field."""
+    if isinstance(found, int):
+        return f"in {counted(found, 'record')}"
+    return ", ".join(f"{visible_line(value)} {n:,}" for value, n in found.items())
 
 
 def _symbol(character: str) -> str:
