@@ -192,7 +192,7 @@ class SampleKeywords(DecodeKeywords, total=False):
     unique: bool | None
     """Reject duplicate rows."""
     novel: bool | None
-    """Reject rows that are training records."""
+    """Reject rows that are training records; held-out ones may remain."""
     valid: bool | None
     """Reject rows that the domain's validator does not accept."""
     min_edit: int | None

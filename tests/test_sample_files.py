@@ -55,6 +55,17 @@ def test_case_is_ignored_on_request(cli, run, tiny_run, tmp_path):
     assert all(("an" in row or "o" in row) and row.endswith("a") for row in rows)
 
 
+def test_texts_to_avoid_that_no_row_can_have_are_named(cli, run, tmp_path):
+    assert cli("sample", run, "-n", 2, "--avoid", "an").err == ""
+    found = cli("sample", run, "-n", 2, "--avoid", "an,er")
+    assert found.code == 0 and found.err == (
+        "--avoid: 'an,er' cannot occur, since no symbol of this run has ','; repeat --avoid for several texts\n"
+    )
+    (tmp_path / "list.csv").write_text("anna,f\nan\n")
+    found = cli("sample", run, "-n", 2, "--avoid-file", tmp_path / "list.csv")
+    assert "1 of 2 texts, such as 'anna,f', cannot occur" in found.err
+
+
 def test_a_file_of_words_that_cannot_be_used_is_said(cli, run, tmp_path):
     (tmp_path / "empty.txt").write_text("\n\n")
     (tmp_path / "latin.txt").write_bytes("jörg\n".encode("latin-1"))

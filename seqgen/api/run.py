@@ -21,7 +21,7 @@ from seqgen.render.html import run_html
 from seqgen.render.tabular import Picture, Tabular
 
 if TYPE_CHECKING:
-    from seqgen.api.sample import NextSymbol
+    from seqgen.api.score import NextSymbol
     from seqgen.evaluation import ReferenceScores
     from seqgen.keywords import DecodeKeywords, EvaluateKeywords, SampleKeywords
     from seqgen.protocols import Exported
@@ -176,7 +176,7 @@ class Run(OpenRun, Tabular):
             UsageError: a label or field that the run does not know.
         """
         from seqgen.api.conditioning import Conditioning
-        from seqgen.api.sample import next_symbols
+        from seqgen.api.score import next_symbols
 
         return next_symbols(self, prefix, n, Conditioning.of(self, label, given or {}))
 

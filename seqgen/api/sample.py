@@ -1,7 +1,4 @@
-"""Sampling from a run: rows, the most probable rows, and the next symbols after a prefix.
-
-Dimension letters: B batch (one), T steps, V vocabulary.
-"""
+"""Sampling from a run: rows, and the most probable rows."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from seqgen import __version__
 from seqgen.api.conditioning import Conditioning
@@ -74,6 +71,7 @@ def _iter_rows(
 
     row_filter = _row_filter(run, config)
     sampler: Sampler = _decoder(Sampler, run, config)
+    _warn_of_needless(run, config, warn)
     sampler = sampler.spanning(config.rows or (0, None), on_tried, check)
     if config.fast and (problem := _fast_problem(run, config, sampler)):
         raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
@@ -97,6 +95,22 @@ def _iter_rows(
         yield from itertools.islice(constrained_rows(run, sampler, n, config, warn), n) if n else ()
     else:
         yield from sampler.take(n)
+
+
+def _warn_of_needless(run: OpenRun, config: SampleConfig, warn: Callable[[str], None]) -> None:
+    """Warn of texts to avoid with a character that no symbol has, such as several texts that commas join to one."""
+    pieces = run.vocabulary.pieces() if config.avoid and not config.ignore_case else None
+    if pieces is None:
+        return
+    known = {*b"".join(pieces)}
+    never = {
+        text: char for text in config.avoid for char in text if not known.issuperset(char.encode(errors="replace"))
+    }
+    if never:
+        (text, char), several = next(iter(never.items())), len(config.avoid) > 1
+        which = f"{len(never)} of {len(config.avoid)} texts, such as {text!r:.60}," if several else f"{text!r:.60}"
+        hint = "; repeat --avoid for several texts" if "," in text else ""
+        warn(f"--avoid: {which} cannot occur, since no symbol of this run has {char!r}{hint}")
 
 
 @contextlib.contextmanager
@@ -354,47 +368,3 @@ def _watched(
             long = f"{n_long:,} of {n_rows:,} rows nearly reach the limit of {most} characters"
         if long:
             warn(f"{_title(sampler.constraint.name)}: {long}; {hint}")
-
-
-# -- the next symbols
-
-
-class NextSymbol(NamedTuple):
-    """A symbol that may come next.
-
-    Attributes:
-        text: the symbol; "" for the end of the sequence.
-        probability: that it comes, 0 to 1, at temperature 1.
-        ends: whether it is the end.
-    """
-
-    text: str
-    probability: float
-    ends: bool
-
-
-def next_symbols(run: OpenRun, prefix: str, n: int | None, conditioning: Conditioning) -> list[NextSymbol]:
-    """Return the most probable symbols after a prefix; see :meth:`seqgen.Run.next_symbols` for errors.
-
-    Symbols that no row may hold, such as a line end in records of one line, are left out, as in sampling.
-    """
-    import torch
-
-    from seqgen.model import device_of, log_probs
-    from seqgen.tokenizers import BOS, EOS
-
-    n = None if n is None else as_whole(n, 0, "number of symbols")
-    model, vocabulary = run.model, run.vocabulary
-    conditions = vocabulary.condition_ids([conditioning.conditions])[0].tolist()
-    ids = [BOS, *conditions, *vocabulary.encode(conditioning.prefix + prefix).tolist()]
-    allowed_V = torch.from_numpy(vocabulary.allowed_V(line_ends=run.settings.corpus.multiline))
-    with computing(run.settings.engine.threads), torch.inference_mode():
-        device = device_of(model)
-        logits_BTV, _ = model(torch.tensor([ids], device=device), model.initial_state(1))
-        share_V = log_probs(logits_BTV[0, -1].double(), allowed_V.to(device)).exp().cpu()
-    allowed_A = allowed_V.nonzero()[:, 0]
-    order_A = allowed_A[torch.argsort(share_V[allowed_A], descending=True, stable=True)]
-    return [
-        NextSymbol("" if index == EOS else vocabulary.decode([index]), float(share_V[index]), index == EOS)
-        for index in order_A[:n].tolist()
-    ]

@@ -1,10 +1,13 @@
-"""Scores of texts, and the scores of held-out records that rank them."""
+"""Scores of texts, the scores of held-out records that rank them, and the probabilities of the next symbols.
+
+Dimension letters: A allowed symbols, B batch (one), T steps, V vocabulary.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqgen.api.conditioning import Conditioning, as_conditions
 from seqgen.api.encoded_corpus import read_again
@@ -217,3 +220,44 @@ def _bits_of(score: Score, is_cut: bool) -> float:
     from seqgen.evaluation import bits_per_char
 
     return bits_per_char(sum(score.nats_per_symbol[:-1]), len(score.text), 0) if is_cut else score.bits_per_char
+
+
+class NextSymbol(NamedTuple):
+    """A symbol that may come next.
+
+    Attributes:
+        text: the symbol; "" for the end of the sequence.
+        probability: that it comes, 0 to 1, at temperature 1.
+        ends: whether it is the end.
+    """
+
+    text: str
+    probability: float
+    ends: bool
+
+
+def next_symbols(run: OpenRun, prefix: str, n: int | None, conditioning: Conditioning) -> list[NextSymbol]:
+    """Return the most probable symbols after a prefix; see :meth:`seqgen.Run.next_symbols` for errors.
+
+    Symbols that no row may hold, such as a line end in records of one line, are left out, as in sampling.
+    """
+    import torch
+
+    from seqgen.model import device_of, log_probs
+    from seqgen.tokenizers import BOS, EOS
+
+    n = None if n is None else as_whole(n, 0, "number of symbols")
+    model, vocabulary = run.model, run.vocabulary
+    conditions = vocabulary.condition_ids([conditioning.conditions])[0].tolist()
+    ids = [BOS, *conditions, *vocabulary.encode(conditioning.prefix + prefix).tolist()]
+    allowed_V = torch.from_numpy(vocabulary.allowed_V(line_ends=run.settings.corpus.multiline))
+    with computing(run.settings.engine.threads), torch.inference_mode():
+        device = device_of(model)
+        logits_BTV, _ = model(torch.tensor([ids], device=device), model.initial_state(1))
+        share_V = log_probs(logits_BTV[0, -1].double(), allowed_V.to(device)).exp().cpu()
+    allowed_A = allowed_V.nonzero()[:, 0]
+    order_A = allowed_A[torch.argsort(share_V[allowed_A], descending=True, stable=True)]
+    return [
+        NextSymbol("" if index == EOS else vocabulary.decode([index]), float(share_V[index]), index == EOS)
+        for index in order_A[:n].tolist()
+    ]

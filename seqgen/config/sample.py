@@ -134,7 +134,9 @@ class SampleConfig(DecodeConfig):
         False, description="guide rows by a constraint, or a grammar with --valid, which changes their distribution"
     )
     unique: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject duplicate rows")
-    novel: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject rows that are training records")
+    novel: Annotated[bool, Flag(_FILTERS)] = Field(
+        False, description="reject rows that are training records; held-out ones may remain"
+    )
     valid: Annotated[bool, Flag(_FILTERS)] = Field(
         False, description="reject rows that the domain's validator does not accept"
     )

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import seqgen
 from conftest import WORDS
-from seqgen.api.sample import NextSymbol
+from seqgen.api.score import NextSymbol
 from seqgen.errors import BadOption, UnknownSymbol, UsageError
 from seqgen.tokenizers import BOS, EOS
 from seqgen_play.player import Completion, Look, Player
