@@ -24,6 +24,7 @@ from seqgen.corpus import Corpus, title_of
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.plugins.file_corpus import FILE, read_file_as
+from seqgen.protocols import learns
 from seqgen.registry import Entry
 from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
 
@@ -79,6 +80,18 @@ class ResolvedConfig:
     def model(self) -> Entry:
         """The model."""
         return self.parts["model"]
+
+    @property
+    def domain(self) -> DomainSpec:
+        """The domain of its texts."""
+        spec = self.parts["domain"].spec
+        assert isinstance(spec, DomainSpec)
+        return spec
+
+    @property
+    def counts(self) -> bool:
+        """True if its model learns by counting."""
+        return learns(self.model.load())
 
     @property
     def cells(self) -> tuple[Entry, ...]:

@@ -90,8 +90,7 @@ def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
 
 def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str]) -> list[str]:
     """Return warnings about a user's file by the validator of its domain."""
-    spec = resolved.parts["domain"].spec
-    assert isinstance(spec, DomainSpec)
+    spec = resolved.domain
     if resolved.corpus.qualified != FILE or spec.validator is None:
         return []
     try:

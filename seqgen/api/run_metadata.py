@@ -21,13 +21,11 @@ from seqgen.errors import BadOption
 from seqgen.files import dump_json
 from seqgen.plugins import Plugins, origin_of
 from seqgen.plugins.file_corpus import FILE
-from seqgen.protocols import learns
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec, DomainSpec
+from seqgen.specs import CorpusSpec
 
 if TYPE_CHECKING:
     from seqgen.config import TrainSettings
-    from seqgen.corpus import Survey
     from seqgen.counting import Counts
     from seqgen.tokenizers import Vocabulary
 
@@ -58,13 +56,9 @@ def settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> R
     settings = _run_settings(resolved, plugins, data)
     if not getattr(resolved.corpus.spec, "recommended", None):
         settings = with_sizes(settings, data, resolved.open)
-    counts = learns(resolved.model.load())
-    domain = resolved.parts["domain"].spec
-    assert isinstance(domain, DomainSpec)
-    learned = None if resolved.start is None else resolved.start.settings.corpus.digest
-    train = with_best_by(settings, data.survey, counts=counts, learned=learned)
-    train = with_blend(train, data, domain, counts=counts)
-    train = with_refit(train, data, settings, counts=counts)
+    train = with_best_by(settings, data, resolved)
+    train = with_blend(train, data, resolved)
+    train = with_refit(train, data, resolved)
     settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
     if budget is None:
         return settings
@@ -171,7 +165,7 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     return settings.model_copy(update={"model": model, "train": settings.train.model_copy(update=chosen["train"])})
 
 
-def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool, learned: str | None = None) -> TrainSettings:
+def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedConfig) -> TrainSettings:
     """Return the training settings of a new run, with the criterion of its best step.
 
     A handful of held-out records cannot decide which step is best, and the last step repeats the records. With fewer
@@ -181,28 +175,25 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool, learne
     validation records are in a file, or it has none; if most of its records are the same, so that copies are the goal;
     if its model counts; and if the user asks for a blend, which copies few of them at any step.
 
-    Args:
-        settings: settings of the run.
-        counted: counts of its corpus.
-        counts: whether its model learns by counting.
-        learned: the digest of the corpus of the run that it starts from, if it does.
-
     Raises:
         BadOption: copies are the criterion, and the corpus is one long text.
     """
     train, corpus = settings.train, settings.corpus
     if train.best_by == "copies" and corpus.layout != "lines":
         raise BadOption("best_by=copies needs records, and one long text (--layout stream) has none")
-    knows = learned is not None and (learned == counted.digest or corpus.parts["valid"] >= _LEAST_HELD_OUT)
+    counted, start = data.survey, resolved.start
+    knows = start is not None and (
+        start.settings.corpus.digest == counted.digest or corpus.parts["valid"] >= _LEAST_HELD_OUT
+    )
     chosen = knows or corpus.valid is not None or not train.split[1]
     few = counted.n_records < _FEW_RECORDS and 2 * counted.n_distinct >= counted.n_records
-    asked = train.blend == "ngram" or (train.blend == "auto" and (learned is None or knows))  # "auto" of another run
+    asked = train.blend == "ngram" or (train.blend == "auto" and (start is None or knows))  # "auto" of another run
     blended = asked and corpus.parts["valid"] > 0
-    by = "copies" if few and corpus.layout == "lines" and not (chosen or counts or blended) else "loss"
+    by = "copies" if few and corpus.layout == "lines" and not (chosen or resolved.counts or blended) else "loss"
     return train.model_copy(update={"best_by": train.best_by or by})
 
 
-def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *, counts: bool) -> TrainSettings:
+def with_blend(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConfig) -> TrainSettings:
     """Return the training settings of a new run, with what its model is mixed with: counts, and what records repeat.
 
     Unless the user says otherwise, held-out records decide; fewer than 5 cannot. Where the best step goes by copies,
@@ -213,12 +204,12 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     Args:
         train: settings of the run, with the criterion of the best step.
         data: its encoded corpus.
-        domain: the domain of its texts.
-        counts: whether its model learns by counting.
+        resolved: its parts.
 
     Raises:
         BadOption: a model that counts would be blended with counts, or nothing is held out and ``repeats`` is "on".
     """
+    counts = resolved.counts
     if counts and train.blend not in (None, "none"):
         raise BadOption(f"cannot blend a model that counts itself: blend is {train.blend}; drop it")
     from seqgen.evaluation import SYMBOLS_PER_RECORD
@@ -236,19 +227,13 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     uncounted = counts or few or train.best_by == "copies" or told
     default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
-    blend, exponents = train.blend or default, train.exponents or ("sharp" if domain.syntax else "fitted")
+    blend, exponents = train.blend or default, train.exponents or ("sharp" if resolved.domain.syntax else "fitted")
     mixture = {"blend": blend, "exponents": None if blend == "none" else exponents, "repeats": train.repeats or repeats}
     return train.model_copy(update=mixture)
 
 
-def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings, *, counts: bool) -> TrainSettings:
+def with_refit(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConfig) -> TrainSettings:
     """Return the training settings of a new run that a refit follows: a time limit holds for both.
-
-    Args:
-        train: settings of the run.
-        data: its encoded corpus.
-        settings: settings of the run.
-        counts: whether its model learns by counting.
 
     Raises:
         BadOption: nothing is held out, the model counts, or the weights are those of another run.
@@ -258,8 +243,8 @@ def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings,
     n_train, n_valid = len(data.encoded["train"]), len(data.encoded["valid"])
     for problem, remedy, wrong in (
         ("there are none", "hold out more with --split 80/10/10, or leave --refit out", not n_valid),
-        ("the model counts", "leave --refit out", counts),
-        ("the run starts from the weights of another", "leave --refit out", settings.start is not None),
+        ("the model counts", "leave --refit out", resolved.counts),
+        ("the run starts from the weights of another", "leave --refit out", resolved.start is not None),
     ):
         if wrong:
             raise BadOption(f"--refit needs validation records that choose how long to train, and {problem}: {remedy}")
