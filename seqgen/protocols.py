@@ -51,8 +51,8 @@ class Tokenizer(Protocol):
     """A mapping of text to symbol ids 0 .. ``n_symbols`` - 1 and back.
 
     Core adds special symbols (pad, begin, end, conditions), as ids and never as text. Subclass it to inherit
-    ``encode_many`` and ``decode_many``. ``fit_parts``, ``join``, ``symbol_bytes`` and ``doubt`` are optional; see
-    ``seqgen.protocols``.
+    ``encode_many`` and ``decode_many``. ``fit_parts``, ``join``, ``symbol_bytes`` and ``corpus_warning`` are optional:
+    see ``seqgen.protocols``.
     """
 
     @property
@@ -345,10 +345,10 @@ def has_symbol_bytes(tokenizer: Tokenizer) -> TypeGuard[HasSymbolBytes]:
     return hasattr(tokenizer, "symbol_bytes")
 
 
-class Doubts(Protocol):
+class HasCorpusWarning(Protocol):
     """A class of tokenizers that knows texts which it can encode and is not made for."""
 
-    def doubt(self, texts: Sequence[str]) -> str:
+    def corpus_warning(self, texts: Sequence[str]) -> str:
         """Return a warning about texts, which is logged before training, or "".
 
         Raises:
@@ -357,6 +357,6 @@ class Doubts(Protocol):
         ...
 
 
-def doubts(tokenizer: object) -> TypeGuard[Doubts]:
-    """Return whether a class of tokenizers has ``doubt``."""
-    return hasattr(tokenizer, "doubt")
+def has_corpus_warning(tokenizer: object) -> TypeGuard[HasCorpusWarning]:
+    """Return whether a class of tokenizers has ``corpus_warning``."""
+    return hasattr(tokenizer, "corpus_warning")

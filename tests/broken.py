@@ -729,9 +729,9 @@ class CountsItsCalls:
 
 
 def bad_metrics():
-    yield "figures", metric(lambda self, samples, reference: {"x": "much"}), "'much'"
-    yield "figures", metric(lambda self, samples, reference: {"x": 1 / len(samples)}), "ZeroDivisionError"
-    yield "figures", metric(lambda self, samples, reference: 3), "not numbers by name"
+    yield "values", metric(lambda self, samples, reference: {"x": "much"}), "'much'"
+    yield "values", metric(lambda self, samples, reference: {"x": 1 / len(samples)}), "ZeroDivisionError"
+    yield "values", metric(lambda self, samples, reference: 3), "not numbers by name"
     yield "hostile-strings", metric(lambda self, samples, reference: {"x": len(samples[0].encode())}), "raises Unicode"
     yield "untouched", metric(sorts), "modifies the lists"
     yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "not a number"
@@ -739,9 +739,9 @@ def bad_metrics():
     yield "published", metric(size, published={"A (arXiv:1)": {"n": 3}}, published_on="words"), "not a tuple"
     yield "labels", metric(size, labels=["n"]), "not a mapping"
     yield "labels", metric(size, labels={"n": 3}), "not one line of text"
-    yield "figures", metric(size, omitted=["n"]), "not a mapping"
-    yield "figures", metric(size, omitted={"n": "it is odd"}), "among the values"
-    yield "figures", metric(size, omitted={"m": None}), "not one line of text"
+    yield "values", metric(size, omitted=["n"]), "not a mapping"
+    yield "values", metric(size, omitted={"n": "it is odd"}), "among the values"
+    yield "values", metric(size, omitted={"m": None}), "not one line of text"
     yield (
         "deterministic",
         metric(lambda self, samples, reference: {"x": next(_counter)}),

@@ -240,7 +240,8 @@ PLACES = {
     "model stepper": (model(more="def stepper(self): return value()"), MODELS),
     "tokenizer symbol_bytes": (
         tokenizer("def symbol_bytes(self): return value()"), ("sample", "new", "-n", "2", "--regex", "[a-z]*", *OWN)),
-    "tokenizer doubt": (tokenizer("@classmethod\n    def doubt(cls, texts): return value()"), (*TRAIN, *OWN)),
+    "tokenizer corpus_warning": (
+        tokenizer("@classmethod\n    def corpus_warning(cls, texts): return value()"), (*TRAIN, *OWN)),
     "tokenizer fit_parts": (tokenizer("@classmethod\n    def fit_parts(cls, *a, **k): return value()"), (*TRAIN, *OWN)),
     **{
         f"corpus {name}": (

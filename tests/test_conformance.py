@@ -511,7 +511,7 @@ def test_parts_are_checked_with_records_of_their_domain():
     found = {(check.spec.kind, check.name): check for check in testing.checks_of_plugin(specs)}
     for check, says in (
         (("validator", "verdicts"), "invalid without a reason"),
-        (("metric", "figures"), "'much'"),
+        (("metric", "values"), "'much'"),
         (("augmentation", "written"), "becomes 7, not a text"),
     ):
         with pytest.raises(AssertionError, match=says):

@@ -28,7 +28,7 @@ class SelfiesTokenizer(SubstringTokenizer):
     _selfies = re.compile(r"(\[[^\[\]]*\]|\.)*")
 
     @classmethod
-    def doubt(cls, texts: Sequence[str]) -> str:
+    def corpus_warning(cls, texts: Sequence[str]) -> str:
         """Return a line on texts that are not SELFIES, or "".
 
         Raises:

@@ -76,8 +76,8 @@ def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[st
     """
     if label is not None and str(given.get("label", label)) != label:
         raise UsageError(f"cannot condition on two labels, {label!r} and {given['label']!r}: give one of them")
-    told = given if label is None else {**given, "label": label}
-    return {name: str(value) for name, value in told.items()}
+    values = given if label is None else {**given, "label": label}
+    return {name: str(value) for name, value in values.items()}
 
 
 def _check_fields(run: OpenRun, wanted: list[str]) -> None:

@@ -215,16 +215,16 @@ class CorpusReading:
         def records() -> Iterable[Record]:
             return kept if len(kept) == counted.n_records else verify_digest(self.corpus, self.title, counted.digest)
 
-        def told(n_done: int) -> None:
+        def on_read(n_done: int) -> None:
             self.progress("encoding", n_done, counted.n_records)
 
         def build(make_sink: MakeSink) -> Parts:
             if self.divided is not None:
-                pieces = self.divided.encode(vocabulary, splitter, counted.digest, told)
+                pieces = self.divided.encode(vocabulary, splitter, counted.digest, on_read)
                 return join_encoded(pieces, vocabulary, make_sink)
             if vocabulary.ends:
-                return encode(records(), vocabulary, splitter, make_sink, told)
-            return encode_stream(records(), counted.n_chars, vocabulary, splitter, make_sink, told)
+                return encode(records(), vocabulary, splitter, make_sink, on_read)
+            return encode_stream(records(), counted.n_chars, vocabulary, splitter, make_sink, on_read)
 
         if counted.n_chars <= _IN_MEMORY:
             encoded = build(make_memory_sink)

@@ -177,9 +177,9 @@ def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
     return distances(found.looked_for, found.held_out, found.training, lengths=run.vocabulary.ends)
 
 
-def _of_few_records(found: Evidence, figures: Mapping[str, float]) -> list[str]:
+def _of_few_records(found: Evidence, metrics: Mapping[str, float]) -> list[str]:
     """Return a note where the interval of copies is above chance, though no test of different records is."""
-    if figures["copies_low"] <= figures.get("copies_chance_high", 1.0):
+    if metrics["copies_low"] <= metrics.get("copies_chance_high", 1.0):
         return []
     n_records = sum(found.where[text] == "train" for text in set(found.samples))
     return [
@@ -201,29 +201,29 @@ def memory_figures(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[s
 
     if not found.samples:
         return {}
-    records, figures = run.vocabulary.ends, dict[str, float]()
+    records, metrics = run.vocabulary.ends, dict[str, float]()
     n_held_out = found.different[1] if records else len(found.held_out)
     if records:
-        figures |= copy_metrics(found.where, found.samples, *found.different)
-        figures |= copying_metrics(run.model, data.encoded, run.vocabulary, penalty(run.vocabulary, run.model))
-        if "exact copies" not in memorization_verdict(figures, len(found.looked_for), n_held_out):
-            found.notes += _of_few_records(found, figures)
+        metrics |= copy_metrics(found.where, found.samples, *found.different)
+        metrics |= copying_metrics(run.model, data.encoded, run.vocabulary, penalty(run.vocabulary, run.model))
+        if "exact copies" not in memorization_verdict(metrics, len(found.looked_for), n_held_out):
+            found.notes += _of_few_records(found, metrics)
     fresh = _examined(text for text in found.looked_for if found.where.get(text) != "train")
     held_out = [text for text in _examined(found.held_out) if found.where.get(text) != "train"]
     if not fresh:
         found.notes.append("no sample is other than a copy: the nearest record and shared substrings are left out")
-        return {**figures, "memorisation": memorization_verdict(figures, len(found.looked_for), n_held_out)}
+        return {**metrics, "memorisation": memorization_verdict(metrics, len(found.looked_for), n_held_out)}
     near = nearest_candidates([*fresh, *held_out], found.near) if records else None
     try:
-        figures |= similarity_metrics(fresh, held_out, found.train, near)
+        metrics |= similarity_metrics(fresh, held_out, found.train, near)
     except MissingExtra as error:
         found.notes.append(f"left out: {error}")
-        figures |= similarity_metrics(fresh, held_out, found.train, None)
+        metrics |= similarity_metrics(fresh, held_out, found.train, None)
     else:
         if near is not None and len(near) < found.sizes[0]:
             found.notes.append(f"the nearest record is looked for among {len(near):,} of {found.sizes[0]:,}")
     return {
-        **figures,
+        **metrics,
         "examined": len(fresh),
-        "memorisation": memorization_verdict(figures, len(found.looked_for), n_held_out),
+        "memorisation": memorization_verdict(metrics, len(found.looked_for), n_held_out),
     }

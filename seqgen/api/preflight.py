@@ -33,7 +33,7 @@ from seqgen.errors import (
 from seqgen.files import free_bytes
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.plugins.file_corpus import FILE
-from seqgen.protocols import Verdict, doubts
+from seqgen.protocols import Verdict, has_corpus_warning
 from seqgen.registry import Entry, attribute_errors
 from seqgen.specs import DomainSpec
 
@@ -51,7 +51,9 @@ _ARGUMENTS = re.compile(r"takes (\d+) positional arguments? but (\d+) w")
 def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Vocabulary) -> list[str]:
     """Return warnings about the first records: not valid in the domain, unusual for the tokenizer, not augmented."""
     looked_into = (
-        resolved.corpus.qualified == FILE or resolved.augmentation is not None or doubts(resolved.tokenizer.load())
+        resolved.corpus.qualified == FILE
+        or resolved.augmentation is not None
+        or has_corpus_warning(resolved.tokenizer.load())
     )
     if resolved.layout != "lines" or not looked_into:
         return []  # a corpus may be slow to read
@@ -84,7 +86,7 @@ def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
     """Return the warning of a tokenizer about texts that it can cut and is not made for."""
     with attribute_errors(entry, "fails on the first records"):
         tokenizer = entry.load()
-        line = tokenizer.doubt(texts) if doubts(tokenizer) else ""
+        line = tokenizer.corpus_warning(texts) if has_corpus_warning(tokenizer) else ""
         return f"tokenizer {entry.spec.name}: {line}" if line else ""
 
 

@@ -220,8 +220,8 @@ class Run(OpenRun, Tabular):
         """
         from seqgen.api.score import conditions, score_texts
 
-        told = conditions(self, label, given or {})
-        return score_texts(self, [texts] if isinstance(texts, str) else texts, told, top)
+        scored_under = conditions(self, label, given or {})
+        return score_texts(self, [texts] if isinstance(texts, str) else texts, scored_under, top)
 
     def reference_scores(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
         """Return the scores of at most 10,000 held-out records; None without any, or for one long text.

@@ -223,8 +223,8 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConf
     few = n_held_out < _LEAST_HELD_OUT
     if few:  # to decide by; "auto" may be what another run does whose weights this one starts from
         train = train.model_copy(update={name: None for name in ("blend", "repeats") if getattr(train, name) == "auto"})
-    told = bool(data.vocabulary.conditions)
-    uncounted = counts or few or train.best_by == "copies" or told
+    conditioned = bool(data.vocabulary.conditions)
+    uncounted = counts or few or train.best_by == "copies" or conditioned
     default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
     blend, exponents = train.blend or default, train.exponents or ("sharp" if resolved.domain.syntax else "fitted")

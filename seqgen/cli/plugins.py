@@ -127,7 +127,7 @@ def check_plugin(
         show_json(rows)
     else:
         shown = [row for row in rows if session.verbose or row not in waiting]
-        show(plain_table(_told_once(shown), ("what", "check", "result", "note"), folded=("note",)))
+        show(plain_table(_notes_once(shown), ("what", "check", "result", "note"), folded=("note",)))
     failed = [row["id"] for row in rows if row["result"] == "FAILED"]
     if failed:
         listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
@@ -170,14 +170,14 @@ def _why_not_found(package: Package) -> str:
     return "no installed distribution has it as an entry point of the group seqgen, by which it would be found"
 
 
-def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _notes_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows, each failure in full where it occurs first."""
     first: dict[str, str] = {}
-    told = []
+    shown = []
     for row in rows:
         check = first.setdefault(row["note"], row["check"]) if row["result"] == "FAILED" else row["check"]
-        told.append(row if check == row["check"] else row | {"note": f"as {check}"})
-    return told
+        shown.append(row if check == row["check"] else row | {"note": f"as {check}"})
+    return shown
 
 
 def _row(check: Check, foundations: Foundations) -> dict[str, Any]:

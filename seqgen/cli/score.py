@@ -72,8 +72,8 @@ def score(
     if texts and len(texts) == 1 and _is_file(texts[0]):
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
     loaded = load_run(run, checkpoint)
-    told = conditions(loaded, label, parse_fields(given or ()))
-    references = _references(loaded, told)
+    scored_under = conditions(loaded, label, parse_fields(given or ()))
+    references = _references(loaded, scored_under)
     source = _read(b"\0" if nul else b"\n") if piped else iter(texts or ())
     n_shown, n_left_out, first = 0, 0, ""
 
@@ -81,7 +81,7 @@ def score(
         nonlocal n_left_out, first
         n_left_out, first = n_left_out + 1, first or str(problem)
 
-    scores = iter_scores(loaded, source, told, "line" if piped else "text", leave_out if skip_unknown else None)
+    scores = iter_scores(loaded, source, scored_under, "line" if piped else "text", leave_out if skip_unknown else None)
     for scored in _naming_skip_unknown(scores) if piped or len(texts or ()) > 1 else scores:
         percentile = None if references is None else references.percentile(scored.bits_per_char)
         parts, costs = symbols(loaded, scored.text), scored.nats_per_symbol
@@ -142,13 +142,13 @@ def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[
     }
 
 
-def _references(run: Run, told: dict[str, str]) -> ReferenceScores | None:
+def _references(run: Run, scored_under: dict[str, str]) -> ReferenceScores | None:
     """Return the scores that percentiles refer to, with one message; None if there are none."""
     from seqgen.errors import CorpusError, UsageError
     from seqgen.render import counted
 
     try:
-        references = run.reference_scores(given=told)
+        references = run.reference_scores(given=scored_under)
     except (CorpusError, UsageError) as error:  # the corpus is not what it was: texts can be scored all the same
         warn(f"no percentiles: {error}")
         return None

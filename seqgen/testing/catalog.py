@@ -47,7 +47,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
         "common": (*_COMMON, "deterministic"),
     },
     "metric": {
-        "metrics": ("figures", "hostile-strings", "untouched", "published", "labels"),
+        "metrics": ("values", "hostile-strings", "untouched", "published", "labels"),
         "common": (*_COMMON, "deterministic"),
     },
     "renderer": {

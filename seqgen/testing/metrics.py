@@ -26,7 +26,7 @@ def _compute(metric: Any, samples: list[str], reference: list[str]) -> Mapping[s
     return found
 
 
-def figures(subject: Subject) -> None:
+def values(subject: Subject) -> None:
     """Check that it returns named numbers, and why others are omitted, also without samples or a reference."""
     metric, texts, records = subject.build(), list(subject.texts), few_records_of(subject)
     pairs: tuple[tuple[list[str], list[str]], ...] = (
