@@ -155,7 +155,8 @@ class TextAutomaton(Protocol):
 class Metric(Protocol):
     """A function of a list of samples to named numbers.
 
-    One that has a third parameter, ``training``, also gets the training records, as a restartable iterable of texts.
+    One that has a third parameter, ``training``, also gets the training records, as a restartable iterable of texts;
+    its attribute ``canonical`` says whether the corpus declares that each text is its own canonical form.
     One that has an attribute ``published``, ``{"a model (arXiv:...)": {"metric": value}}``, has these values shown
     beside where samples are compared with a reference corpus; with an attribute ``published_on``, names of corpora, for
     these corpora only. One that cannot compute a value has an attribute ``omitted``, ``{"value": "the reason"}``, which

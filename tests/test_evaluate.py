@@ -139,6 +139,26 @@ def test_a_large_corpus_is_subsampled_with_a_note(tiny_run, monkeypatch):
     assert re.search(r"nearest record is looked for among 10 of \d\d", notes)
 
 
+@pytest.mark.parametrize("canonical", [True, False])
+def test_a_metric_learns_whether_training_texts_are_canonical(tmp_path, canonical):
+    class Declared:
+        @seqgen.hookimpl
+        def register_corpora(self, register):
+            about = {"summary": "words", "source": "here", "licence": "CC0-1.0", "canonical": canonical}
+            register(seqgen.CorpusSpec(name="declared", load=lambda: [Record(word) for word in WORDS], **about))
+
+        @seqgen.hookimpl
+        def register_metrics(self, register):
+            def metric(samples, reference, training):
+                return {"canonical": training.canonical, "records": len(list(training))}
+
+            register(seqgen.MetricSpec(name="own", summary="of training", load=lambda: metric))
+
+    settings = {"cell": "vanilla", "hidden": 4, "steps": 1, "split": "none", "out": tmp_path / "r"}
+    figures = seqgen.train("declared", plugins=[Declared()], **settings).evaluate(2, metrics=["own"])
+    assert (figures["own.canonical"], figures["own.records"]) == (canonical, len(WORDS))
+
+
 def test_every_metric_is_documented():
     page = (Path(__file__).parent.parent / "docs" / "evaluation.md").read_text(encoding="utf-8")
     for name, figure in METRICS.items():

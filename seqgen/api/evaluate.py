@@ -235,6 +235,11 @@ class _Texts:
     run: OpenRun
     training: bool
 
+    @property
+    def canonical(self) -> bool:
+        """Whether each training text is its own canonical form, as the corpus declares."""
+        return self.run.corpus.canonical
+
     def __iter__(self) -> Iterator[str]:
         splitter = self.run.settings.splitter
 

@@ -3,6 +3,9 @@ from __future__ import annotations
 import sys
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -168,6 +171,17 @@ def test_without_workers_the_work_is_done_here(monkeypatch):
     assert len(total(workers.collect_stats(TEXTS[:500], StatsConfig(), 2)).valid) == 500
 
 
+@dataclass(frozen=True)
+class Canonical:
+    """Training texts of a corpus that declares its texts canonical."""
+
+    texts: list[str]
+    canonical: ClassVar[bool] = True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.texts)
+
+
 def test_novelty_by_the_writing_of_the_training_texts():
     selfies = pytest.importorskip("selfies", reason="it comes with the extra 'chem'")
     molecules = ["CCO", "c1ccccc1", "CCN", "CCN"]
@@ -175,6 +189,18 @@ def test_novelty_by_the_writing_of_the_training_texts():
         assert novelty(molecules, training, 1) == pytest.approx(2 / 3)
     assert novelty(molecules, [selfies.encoder("c1ccccc1")], 1) == pytest.approx(2 / 3)
     assert novelty(molecules, [], 1) is None and novelty([], ["C"], 1) is None
+
+
+def test_novelty_finds_other_spellings_after_many_canonical_records():
+    canonical, kekulized = list(map(Chem.CanonSmiles, TEXTS)), "C1=CC=CC=C1C1=CC=CC=C1"
+    assert novelty([RINGS[0], "CCO"], [*canonical, kekulized], 1) == 0.5
+
+
+def test_novelty_compares_texts_of_a_canonical_corpus_directly():
+    selfies = pytest.importorskip("selfies", reason="it comes with the extra 'chem'")
+    assert novelty(["CCO", "CCN"], Canonical(["CCO", "NCC"]), 1) == 0.5
+    written = Canonical([selfies.encoder("CCO"), selfies.encoder("NCC")])
+    assert novelty(["CCO", "CCN"], written, 1) == 0.5
 
 
 def test_the_frechet_distance_of_normal_distributions():
