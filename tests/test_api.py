@@ -346,7 +346,7 @@ def test_held_out_files_that_are_trained_on_are_told(words, tmp_path):
     options = {"cell": "vanilla", "hidden": 4, "steps": 1, "warn": said.append}
     (tmp_path / "held.txt").write_text("anna\nxaver\nanna\n")
     seqgen.train(words, valid=tmp_path / "held.txt", out=tmp_path / "r", **options)
-    assert len(said) == 1 and "2 held-out records" in said[0]
+    assert len(said) == 1 and "2 of 3 validation records stand in the training part too" in said[0]
     with pytest.raises(BadOption, match="not both"):
         seqgen.train(words, valid=words, split="80/10/10", **options)
     with pytest.raises(BadOption, match="not both"):

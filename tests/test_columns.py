@@ -108,6 +108,32 @@ def test_one_molecule_in_two_spellings_is_told(in_tmp):
     assert line.startswith("3 of the first 21 records are others in another spelling: ")
 
 
+def test_training_molecules_held_out_in_another_spelling_are_counted(in_tmp):
+    (in_tmp / "mine.smi").write_text("CCO\nc1ccccc1\nCCN\nCCC\n" * 3)
+    (in_tmp / "valid.smi").write_text("OCC\nCCCC\n")
+    (in_tmp / "test.smi").write_text("OCC\nC1=CC=CC=C1\nNCC\nCCC\n")
+    said: list[str] = []
+    run = seqgen.train("mine.smi", valid="valid.smi", test="test.smi", warn=said.append, **SMALL)
+    lines = [
+        "1 of 4 test records stand in the training part too; losses on them say little",
+        "1 of 2 validation records and 3 of 4 test records are training records in another spelling; "
+        "losses on them say little",
+    ]
+    assert [line for line in said if "say little" in line] == lines
+    assert [line for line in run.evaluate(2)["notes"] if "say little" in line] == lines
+
+
+def test_evaluate_counts_other_spellings_that_the_split_holds_out(in_tmp):
+    (in_tmp / "mine.smi").write_text("".join(f"{'C' * n}O\nO{'C' * n}\n" for n in range(2, 32)))
+    run = seqgen.train("mine.smi", split="50/0/50", **SMALL)
+    test = run.settings.corpus.parts["test"]
+    training = {run.canonical(record.text) for record in run.corpus if run.settings.splitter.part(record) == "train"}
+    held_out = [record.text for record in run.corpus if run.settings.splitter.part(record) == "test"]
+    n = sum(run.canonical(text) in training for text in held_out)
+    (note,) = [line for line in run.evaluate(2)["notes"] if "spelling" in line]
+    assert 0 < n < test and note.startswith(f"{n} of {test} test records are training records in another spelling")
+
+
 def test_wrapped_lines_of_one_text_are_noticed(in_tmp):
     words = random.Random(0).choices(
         "the model reads records of one line each; it ends there. Then a new one".split(), k=900

@@ -197,6 +197,13 @@ def test_one_held_out_record_has_no_interval(words, tmp_path):
     assert "test, records" in shown(evaluation_view(figures), width=100)
 
 
+def test_held_out_records_that_are_training_records_are_noted(words, tmp_path):
+    (tmp_path / "test.txt").write_text(f"{WORDS[0]}\naoa\n{WORDS[1]}\n{WORDS[0]}\n")
+    run = seqgen.train(words, test=tmp_path / "test.txt", cell="vanilla", hidden=4, steps=2, out=tmp_path / "r")
+    notes = run.evaluate(2)["notes"]
+    assert "3 of 4 test records stand in the training part too; losses on them say little" in notes
+
+
 def test_a_run_that_predicts_less_than_counts_is_told(tiny_run):
     metrics = tiny_run.evaluate(5)
     bits = {name: value for name, value in metrics.items() if name.startswith("baseline_") and name.endswith("_char")}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.encoded_corpus import EncodedCorpus
+from seqgen.api.leakage import leakage_warnings
 from seqgen.corpus import Record
 from seqgen.errors import MissingExtra
 from seqgen.render import counted
@@ -68,6 +69,7 @@ def gather(run: OpenRun, data: EncodedCorpus, samples: list[str]) -> Evidence:
         found.notes.append("nothing is held out: no baselines, distances or chance levels")
     if run.vocabulary.ends:
         _gather_records(found, run, data)
+        found.notes += _leakage(run, data) if found.sizes[1] else []
         if found.sizes[1] and not found.different[1]:
             found.notes.append("all held-out records are training records too: no chance levels")
         found.looked_for = samples
@@ -106,6 +108,14 @@ def _gather_records(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
     found.training = excerpt(data.encoded["train"], run.vocabulary, **limits)
     near = {"most_chars": _MAX_NEAR_CHARS, "most": _MAX_NEAR}
     found.near = excerpt(data.encoded["train"], run.vocabulary, **near)
+
+
+def _leakage(run: OpenRun, data: EncodedCorpus) -> list[str]:
+    """Return notes on held-out records that are training records too, which held-out losses count."""
+    corpus = run.settings.corpus
+    one_spelling = run.corpus.canonical and not (corpus.valid or corpus.test)  # a file's may be any
+    form = None if run.validator_here is None or one_spelling else run.canonical
+    return leakage_warnings(run.corpus, data, run.settings.splitter, form, run.recorded_form)
 
 
 def _gather_pieces(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:

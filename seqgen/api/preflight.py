@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
@@ -20,7 +19,6 @@ from seqgen.api.config import ResolvedConfig
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.checkpoint import RunFolder
 from seqgen.compute import computing
-from seqgen.corpus import Corpus
 from seqgen.errors import (
     BadOption,
     MissingExtra,
@@ -93,14 +91,27 @@ def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
 def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str]) -> list[str]:
     """Return warnings about a user's file by the validator of its domain."""
     spec = resolved.domain
-    if resolved.corpus.qualified != FILE or spec.validator is None:
+    if resolved.corpus.qualified != FILE:
         return []
     try:
-        validator = get_referenced(resolved.parts["domain"], "validator", spec.validator, plugins).use({})
+        validator = domain_validator(resolved, plugins)
     except MissingExtra as error:
         return [f"the records are not validated: {error}"]
+    if validator is None:
+        return []
     verdicts = [validator.validate(text) for text in texts]
-    return [_of_validity(spec, texts, verdicts), _of_spelling(texts, verdicts)]
+    files = resolved.config.valid or resolved.config.test  # other spellings in these are counted
+    return [_of_validity(spec, texts, verdicts), "" if files else _of_spelling(texts, verdicts)]
+
+
+def domain_validator(resolved: ResolvedConfig, plugins: Plugins) -> Any:
+    """Return the validator of the domain, or None.
+
+    Raises:
+        MissingExtra: it needs a package that is not installed.
+    """
+    name = resolved.domain.validator
+    return None if name is None else get_referenced(resolved.parts["domain"], "validator", name, plugins).use({})
 
 
 def _of_spelling(texts: list[str], verdicts: Sequence[Verdict]) -> str:
@@ -148,13 +159,6 @@ def _of_augmentation(resolved: ResolvedConfig, vocabulary: Vocabulary, texts: li
         f"{len(problems)} of the first {len(texts)} records are not augmented, since the augmentation "
         f"{resolved.augmentation.spec.name} writes symbols that the corpus does not have: {problems[0]}"
     )
-
-
-def count_leaked(corpus: Corpus) -> int:
-    """Return the number of records of held-out files that are in the training part too."""
-    held_out = Counter(record.text for record in corpus if record.split != "train")
-    known = {record.text for record in corpus if record.split == "train" and record.text in held_out}
-    return sum(held_out[text] for text in known)
 
 
 # -- the model

@@ -17,8 +17,9 @@ from seqgen.api.corpora import CorpusName
 from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched, launched_processes
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
+from seqgen.api.leakage import leakage_warnings
 from seqgen.api.missing_plugin import changed_plugins, with_hint
-from seqgen.api.preflight import check_model, corpus_warnings, count_leaked, part_at_fault
+from seqgen.api.preflight import check_model, corpus_warnings, domain_validator, part_at_fault
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import count_trained, given_again, made_here, run_files, settle
 from seqgen.api.training_run import OpenedTraining, run_training
@@ -26,9 +27,9 @@ from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same, refit_path
 from seqgen.compute import as_torch_starts
 from seqgen.config import TrainConfig, TrainSettings, build_options, parse_count, split_executor_options
-from seqgen.corpus import Splitter, TextFile, stamps_of
+from seqgen.corpus import Corpus, Splitter, TextFile, stamps_of
 from seqgen.divided_corpus import DividedCorpus
-from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
+from seqgen.errors import BadOption, MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL
 from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts
 from seqgen.plugins.file_corpus import FILE
@@ -209,9 +210,22 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
             warn(line)
     for line in data.survey.warnings(of_lines=isinstance(corpus.source, TextFile)):
         warn(line)
-    if (config.valid or config.test) and data.vocabulary.ends and (n_leaked := count_leaked(corpus)):
-        warn(f"{n_leaked:,} held-out records stand in the training part too; losses on them say little")
+    if (config.valid or config.test) and data.vocabulary.ends:
+        for line in _leakage(resolved, plugins, corpus, data):
+            warn(line)
     return data
+
+
+def _leakage(resolved: ResolvedConfig, plugins: Plugins, corpus: Corpus, data: EncodedCorpus) -> list[str]:
+    """Return warnings about records of held-out files that are training records too."""
+    from seqgen.evaluation import canonical_form
+
+    validator = None
+    with contextlib.suppress(MissingExtra):
+        validator = domain_validator(resolved, plugins)
+    form = None if validator is None else partial(canonical_form, validator=validator)
+    splitter = Splitter(resolved.train.split, resolved.train.split_seed)
+    return leakage_warnings(corpus, data, splitter, form, str if corpus.canonical else form)
 
 
 @dataclass(frozen=True)
