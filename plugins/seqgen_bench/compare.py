@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ _COLUMNS = (
     "validation_bits_per_char", "test_bits_per_char", "difference", "difference_low", "difference_high", "samples",
     "valid", "unique", "novel",
 )  # fmt: skip
+
+_ALL_PARTS: Mapping[str, str] = {"train": "training", "valid": PARTS["valid"], "test": PARTS["test"]}
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,15 @@ class _Compared:
         name: its name, unique among the runs.
         row: its row.
         losses: the losses of the records of the part; None where there are no records.
+        digests: a value for each part, and one for "all" of them, which is equal for two runs with the same texts in
+            the same order; {} where the run was not evaluated.
     """
 
     run: seqgen.Run
     name: str
     row: dict[str, Any]
     losses: Any = None
-
-    @property
-    def records(self) -> Hashable:
-        """A value that is equal for two runs whose parts have the same records in the same order."""
-        settings = self.run.settings
-        return settings.corpus.digest, settings.corpus.layout, settings.train.split, settings.train.split_seed
+    digests: Mapping[str, Hashable] = field(default_factory=dict)
 
 
 def _ignore(line: str) -> None:
@@ -119,7 +119,7 @@ def compare(
         for run, name in zip(found, names, strict=True)
     ]
     differing = measure.settings_diff({one.name: one.run for one in compared})
-    notes, cache = _notes(compared), dict[str, Any]()
+    notes, cache, able = list[str](), dict[str, Any](), list[_Compared]()
     for one in compared:
         one.row = _facts(one)
         if not measure.training_state(one.run).ended:
@@ -130,29 +130,53 @@ def compare(
             notes.append(f"{one.name} cannot be evaluated: {error}")
             continue
         _evaluate(one, corpus, part, n, seed)
+        able.append(one)
         if n and one.run.lacking:
             notes.append(f"{one.name}: {one.run.lacking}; without it texts are compared as they stand")
     column = f"{PARTS[part]}_bits_per_char"
-    _pair(compared, column)
+    _add_digests(able)
+    _pair(able, part, column)
     compared.sort(key=lambda one: _order(one.row[column]))
-    return Comparison(part, [one.row for one in compared], differing, notes)
+    return Comparison(part, [one.row for one in compared], differing, _notes(able, part) + notes)
 
 
 def _order(bits: float | None) -> float:
     return float("inf") if bits is None else bits
 
 
-def _notes(compared: Sequence[_Compared]) -> list[str]:
-    """Return a line on why the held-out losses of runs cannot be compared, if they cannot."""
-    corpora = [one.run.settings.corpus for one in compared]
-    titles = dict.fromkeys(corpus.title for corpus in corpora)
-    if len({corpus.digest for corpus in corpora}) > 1:
-        different = f"the runs were trained on different corpora ({', '.join(titles)})"
-        changed = f"the corpus {next(iter(titles))!r} was not the same for all runs"
-        return [f"{different if len(titles) > 1 else changed}: their losses cannot be compared"]
-    if len({one.records for one in compared}) > 1:
+def _add_digests(able: Sequence[_Compared]) -> None:
+    """Add the digests of the texts to runs; corpora are read for it only where they are not known to be the same."""
+    settings = [one.run.settings for one in able]
+    known = [(one.corpus.digest, one.corpus.layout, one.train.split, one.train.split_seed) for one in settings]
+    for one, key in zip(able, known, strict=True):
+        same = len(set(known)) == 1 or one.run.settings.corpus.layout == "stream"
+        one.digests = {"all": key[0]} | dict.fromkeys(_ALL_PARTS, key) if same else _digests(one.run)
+
+
+def _digests(run: seqgen.Run) -> dict[str, Hashable]:
+    """Return the digests of the texts of a run's records; labels and fields do not count."""
+    hashes = {name: hashlib.blake2b() for name in ("all", *_ALL_PARTS)}
+    for record in run.corpus:
+        data = record.text.encode("utf-8", "surrogatepass")
+        for name in ("all", run.settings.splitter.part(record)):
+            hashes[name].update(b"%d:%s" % (len(data), data))
+    empty, whole = hashlib.blake2b().digest(), hashes["all"].digest()
+    return {name: whole if (digest := found.digest()) == empty else digest for name, found in hashes.items()}
+
+
+def _notes(able: Sequence[_Compared], part: str) -> list[str]:
+    """Return a line on held-out losses that cannot be compared, or on other parts whose records differ."""
+    titles = list(dict.fromkeys(one.run.settings.corpus.title for one in able))
+    different = [name for name in ("all", *_ALL_PARTS) if len({one.digests[name] for one in able}) > 1]
+    if part in different and "all" in different:
+        others = f"the runs were trained on different corpora ({', '.join(titles)})"
+        changed = f"the corpus {titles[0]!r} was not the same for all runs"
+        return [f"{others if len(titles) > 1 else changed}: their losses cannot be compared"]
+    if part in different:
         return ["the runs were split in different ways: their held-out losses are of different records"]
-    return []
+    there = [name for name in different if any(one.run.settings.corpus.parts.get(name) for one in able)]
+    found = " and ".join(title for name, title in _ALL_PARTS.items() if name in there)
+    return [f"the runs have the same {_ALL_PARTS[part]} records, but different {found} records"] if found else []
 
 
 def _facts(one: _Compared) -> dict[str, Any]:
@@ -193,14 +217,12 @@ def _evaluate(one: _Compared, corpus: Any, part: str, n: int, seed: int) -> None
         row |= {"samples": n, "valid": valid, "unique": counts.unique, "novel": counts.novel}
 
 
-def _pair(compared: Sequence[_Compared], column: str) -> None:
+def _pair(able: Sequence[_Compared], part: str, column: str) -> None:
     """Add to each run its difference from the best, where both were evaluated on the same records."""
-    able = [one for one in compared if one.losses is not None]
-    if not able:
-        return
-    best = min(able, key=lambda one: _order(one.row[column]))
-    for one in able:
-        if one is best or one.records != best.records:
+    paired = [one for one in able if one.losses is not None]
+    best = min(paired, key=lambda one: _order(one.row[column]), default=None)
+    for one in paired:
+        if best is None or one is best or one.digests[part] != best.digests[part]:
             continue
         found = measure.paired_difference(one.losses.nats_N, best.losses.nats_N, one.losses.chars_N - 1)
         one.row["difference"] = found.bits_per_char

@@ -143,6 +143,28 @@ def test_a_copy_of_a_file_is_no_other_corpus(cli, runs, tmp_path):
     assert result.code == 0 and "corpora" not in result.err and "above the best" in result.out
 
 
+def test_records_whose_labels_differ_are_the_same(tmp_path):
+    """The digest of a corpus covers the labels: the same file with a label field has another one."""
+    rows = [{"text": word, "kind": "x" if "a" in word else "y"} for word in WORDS]
+    path, settings = seqgen.write_records(tmp_path / "rows.jsonl", rows), {"hidden": 4, "steps": 1, "split": "50/20/30"}
+    for cell in ("gru", "vanilla"):
+        labels = {"condition": "label", "label_field": "kind"} if cell == "gru" else {}
+        seqgen.train(path, cell=cell, out=tmp_path / cell, **settings, **labels)
+    found = compare([tmp_path / "gru", tmp_path / "vanilla"], n=0)
+    assert found.rows[1]["difference"] is not None and not [note for note in found.notes if "corpus" in note]
+
+
+def test_the_same_test_file_is_compared_whatever_was_trained_on(tmp_path):
+    held_out, settings = tmp_path / "test.txt", {"cell": "vanilla", "hidden": 4, "steps": 1}
+    held_out.write_text("\n".join(WORDS[:12]))
+    for name, texts in (("all", WORDS), ("half", WORDS[:20])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(texts))
+        seqgen.train(tmp_path / f"{name}.txt", test=held_out, out=tmp_path / name, **settings)
+    found = compare([tmp_path / "all", tmp_path / "half"], n=0)
+    assert found.rows[1]["difference"] is not None
+    assert found.notes == ["the runs have the same test records, but different training records"]
+
+
 def test_other_corpora_are_said(cli, runs, tmp_path):
     path = tmp_path / "others.txt"
     path.write_text("eins zwei drei vier fünf sechs sieben acht".replace(" ", "\n"))
