@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import fold_reader_options, open_corpus, sort_out_corpus
+from seqgen.api.domain_metrics import domain_figures, labels_of
 from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry
@@ -20,7 +17,7 @@ from seqgen.api.sample import iter_rows
 from seqgen.api.score import describe_samples
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
-from seqgen.corpus import Corpus, Record
+from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CorpusError, MissingExtra
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of
@@ -28,14 +25,11 @@ from seqgen.metrics import METRICS, Evaluation, best_baseline
 from seqgen.plugins import get_referenced
 from seqgen.plugins.file_corpus import FILE, read_file_as
 from seqgen.registry import Entry
-from seqgen.render import counted
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.sampling import Sample
 
-_MAX_CHECKED = 1000  # records of a reference of which is said how many are not valid
-_MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
 _BATCHES, _SAMPLES = 8, 1024  # batches and samples of a task
 _MAX_ROWS = 50  # samples that a report has with their scores
 
@@ -81,86 +75,15 @@ def evaluate(
     with computing(settings.engine.threads):
         result |= distance_figures(run, found) | memory_figures(run, data, found)
     found.notes += _beside_the_log(run, result, len(data.encoded["valid"])) + _beside_counts(result)
-    result |= _domain_figures(run, texts, corpus, metrics, reference, found.notes, log)
+    result |= domain_figures(run, texts, corpus, metrics, reference, found.notes, log)
     result |= {"notes": found.notes} if found.notes else {}
-    labels = _labels_of(metrics)
+    labels = labels_of(metrics)
     files: list[Path] = []
     if writers:
         whole = evaluation_of(run, result, labels, samples, found)
         for name, writer in writers.items():  # each gets one of its own, which it may change
             files += writer.write(copy.deepcopy(whole), Path(reports[name]))
     return result, labels, files
-
-
-def _domain_figures(
-    run: OpenRun,
-    texts: list[str],
-    corpus: Corpus | None,
-    metrics: Mapping[str, Any],
-    reference: str | None,
-    notes: list[str],
-    log: Callable[[str], None],
-) -> dict[str, Any]:
-    """Return the metrics of the domain by ``metric.name``, and published values on the reference corpus.
-
-    A note is added where records of the reference are not valid, which metrics of a domain may leave out, and for each
-    value that a metric has omitted for a reason.
-    """
-    if not metrics:
-        return {}
-    result: dict[str, Any] = {}
-    parts = run.settings.corpus.parts
-    every = max(1, -(-(parts["valid"] + parts["test"]) // _MAX_HELD_OUT)) if run.vocabulary.ends else 1
-    held_out = itertools.islice(_Texts(run, training=False), 0, every * _MAX_HELD_OUT, every)
-    compared = list(held_out) if corpus is None else [record.text for record in corpus]
-    notes += [] if corpus is None else _of_reference(run, compared[:_MAX_CHECKED])
-    log(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
-    for name, metric in metrics.items():
-        figures = _measure(metric, texts, compared, _Texts(run, training=True))
-        result |= {f"{name}.{figure}": value for figure, value in figures.items()}
-        notes += [f"left out: {name}.{figure}, since {reason}" for figure, reason in _omitted_of(metric).items()]
-    published = {
-        name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
-    }
-    return result | ({"published": published} if published else {})
-
-
-def _of_reference(run: OpenRun, texts: list[str]) -> list[str]:
-    """Return a note on the first records of a reference that are not valid, if there are any."""
-    from seqgen.evaluation import verdicts
-
-    judged = zip(texts, verdicts(texts, run.validator_here), strict=True)
-    refused = [f"{text[:60]!r}: {verdict.reason[:120]}" for text, verdict in judged if not verdict.ok]
-    if not refused:
-        return []
-    return [f"{len(refused)} of the first {len(texts):,} records of the reference are not valid, such as {refused[0]}"]
-
-
-def _labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return the labels of metrics by ``metric.name``, as far as the metrics have them."""
-    return {
-        f"{name}.{figure}": f"{name}: {label}"
-        for name, metric in metrics.items()
-        if isinstance(labels := getattr(metric, "labels", None), Mapping)
-        for figure, label in labels.items()
-        if isinstance(label, str)
-    }
-
-
-def _omitted_of(metric: Any) -> dict[str, str]:
-    """Return why a metric has omitted values, by name, as far as it says."""
-    omitted = getattr(metric, "omitted", None)
-    if not isinstance(omitted, Mapping):
-        return {}
-    return {str(figure): reason for figure, reason in omitted.items() if isinstance(reason, str)}
-
-
-def _is_published_on(metric: Any, reference: str | None) -> bool:
-    """Return whether there are published values of a metric on this reference corpus."""
-    if reference is None or not getattr(metric, "published", None):
-        return False
-    on = getattr(metric, "published_on", None)
-    return on is None or reference.rpartition(":")[2] in ((on,) if isinstance(on, str) else on)
 
 
 def _parts(
@@ -226,42 +149,6 @@ def _everywhere(
     for part, name, value in assignments:
         owners: list[str | None] = [owner for owner, names in fields.items() if part is None and name in names]
         yield from ((owner, name, value) for owner in owners or [part])
-
-
-@dataclass(frozen=True)
-class _Texts:
-    """The texts of a run's training or held-out records, as a restartable iterable."""
-
-    run: OpenRun
-    training: bool
-
-    @property
-    def canonical(self) -> bool:
-        """Whether each training text is its own canonical form, as the corpus declares."""
-        return self.run.corpus.canonical
-
-    def __iter__(self) -> Iterator[str]:
-        splitter = self.run.settings.splitter
-
-        def wanted(record: Record) -> bool:
-            return (splitter.part(record) == "train") is self.training
-
-        return (record.text for record in self.run.corpus if wanted(record))
-
-
-def _measure(
-    metric: Callable[..., Mapping[str, float]], texts: list[str], reference: list[str], training: _Texts
-) -> Any:
-    """Return the values of a metric; it also gets the training records if it has a parameter for them."""
-    figures = metric(texts, reference, training=training) if _takes_training(metric) else metric(texts, reference)
-    return {name: int(value) if isinstance(value, Integral) else float(value) for name, value in figures.items()}
-
-
-def _takes_training(metric: Callable[..., Any]) -> bool:
-    try:
-        return "training" in inspect.signature(metric).parameters
-    except (ValueError, TypeError):  # of what is not written in Python nothing is known
-        return False
 
 
 def _share(
