@@ -172,6 +172,12 @@ def test_a_metric_can_be_asked_for_in_any_run(run, tmp_path, monkeypatch):
 def test_values_that_a_metric_omits_are_noted(run, monkeypatch):
     monkeypatch.setattr(Lengths, "omitted", {"weight": "letters have none"}, raising=False)
     assert "left out: lengths.weight, since letters have none" in run.evaluate(5)["notes"]
+    of_few = dict.fromkeys(("weight", "size"), "there are few")
+    monkeypatch.setattr(Lengths, "omitted", {**of_few, "colour": "letters have none", "age": "there are few"})
+    assert [line for line in run.evaluate(5)["notes"] if "left out: lengths" in line] == [
+        "left out: lengths.weight, lengths.size, lengths.age, since there are few",
+        "left out: lengths.colour, since letters have none",
+    ]
 
 
 def test_figures_of_the_domain_with_its_options_and_a_reference(run, monkeypatch):

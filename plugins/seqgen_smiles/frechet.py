@@ -15,10 +15,13 @@ _MIN_MOLECULES = 1000  # fewer give no useful covariance of 512 activations
 Moments = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
+def lacking_extra() -> str:
+    """Return that the package fcd is not installed, or ""."""
+    return "" if importlib.util.find_spec("fcd") else "it needs the extra 'fcd': pip install 'seqgen-lm[fcd]'"
+
+
 def lacking(samples: Sequence[str], reference: Sequence[str]) -> str:
-    """Return why the distance of two sets of canonical SMILES cannot be computed, or ""."""
-    if importlib.util.find_spec("fcd") is None:
-        return "it needs the extra 'fcd': pip install 'seqgen-lm[fcd]'"
+    """Return that two sets of canonical SMILES are too small for a distance, or ""."""
     counts = {"the valid samples": len(_readable(samples)), "the reference": len(_readable(reference))}
     few = [f"{count:,} of {name}" for name, count in counts.items() if count < _MIN_MOLECULES]
     return f"it needs {_MIN_MOLECULES:,} of fewer than {_LENGTH} characters: {', '.join(few)}" if few else ""

@@ -43,6 +43,8 @@ _LABELS = {
     "weight": f"weight, {_DISTANCE} (g/mol)",
 }
 
+_COMPARED = ("FCD", "SNN", "Frag", "Scaf", *PROPERTIES)  # with the reference
+
 _MAX_PROPERTIES = 10_000  # molecules whose properties are computed, evenly spaced: QED alone takes a millisecond
 
 
@@ -100,24 +102,51 @@ class Moses:
         texts = samples[: self._most]
         sample_stats = self._collect(texts, self._smarts)
         reference_stats = self._collect(reference, None) if sample_stats.valid else MoleculeStats()
+        reasons = self._reasons(sample_stats, reference_stats, len(reference))
         metrics: dict[str, float | None] = {"valid": len(sample_stats.valid) / len(texts) if texts else None}
-        self.omitted = self._omitted(sample_stats, reference_stats) if sample_stats.valid else {}
-        metrics |= self._own_metrics(sample_stats, training) | self._compare(sample_stats, reference_stats)
-        return {name: float(value) for name, value in metrics.items() if value is not None}
+        metrics |= self._own_metrics(sample_stats, training)
+        metrics |= self._compare(sample_stats, reference_stats, with_fcd="FCD" not in reasons)
+        found = {name: float(value) for name, value in metrics.items() if value is not None}
+        unknown = "it cannot be computed for these molecules"
+        self.omitted = {name: reasons.get(name, unknown) for name in self._wanted if name not in found}
+        return found
 
     def _collect(self, texts: Sequence[str], smarts: tuple[str, ...] | None) -> MoleculeStats:
         every = max(1, -(-len(texts) // _MAX_PROPERTIES))
         return total(collect_stats(texts, StatsConfig(True, self._properties, every, smarts), self._jobs))
 
-    def _omitted(self, samples: MoleculeStats, reference: MoleculeStats) -> dict[str, str]:
-        """Return why values cannot be computed, by name."""
-        lacks_sa = "SA" in self._properties and "SA" not in samples.properties
-        reasons = {
-            "FCD": frechet.lacking(samples.valid, reference.valid) if self._fcd else "",
+    @property
+    def _wanted(self) -> list[str]:
+        """The names of the values that no option switches off."""
+        off = {name for name in PROPERTIES if name not in self._properties} | (set() if self._fcd else {"FCD"})
+        return [name for name in _LABELS if name not in off]
+
+    def _reasons(self, samples: MoleculeStats, reference: MoleculeStats, n_reference: int) -> dict[str, str]:
+        """Return why a value is missing, if it is, by name; the reason that holds for most values comes first."""
+        n, extra = len(samples.canonical), frechet.lacking_extra()
+        no_sample = "" if samples.valid else "no sample is valid" if n else "there is no sample"
+        no_reference = (
+            "no molecule of the reference is valid" if n_reference else "there is no molecule to compare with"
+        )
+        lacks_sa = bool(samples.valid) and "SA" not in samples.properties
+        not_installed = {
+            "FCD": extra,
             "Filters": "" if self._smarts else "its lists are in the package molsets: -o moses.path=WHEEL",
             "SA": "this RDKit has no SA_Score" if lacks_sa else "",
         }
-        return {name: reason for name, reason in reasons.items() if reason}
+        of_reference = dict.fromkeys(_COMPARED, "" if reference.valid else no_reference)
+        of_value = {
+            "unique@1k": f"there are only {n:,} samples",
+            "unique@10k": f"there are only {n:,} samples",
+            "Novelty": "there is no training record",
+            "FCD": "" if extra else frechet.lacking(samples.valid, reference.valid),
+            "Scaf": "the samples or the reference have no scaffold with two rings",
+        }
+
+        def reason(name: str) -> str:
+            return not_installed.get(name) or no_sample or of_reference.get(name) or of_value.get(name) or ""
+
+        return {name: found for name in _LABELS if (found := reason(name))}
 
     def _own_metrics(self, samples: MoleculeStats, training: Iterable[str]) -> dict[str, float | None]:
         if not (valid := samples.valid):
@@ -132,13 +161,11 @@ class Moses:
         metrics["Filters"] = None if self._smarts is None else samples.passed / len(valid)
         return metrics
 
-    def _compare(self, samples: MoleculeStats, reference: MoleculeStats) -> dict[str, float | None]:
+    def _compare(self, samples: MoleculeStats, reference: MoleculeStats, *, with_fcd: bool) -> dict[str, float | None]:
         if not samples.valid or not reference.valid:
             return {}
         return {
-            "FCD": (
-                frechet.distance(samples.valid, reference.valid) if self._fcd and "FCD" not in self.omitted else None
-            ),
+            "FCD": frechet.distance(samples.valid, reference.valid) if self._fcd and with_fcd else None,
             "SNN": nearest(samples.prints, reference.prints),
             "Frag": cosine(samples.fragments, reference.fragments),
             "Scaf": cosine(samples.scaffolds, reference.scaffolds),

@@ -31,7 +31,7 @@ def domain_figures(
     """Return the metrics of the domain by ``metric.name``, and published values on the reference corpus.
 
     A note is added where records of the reference are not valid, which metrics of a domain may leave out, and for each
-    value that a metric has omitted for a reason.
+    reason for which a metric has omitted values.
     """
     if not metrics:
         return {}
@@ -45,7 +45,7 @@ def domain_figures(
     for name, metric in metrics.items():
         figures = _measure(metric, texts, compared, _Texts(run, training=True))
         result |= {f"{name}.{figure}": value for figure, value in figures.items()}
-        notes += [f"left out: {name}.{figure}, since {reason}" for figure, reason in _omitted_of(metric).items()]
+        notes += _omitted_notes(name, metric)
     published = {
         name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
     }
@@ -74,12 +74,16 @@ def labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _omitted_of(metric: Any) -> dict[str, str]:
-    """Return why a metric has omitted values, by name, as far as it says."""
+def _omitted_notes(name: str, metric: Any) -> list[str]:
+    """Return why a metric has omitted values, as far as it says: a line for each reason."""
     omitted = getattr(metric, "omitted", None)
     if not isinstance(omitted, Mapping):
-        return {}
-    return {str(figure): reason for figure, reason in omitted.items() if isinstance(reason, str)}
+        return []
+    by_reason: dict[str, list[str]] = {}
+    for figure, reason in omitted.items():
+        if isinstance(reason, str):
+            by_reason.setdefault(reason, []).append(f"{name}.{figure}")
+    return [f"left out: {', '.join(figures)}, since {reason}" for reason, figures in by_reason.items()]
 
 
 def _is_published_on(metric: Any, reference: str | None) -> bool:

@@ -50,14 +50,51 @@ def test_a_set_beside_itself(plain):
     assert "unique@1k" not in figures, "of five molecules"
 
 
-def test_values_that_are_omitted_have_a_reason(plain):
-    plain(RINGS, RINGS)
-    assert list(plain.omitted) == ["FCD", "Filters"]
-    assert plain.omitted["Filters"] == "its lists are in the package molsets: -o moses.path=WHEEL"
-    plain(["no molecule"], RINGS)
-    assert plain.omitted == {}
+def reasons(metric, samples, reference, training=()):
+    """Return the omitted values by reason; all that have a label are there or omitted."""
+    found = metric(samples, reference, training)
+    assert {*found, *metric.omitted} == set(Moses.labels) and not {*found} & {*metric.omitted}
+    by_reason = {}
+    for name, reason in metric.omitted.items():
+        by_reason.setdefault(reason, []).append(name)
+    return by_reason
+
+
+WHEEL = "its lists are in the package molsets: -o moses.path=WHEEL"
+COMPARED = ["SNN", "Frag", "Scaf", "logP", "SA", "QED", "weight"]
+
+
+def test_values_that_are_omitted_have_a_reason(plain, monkeypatch):
+    monkeypatch.setattr(frechet, "lacking_extra", lambda: "")
+    fcd = "it needs 1,000 of fewer than 350 characters: 5 of the valid samples, 5 of the reference"
+    few = {"there are only 5 samples": ["unique@1k", "unique@10k"], fcd: ["FCD"], WHEEL: ["Filters"]}
+    assert reasons(plain, RINGS, RINGS, RINGS) == few
+    no_training = few | {"there is no training record": ["Novelty"]}
+    assert reasons(plain, RINGS, RINGS) == no_training
     without = Moses(jobs=1, properties=False, fcd=False)
-    assert "FCD" not in without(RINGS, RINGS) and list(without.omitted) == ["Filters"]
+    assert not {"FCD", "logP", "weight"} & {*without(RINGS, RINGS), *without.omitted}
+    no_reference = {name: values for name, values in no_training.items() if name != fcd}
+    for reference, reason in (
+        ([], "there is no molecule to compare with"),
+        (["x"], "no molecule of the reference is valid"),
+    ):
+        assert reasons(plain, RINGS, reference) == no_reference | {reason: ["FCD", *COMPARED]}
+    acyclic = reasons(plain, ["CCO"], RINGS, ["C"])
+    assert acyclic["the samples or the reference have no scaffold with two rings"] == ["Scaf"]
+
+
+def test_without_a_valid_sample_everything_else_is_omitted_for_that_reason(plain, monkeypatch):
+    monkeypatch.setattr(frechet, "lacking_extra", lambda: "it needs the extra 'fcd'")
+    others = ["unique@1k", "unique@10k", "Novelty", *COMPARED[:3], "IntDiv", "IntDiv2", *COMPARED[3:]]
+    installed = {WHEEL: ["Filters"], "it needs the extra 'fcd'": ["FCD"]}
+    assert reasons(plain, ["no molecule"], RINGS, RINGS) == installed | {"no sample is valid": others}
+    assert reasons(plain, [], RINGS, RINGS) == installed | {"there is no sample": ["valid", *others]}
+
+
+def test_without_the_scorer_of_rdkit_there_is_no_sa(monkeypatch):
+    monkeypatch.setattr("seqgen_smiles.stats_collector.property_functions", lambda names: {"weight": len})
+    found = reasons(Moses(jobs=1), RINGS, RINGS, RINGS)
+    assert found["this RDKit has no SA_Score"] == ["SA"]
 
 
 def test_one_molecule_again_and_again(plain):
