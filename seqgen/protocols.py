@@ -205,7 +205,11 @@ class Processor(Protocol):
 
 
 class Report(Protocol):
-    """A presentation of an evaluation as files, such as a page."""
+    """A presentation of an evaluation as files, such as a page.
+
+    A report of one kind of file may have ``suffixes``, such as ``(".html", ".htm")``; a path with the suffix of another
+    kind is then refused before anything is evaluated.
+    """
 
     def write(self, evaluation: Evaluation, path: Path) -> Sequence[str | Path]:
         """Write the report to ``path`` and return the files written; ``seqgen.write_atomic`` writes atomically.
@@ -236,7 +240,11 @@ class Exported:
 
 
 class Exporter(Protocol):
-    """A writer of runs in another form, such as a page or a model for another library."""
+    """A writer of runs in another form, such as a page or a model for another library.
+
+    An exporter of one kind of file may have ``suffixes``, such as ``(".html", ".htm")``; a path with the suffix of
+    another kind is then refused before anything is written.
+    """
 
     def export(self, run: Any, path: Path) -> Exported:
         """Write a :class:`seqgen.Run` to ``path``, read it back, and compare it with the run.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.errors import ExportRefused, UsageError
-from seqgen.files import is_special, staged
+from seqgen.files import check_folder_of, check_suffix, is_special, staged
 from seqgen.protocols import Exported
 
 
@@ -23,10 +23,13 @@ def publish(exporter: Any, run: Any, path: Path) -> Exported:
         The result of the exporter, with its files under their final names.
 
     Raises:
+        BadOption: the path has the suffix of another kind of files than the exporter writes.
         UsageError: the path is a device, a pipe, a folder that holds something, or a folder where a file is written.
         ExportRefused: the form cannot hold the run, or what was written differs from it.
         DiskError: writing failed.
     """
+    check_suffix(path, getattr(exporter, "suffixes", ()))
+    check_folder_of(path)
     if path.is_dir() and any(path.iterdir()):
         raise UsageError(f"cannot export to {str(path)!r}: it is a folder with files in it; name another")
     if is_special(path) and not path.is_dir():

@@ -74,6 +74,15 @@ def test_other_words_are_understood(cli, in_tmp, arguments, says):
     assert result.code == 2 and result.err == f"seqgen: {says}\n"
 
 
+def test_a_file_to_write_is_refused_by_its_folder_and_its_ending(cli, tiny_run, in_tmp):
+    missing = cli("export", "page", tiny_run.path, "pages/p.html")
+    assert missing.code == 7 and missing.err.endswith("'pages/p.html': there is no folder 'pages'; make it first\n")
+    for words in (("export", "page", tiny_run.path, "p.pdf"), ("evaluate", tiny_run.path, "--html", "p.pdf")):
+        refused = cli(*words)
+        assert refused.code == 2 and "'p.pdf': it would be no .pdf file; write p.html" in refused.err
+    assert not list(in_tmp.glob("p.*"))
+
+
 def test_a_folder_of_runs_names_the_newest(cli, tiny_run):
     result = cli("evaluate", tiny_run.path.parent)
     assert result.code == 2 and f"holds runs, of which the newest is {str(tiny_run.path)!r}" in result.err

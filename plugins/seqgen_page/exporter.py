@@ -43,6 +43,8 @@ class PageExporter:
         viewer: "auto" draws molecules, tunes and cards, "none" draws nothing; else the path of a script that draws.
     """
 
+    suffixes = (".html", ".htm")
+
     def __init__(
         self,
         *,

@@ -58,6 +58,8 @@ class HtmlReport:
         seqgen.MissingExtra: matplotlib is not installed.
     """
 
+    suffixes = (".html", ".htm")
+
     def __init__(self) -> None:
         if importlib.util.find_spec("matplotlib") is None:
             raise seqgen.MissingExtra("plot", "a page with plots")

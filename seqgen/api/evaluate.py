@@ -20,7 +20,7 @@ from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_o
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CorpusError, MissingExtra
 from seqgen.executors import Task, is_here, run_tasks
-from seqgen.files import check_folder_of
+from seqgen.files import check_folder_of, check_suffix
 from seqgen.metrics import METRICS, Evaluation, best_baseline
 from seqgen.plugins import get_referenced
 from seqgen.plugins.file_corpus import FILE, read_file_as
@@ -43,7 +43,7 @@ def evaluate(
         The metrics by name; labels of the domain's metrics, by name; and the files of the reports.
 
     Raises:
-        UnknownName, MissingExtra, DiskError: a report cannot be written; raised before anything is evaluated.
+        UnknownName, MissingExtra, BadOption, DiskError: a report cannot be written; nothing is evaluated then.
     """
     n, reference = config.n, None if config.reference is None else str(config.reference)
     reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
@@ -52,6 +52,8 @@ def evaluate(
     executor, options = split_executor_options(config.options)
     entries = {name: run.plugins.find("report", name) for name in reports}
     corpus, metrics, writers, left_out = _parts(run, reference, config.metrics, entries, options)
+    for name, writer in writers.items():
+        check_suffix(Path(reports[name]), getattr(writer, "suffixes", ()))
     settings = run.settings
     log("reading the corpus")
     data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)

@@ -3,6 +3,7 @@
 from seqgen.files.atomic_write import (
     build_folder,
     check_folder_of,
+    check_suffix,
     dump_json,
     free_bytes,
     is_special,
@@ -22,6 +23,7 @@ from seqgen.files.stored_json import dump_checksummed, finite, json_text, load_c
 
 __all__ = [
     "FolderLock", "Holder", "JsonLines", "SafePath", "build_folder", "cache_folder", "cache_key", "check_folder_of",
+    "check_suffix",
     "code_digest", "dump_checksummed", "dump_json", "find_holder", "finite", "free_bytes", "is_special",
     "json_text", "last_holder", "load_checksummed", "load_json", "lock_file", "read_cached",
     "remove_folders", "remove_temporaries", "spool", "staged", "write_atomic", "write_folder_atomic", "write_synced",

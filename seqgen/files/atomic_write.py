@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import mimetypes
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seqgen.errors import DiskError
+from seqgen.errors import BadOption, DiskError
 from seqgen.files.safe_path import SafePath
 from seqgen.files.temporary import (
     making_way,
@@ -49,13 +50,29 @@ def disk_errors(path: Path, n_bytes: int | None = None) -> Iterator[None]:
 
 
 def check_folder_of(path: Path) -> None:
-    """Check that the folder of a file that is written later is there, before the work that the file is for.
+    """Check that the folder of a file is there, as before the work that the file is for.
 
     Raises:
         DiskError: it is not.
     """
     if not path.absolute().parent.is_dir():
         raise DiskError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+
+
+def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
+    """Check that the name of a file is not that of another kind of file.
+
+    Args:
+        path: the file.
+        suffixes: those of its kind, in lower case: (".html", ".htm"); one that no kind of file has is right too.
+
+    Raises:
+        BadOption: its suffix is that of another kind, such as ".pdf".
+    """
+    suffix = path.suffix.lower()
+    if suffixes and suffix not in suffixes and mimetypes.guess_type(f"file{suffix}", strict=False)[0]:
+        right = str(path.with_suffix(suffixes[0]))
+        raise BadOption(f"cannot write {str(path)!r}: it would be no {suffix} file; write {right}")
 
 
 def free_bytes(path: Path) -> int | None:
@@ -100,6 +117,8 @@ def write_atomic(path: Path | SafePath, data: bytes | Iterable[bytes], *, make_p
             with disk_errors(path), path.open("wb") as device:
                 device.writelines((data,) if isinstance(data, bytes) else data)
             return
+        if not make_parents:
+            check_folder_of(path)
         path = path.resolve()
     target = SafePath.of(path)
     with disk_errors(target.path), target.parent(make=make_parents) as directory:
