@@ -262,10 +262,26 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """Return the clause of ``did_you_mean`` with the nearest names, or "" if none is near."""
-    names = sorted(set(known))
-    alike = [candidate for candidate in names if candidate.casefold() == name.casefold()]
-    near = alike or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = close_names(name, known)
     return _or(near) if near else ""
+
+
+def close_names(name: str, known: Iterable[str], cutoff: float = 0.5) -> list[str]:
+    """Return the names that differ from one in case only, else up to three that are like it, the most similar first.
+
+    Args:
+        name: the misspelled name.
+        known: the available names.
+        cutoff: the least similarity, from 0 to 1, without regard to case.
+    """
+    names = sorted(set(known))
+    folded = [one.casefold() for one in names]
+    same = [one for one, without_case in zip(names, folded, strict=True) if without_case == name.casefold()]
+    near = difflib.get_close_matches(name.casefold(), dict.fromkeys(folded), n=3, cutoff=cutoff)
+    return (
+        same
+        or [one for close in near for one, without_case in zip(names, folded, strict=True) if without_case == close][:3]
+    )
 
 
 def _or(names: Sequence[str]) -> str:

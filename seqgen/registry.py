@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from seqgen.errors import (
     SeqgenError,
     UnknownName,
     UsageError,
+    close_names,
     is_out_of_memory,
     one_line,
 )
@@ -285,7 +285,7 @@ class Registry:
                     kind, name, [], f"load a file by --plugin {name}, and give the name that it registers"
                 )
             further = hint()
-            if not further and not difflib.get_close_matches(name, names):
+            if not further and not close_names(name, names, cutoff=0.6):
                 further = "load one from a file with --plugin FILE.py"
             raise UnknownName(kind, name, names, further)
         for same in ("package", "distribution"):

@@ -64,6 +64,18 @@ def test_a_spec_names_its_module(train, words, in_tmp):
             ("train", "--corpus", "names", "--cell", "gru.py"),
             "no cell named 'gru.py' (load a file by --plugin gru.py, and give the name that it registers)",
         ),
+        (
+            ("train", "--corpus", "names", "--cell", "LTSM"),
+            "no cell named 'LTSM'; did you mean 'lstm' or 'glstm' or 'wnlstm'?",
+        ),
+        (
+            ("train", "--corpus", "names.csv", "-o", "corpus.encoding=windows"),
+            "no encoding named 'windows'; did you mean 'cp1252'?",
+        ),
+        (
+            ("sample", "names.csv"),
+            "no run 'names.csv': it is a file; train on it first: seqgen train --corpus names.csv",
+        ),
         (("page", "run"), "no such command 'page': it is an exporter: seqgen export page RUN OUT"),
         (("show", "names.csv"), "no kind named 'names.csv' (it is a file: seqgen show corpus names.csv)"),
     ],
@@ -81,6 +93,11 @@ def test_a_file_to_write_is_refused_by_its_folder_and_its_ending(cli, tiny_run, 
         refused = cli(*words)
         assert refused.code == 2 and "'p.pdf': it would be no .pdf file; write p.html" in refused.err
     assert not list(in_tmp.glob("p.*"))
+
+
+def test_a_byte_of_another_encoding_names_one_to_try(cli, in_tmp):
+    (in_tmp / "a.txt").write_bytes("Jäger\n".encode("cp1252"))
+    assert "encoding=NAME reads another encoding (cp1252 is the most likely" in cli("show", "corpus", "a.txt").err
 
 
 def test_a_folder_of_runs_names_the_newest(cli, tiny_run):

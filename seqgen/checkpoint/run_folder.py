@@ -238,6 +238,9 @@ def find_run(name: str | PathLike[str] | None, base: Path = RUNS, *, unfinished:
             inside = list_runs(Path(name))
             newest = f", but holds runs, of which the newest is {str(inside[0].path)!r}" if inside else ""
             raise NoSuchRun(f"{name!r} is not a run folder: it has no {RUN}{newest}")
+        if Path(name).is_file():
+            corpus = shlex.quote(name)
+            raise NoSuchRun(f"no run {name!r:.200}: it is a file; train on it first: seqgen train --corpus {corpus}")
     names = [run.name for run in list_runs(base, beside=beside)]
     raise NoSuchRun(f"no run {name!r:.200}{_available_runs(names, name, base)}")
 

@@ -96,6 +96,7 @@ _FIRST = 0xDC00
 _AT_ONCE = 1 << 16  # characters
 _KEPT = re.compile("[\udc00-\udcff]")
 _KEPT_RUN = re.compile("[\udc00-\udcff]{1,4}")
+_WESTERN = "cp1252"  # the usual encoding of Western text that is not UTF-8
 _USUAL = ("utf-8", "utf-16", "utf-32", "latin-1", "cp1252", "shift_jis", "gb18030", "big5", "euc-kr", "koi8-r")
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
@@ -129,7 +130,9 @@ def check_encoding(name: str) -> str:
         b"    ".decode(name, "replace")  # raises for codecs that are not text encodings
         return codecs.lookup(name).name
     except (LookupError, UnicodeError, ValueError):
-        raise BadOption(f"no encoding named {name!r}{did_you_mean(name, _USUAL)}") from None
+        is_windows = name.casefold().startswith(("win", "ansi"))
+        near = f"; did you mean {_WESTERN!r}?" if is_windows else did_you_mean(name, _USUAL)
+        raise BadOption(f"no encoding named {name!r}{near}") from None
 
 
 def marked_encoding(start: bytes) -> str:
@@ -190,12 +193,13 @@ def find_first_problem(file: TextIO, path: str, encoding: str, limit: int | None
             )
         if found := _KEPT_RUN.search(piece):
             here, shown = _n_bytes(piece[: found.start()]), " ".join(f"0x{ord(byte) - _FIRST:02x}" for byte in found[0])
-            in_line = "here"
+            in_line, western = "here", ""
             if encoding == UTF8:
+                western = f" ({_WESTERN} is the most likely for a Western language)"
                 in_line = f"byte {before + here + 1} of the line (byte {offset + here} of the file)"
             return CorpusError(
                 f"{path!r}, line {number}: {in_line} is {shown}, which is not {encoding.upper()}; "
-                "-o corpus.encoding=NAME reads another encoding, -o corpus.encoding_errors=replace (or skip) "
+                f"-o corpus.encoding=NAME reads another encoding{western}, -o corpus.encoding_errors=replace (or skip) "
                 "ignores such bytes"
             )
         n_here = _n_bytes(piece)
