@@ -171,7 +171,7 @@ def mistakes(words, run, tmp_path):
         "a run": (("show", run), 2, "it is a run: seqgen show run "),
         "a pattern without quotes": (("train", "--corpus", words, "b.txt"), 2, "quote a pattern, which the shell"),
         "one too many": (("sample", run, "b"), 2, "more arguments than the command takes: b; seqgen sample"),
-        "corpus without its option": (("train", "names"), 2, "takes: names; write --corpus NAME or --corpus FILE"),
+        "corpus without its option": (("train", "names"), 2, "takes: names; write --corpus names"),
         "unknown flag": (("train", "--corpsu", words), 2, "--corpus"),
         "unknown command": (("trian",), 2, "trian"),
         "bad time": (("train", "--corpus", words, "--time", "soon"), 2, "like 90s"),

@@ -64,6 +64,16 @@ def test_a_spec_names_its_module(train, words, in_tmp):
             ("train", "--corpus", "names", "--cell", "gru.py"),
             "no cell named 'gru.py' (load a file by --plugin gru.py, and give the name that it registers)",
         ),
+        (("sample", "--sort"), "No such option: --sort; seqgen sample --help lists what it takes"),
+        (("sample", "--temprature", "2"), "no such option: --temprature; did you mean --temperature or --template?"),
+        (("sample", "--uniqe"), "no such option: --uniqe; did you mean --unique?"),
+        (("train", "--resume"), "no such option: --resume; it is a command: seqgen resume"),
+        (("help",), "no such command 'help': seqgen --help lists the commands"),
+        (("help", "train"), "no such command 'help': seqgen train --help"),
+        (("version",), "no such command 'version': seqgen --version prints it"),
+        (("generate",), "no such command 'generate': rows are sampled by: seqgen sample RUN"),
+        (("continue",), "no such command 'continue': a run is continued by: seqgen resume RUN"),
+        (("rename", "a", "b"), "no such command 'rename': a run is a folder: delete or rename the folder"),
         (
             ("train", "--corpus", "names", "--cell", "LTSM"),
             "no cell named 'LTSM'; did you mean 'lstm' or 'glstm' or 'wnlstm'?",
@@ -86,6 +96,34 @@ def test_other_words_are_understood(cli, in_tmp, arguments, says):
     assert result.code == 2 and result.err == f"seqgen: {says}\n"
 
 
+def test_a_flag_with_the_name_of_a_condition_is_led_to_given(cli, conditioned_run):
+    result = cli("sample", conditioned_run, "--kind", "odd")
+    assert result.code == 2 and result.err.endswith("it is a condition of conditioned: --given kind=odd\n")
+    assert "condition" not in cli("sample", conditioned_run, "--sort", "odd").err
+
+
+@pytest.fixture
+def conditioned_run(in_tmp):
+    rows = "".join(f"anna{n},{'odd' if n % 2 else 'even'}\n" for n in range(40))
+    (in_tmp / "kinds.csv").write_text("name,kind\n" + rows)
+    return seqgen.train("kinds.csv", text_field="name", condition="kind", steps=1, hidden=4, out="conditioned").path
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("RUN", "p.html"), "export NAME RUN p.html, where NAME is one of hub, onnx, page\n"),
+        (("RUN", "page", "p.html"), "export page RUN p.html\n"),
+        (("RUN", "page"), "export page RUN OUT\n"),
+    ],
+)
+def test_a_run_in_the_place_of_an_exporter_is_named(cli, tiny_run, words, line):
+    run = str(tiny_run.path)
+    result = cli("export", *(word.replace("RUN", run) for word in words))
+    expected = f"seqgen: no exporter named {run!r} (it is a run): seqgen {line.replace('RUN', run)}"
+    assert result.code == 2 and result.err == expected
+
+
 def test_a_file_to_write_is_refused_by_its_folder_and_its_ending(cli, tiny_run, in_tmp):
     missing = cli("export", "page", tiny_run.path, "pages/p.html")
     assert missing.code == 7 and missing.err.endswith("'pages/p.html': there is no folder 'pages'; make it first\n")
@@ -98,6 +136,17 @@ def test_a_file_to_write_is_refused_by_its_folder_and_its_ending(cli, tiny_run, 
 def test_a_byte_of_another_encoding_names_one_to_try(cli, in_tmp):
     (in_tmp / "a.txt").write_bytes("Jäger\n".encode("cp1252"))
     assert "encoding=NAME reads another encoding (cp1252 is the most likely" in cli("show", "corpus", "a.txt").err
+
+
+def test_keywords_are_named_as_they_are_given_and_by_other_words(tiny_run, words):
+    with pytest.raises(seqgen.BadOption, match=r"option 'time' of train .*: '1 fortnight' is not a duration"):
+        seqgen.train(words, time="1 fortnight")
+    with pytest.raises(seqgen.BadOption, match=r"no option 'time_s'; did you mean 'time'\?"):
+        seqgen.train(words, time_s="1m")
+    with pytest.raises(seqgen.BadOption, match=r"no option 'starts'; did you mean 'prefix'\?"):
+        tiny_run.sample(5, starts="Gr")
+    with pytest.raises(seqgen.BadOption, match=r"no option 'count'(?!.*'n')"):
+        tiny_run.sample(count=5)
 
 
 def test_a_folder_of_runs_names_the_newest(cli, tiny_run):
@@ -174,7 +223,7 @@ def test_a_setting_that_is_no_option_of_its_own_is_led_to(train, words):
     for option in ("--zoneout", "--patience", "--threads"):
         result = train(words, option, "1")
         assert result.code == 2 and result.err.endswith(f"-o {option[2:]}=VALUE\n"), result.err
-    assert "--model" in train(words, "--zone", "1").err
+    assert train(words, "--zone", "1").err.endswith("no such option: --zone; did you mean -o zoneout=VALUE?\n")
 
 
 def test_values_that_are_not_two_are_counted(train, words, in_tmp):

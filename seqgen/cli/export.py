@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from seqgen.cli.common import (
     show_json,
     warn,
 )
-from seqgen.errors import BadOption, UsageError
+from seqgen.errors import BadOption, SeqgenError, UsageError
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -56,6 +57,8 @@ def export(
             raise BadOption(
                 f"the argument {argument} is missing before {value}; for a file of that name write ./{value}"
             )
+    if line := reordered([name, run, str(out)]):
+        raise UsageError(line)
     if not force and out.is_file():
         raise UsageError(f"cannot export to {str(out)!r}: it exists; name another file, or pass --force to replace it")
     options = {key.rpartition(".")[2]: value for key, value in parse_options(option or ()).items()}
@@ -72,6 +75,29 @@ def export(
     for file in found.files:
         n_files = sum(one.is_file() for one in file.rglob("*")) if file.is_dir() else 0
         say(f"wrote {file}" + (f" ({counted(n_files, 'file')})" if n_files else ""))
+
+
+def reordered(words: list[str]) -> str:
+    """Return the message on arguments of which the first is a run in place of an exporter; "" if it is none.
+
+    Args:
+        words: the arguments NAME, RUN and OUT, as far as they are given.
+    """
+    from seqgen.checkpoint import find_run
+
+    registry, name = session.plugins.registry, words[0]
+    if registry.has("exporter", name):
+        return ""
+    try:
+        find_run(name)
+    except SeqgenError:
+        return ""
+    exporter = next((word for word in words[1:] if registry.has("exporter", word)), "")
+    others = shlex.join([word for word in words if word != exporter]) + (
+        " OUT" if words[1:] in ([], [exporter]) else ""
+    )
+    line = f"no exporter named {name!r} (it is a run): seqgen export {exporter or 'NAME'} {others}"
+    return line if exporter else f"{line}, where NAME is one of {', '.join(registry.names('exporter'))}"
 
 
 def _named_options(arguments: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from seqgen.config.evaluate import EvaluateConfig
 from seqgen.config.options import (
+    OTHER_WORDS,
     Flag,
     OptionRange,
     Options,
@@ -39,6 +40,7 @@ from seqgen.config.values import (
 
 __all__ = [
     "MAX_LENGTH",
+    "OTHER_WORDS",
     "DecodeConfig",
     "EvaluateConfig",
     "Flag",

@@ -21,6 +21,15 @@ from pydantic.fields import FieldInfo
 from seqgen.errors import BadOption, did_you_mean
 
 _PLAIN = (bool, int, float, str)  # a default of such a type says what the option is, where an annotation does not
+OTHER_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("start", "starts", "begin", "begins", "starts_with", "startswith"), "prefix"),
+    **dict.fromkeys(("end", "ends_with", "endswith", "suffix"), "ends"),
+    **dict.fromkeys(("count", "number", "num", "samples"), "n"),
+    **dict.fromkeys(("output", "file", "save"), "out"),
+    **dict.fromkeys(("data", "dataset", "input"), "corpus"),
+    **dict.fromkeys(("temp", "creativity"), "temperature"),
+}
+"""Keywords of settings by the words that people try in their place, as keywords or as flags."""
 _SEVERAL = {"list_type", "tuple_type", "set_type", "frozen_set_type", "sequence_str"}
 """Types of pydantic errors for a text where several values are expected."""
 
@@ -162,15 +171,17 @@ def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str
         return f"{part} has no option {name!r}{known}"
     if first["type"] == "missing":
         return f"{part} needs the option {name!r}"
-    flag = _flag_of(model, name)
-    return f"{f'option {name!r} of {part}{flag}' if name else part}: {refusal(error)}"
+    return f"{_named_setting(model, name, part) if name else part}: {refusal(error)}"
 
 
-def _flag_of(model: type[BaseModel], name: str) -> str:
-    """Return the flag of a setting in parentheses where it has another name, else ""."""
-    field = model.model_fields.get(name)
-    names = [flag for one in getattr(field, "metadata", ()) for flag in getattr(one, "names", ()) if flag[:2] == "--"]
-    return f" ({names[0]})" if names and names[0] != f"--{name.replace('_', '-')}" else ""
+def _named_setting(model: type[BaseModel], name: str, part: str) -> str:
+    """Return a setting by its keyword, with its name or its flag in parentheses where that is another."""
+    flag = flags_of(model).get(name, Flag())
+    if flag.keyword:
+        return f"option {flag.keyword!r} of {part} (-o {name})"
+    long = [one for one in flag.names if one.startswith("--")]
+    other = f" ({long[0]})" if long and long[0] != f"--{name.replace('_', '-')}" else ""
+    return f"option {name!r} of {part}{other}"
 
 
 def refusal(error: ValidationError) -> str:
@@ -346,7 +357,9 @@ class UserConfig(Options):
         names = keywords_of(cls)
         for keyword in settings:
             if keyword not in names:
-                raise BadOption(f"{cls.title} has no option {keyword!r}{did_you_mean(keyword, names)}")
+                meant = next((one for one, name in names.items() if name == keyword), OTHER_WORDS.get(keyword))
+                near = f"; did you mean {meant!r}?" if meant in names else did_you_mean(keyword, names)
+                raise BadOption(f"{cls.title} has no option {keyword!r}{near}")
         values = {names[keyword]: value for keyword, value in settings.items() if value is not None}
         return cast("Self", cls.model_construct(set(values), **values))
 

@@ -1,0 +1,216 @@
+"""Usage errors of the option parser in the form of all messages, with what to write instead."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seqgen.cli.common import session
+from seqgen.errors import SeqgenError, close_names
+from seqgen.plugins import missing_plugin
+
+_FURTHER = ("--steps", "--epochs", "--time", "--lr", "--corpus")  # what somebody gives who wants more than a resume
+_TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
+_NO_COMMAND = re.compile(r"No such command '(\S+)'")
+_OTHER_DASHES = re.compile(r"[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]?([A-Za-z][\w-]*)(?:=.*)?")
+_HELPFUL = ("Did you mean", " is not one of ", " is not in the range ", " is not a valid ")
+_LEAST_ALIKE = 0.7  # the similarity from which a flag is suggested for another
+_LEAST_BEGINNING = 3  # characters of a flag that begins as another does
+_MAX_REPEATED = 4  # values that are written out, each with its flag
+_BY_FOLDER = "a run is a folder: delete or rename the folder"
+_OTHER_COMMANDS: Mapping[str, str] = {
+    "version": "seqgen --version prints it",
+    **dict.fromkeys(("generate", "predict"), "rows are sampled by: seqgen sample RUN"),
+    **dict.fromkeys(("fit", "learn"), "a run is trained by: seqgen train --corpus FILE"),
+    "continue": "a run is continued by: seqgen resume RUN",
+    **dict.fromkeys(("delete", "remove", "rm", "rename", "mv"), _BY_FOLDER),
+}
+"""Hints on words that people try as commands."""
+
+
+def usage_line(error: Any, arguments: Sequence[str]) -> str:
+    """Return a usage error of the parser in one line; "" if it has shown the help already.
+
+    Args:
+        error: of a class that is private to typer; what it has beside ``format_message`` is looked for, not relied on.
+        arguments: those of the command line.
+    """
+    from pydantic import ValidationError
+
+    from seqgen.config import refusal
+
+    cause, parameter, context = error.__cause__, getattr(error, "param", None), getattr(error, "ctx", None)
+    if isinstance(cause, ValidationError) and parameter is not None:
+        return f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
+    line, option = " ".join(str(error.format_message()).split()).removesuffix("."), getattr(error, "option_name", "")
+    hint = hint_on_dashes(arguments)
+    if line.startswith("Missing argument ") and parameter is not None:
+        if reordered := _reordered_export(context):
+            return reordered
+        line = f"missing argument {parameter.metavar or parameter.name.upper()}"
+    elif extra := _TOO_MANY.match(line):
+        line = f"more arguments than the command takes: {extra[1]}"
+        hint = hint or ("" if context is None else _hint_on_arguments(extra[1], arguments, context))
+    elif unknown := _NO_COMMAND.match(line):
+        if command_hint := _hint_on_command(unknown[1], arguments, context):
+            return f"no such command {unknown[1]!r}: {command_hint}"
+    elif option and line.startswith("No such option") and context is not None:
+        line = f"No such option: {option}"
+        if option_hint := hint or _hint_on_option(option, arguments, context):
+            return f"no such option: {option}; {option_hint}"
+    if hint:
+        return f"{line}; {hint}"
+    if not line or any(words in line for words in _HELPFUL):
+        return line
+    return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
+
+
+def hint_on_dashes(arguments: Sequence[str]) -> str:
+    """Return how a flag is written that an editor has given another dash than a hyphen, or ""."""
+    for argument in arguments:
+        if found := _OTHER_DASHES.fullmatch(argument):
+            return f"{argument!r} begins with another dash than a hyphen: write {_flag(found[1])}"
+    return ""
+
+
+def _flag(name: str) -> str:
+    return f"-{name}" if len(name) == 1 else f"--{name}"
+
+
+def _reordered_export(context: Any) -> str:
+    """Return the message on arguments of ``export`` of which the first is a run, or ""."""
+    from seqgen.cli.export import reordered
+
+    given = getattr(context, "params", {})
+    if getattr(context, "info_name", "") != "export" or not given.get("name"):
+        return ""
+    return reordered([str(given[name]) for name in ("name", "run", "out") if given.get(name)])
+
+
+# -- more arguments than a command takes
+
+
+def _hint_on_arguments(extra: str, arguments: Sequence[str], context: Any) -> str:
+    """Return what to write in place of arguments of a command that has none, or ""."""
+    if any(parameter.param_type_name == "argument" for parameter in context.command.params):
+        return ""
+    if re.fullmatch("h|hours?|m|min|minutes?|s|sec|seconds?", extra):
+        return "write a duration without a blank, as --time 10s"
+    quoted = "; or quote a pattern, which the shell expands to several: --corpus '*.txt'"
+    for parameter in context.command.params:
+        for at, flag in enumerate(arguments):
+            if not getattr(parameter, "multiple", False) or flag not in parameter.opts:
+                continue
+            values = [*itertools.takewhile(lambda word: not word.startswith("-"), arguments[at + 1 :])]
+            if len(values) > 1:
+                return f"repeat it: {_repeated(flag, values)}" + (quoted if parameter.name == "corpus" else "")
+    if not any("--corpus" in parameter.opts for parameter in context.command.params):
+        return ""
+    words = extra.split(" ")
+    words = words if all(word in arguments for word in words) else [extra]
+    return f"write {_repeated('--corpus', words)}" + (quoted if len(words) > 1 else "")
+
+
+def _repeated(flag: str, values: Sequence[str]) -> str:
+    """Return a flag with each of some values, the first ones if there are many."""
+    shown = " ".join(f"{flag} {shlex.quote(value)}" for value in values[:_MAX_REPEATED])
+    return shown + (" ..." if len(values) > _MAX_REPEATED else "")
+
+
+# -- unknown commands and options
+
+
+def _hint_on_command(name: str, arguments: Sequence[str], context: Any) -> str:
+    """Return where an unknown command comes from, or what does the same, or ""."""
+    if session.plugins.registry.has("exporter", name):
+        return f"it is an exporter: seqgen export {name} RUN OUT"
+    if name == "help":
+        command = _command_in(arguments, context)
+        return f"seqgen {command} --help" if command else "seqgen --help lists the commands"
+    return _OTHER_COMMANDS.get(name, "") or missing_plugin("commands", name)
+
+
+def _command_in(arguments: Sequence[str], context: Any) -> str:
+    """Return the first argument that is a command, or ""."""
+    commands = getattr(getattr(context, "command", None), "commands", {})
+    return next((argument for argument in arguments if argument in commands), "")
+
+
+def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
+    """Return what an unknown option stands for in the command of a context, or ""."""
+    from seqgen.config import OTHER_WORDS
+
+    name, parameters = option.lstrip("-").replace("-", "_"), context.command.params
+    flags = [flag.removeprefix("--") for parameter in parameters for flag in parameter.opts if flag[:2] == "--"]
+    near = _nearest(option.lstrip("-"), flags, "--{}")
+    if context.parent is None:
+        return near or _hint_on_order(option, arguments, context)
+    if context.info_name == "resume" and option in _FURTHER:
+        return "a run is resumed to its own end; to train on: seqgen train --from RUN --steps N"
+    settings = _settings() if context.info_name == "train" else []
+    if name in settings:
+        return f"it is one of those that -o sets: -o {name}=VALUE"
+    meant = OTHER_WORDS.get(name)
+    for parameter in parameters:
+        if parameter.name == meant:
+            same = [flag for flag in parameter.opts if flag == _flag(parameter.name)]
+            return f"did you mean {(same or parameter.opts)[0]}?"
+    if "given" in (parameter.name for parameter in parameters) and (given := _condition(option, arguments)):
+        return given
+    if name in getattr(context.parent.command, "commands", {}):
+        return f"it is a command: seqgen {name}"
+    return near or _nearest(name, settings, "-o {}=VALUE")
+
+
+def _nearest(name: str, known: Sequence[str], written: str) -> str:
+    """Return the clause that suggests the names that are most like one, or that begin with it; "" if there are none.
+
+    Args:
+        name: the unknown name.
+        known: the names that there are.
+        written: how a name is written, with {} for it: "--{}".
+    """
+    near = close_names(name, known, _LEAST_ALIKE)
+    if len(name) >= _LEAST_BEGINNING and not near:
+        near = [one for one in known if one.startswith(name)]
+    return f"did you mean {' or '.join(map(written.format, near))}?" if near else ""
+
+
+def _hint_on_order(option: str, arguments: Sequence[str], context: Any) -> str:
+    """Return the command line with its command first, where an option of a command stands before it."""
+    command = _command_in(arguments, context)
+    if not command:
+        return f"write it after a command: seqgen COMMAND {option}; seqgen --help lists the commands"
+    at = list(arguments).index(command)
+    return f"write it after the command: seqgen {shlex.join([command, *arguments[:at], *arguments[at + 1 :]])}"
+
+
+def _condition(option: str, arguments: Sequence[str]) -> str:
+    """Return how a run is given the condition that an option is named after, or ""."""
+    from seqgen.checkpoint import find_run
+
+    name, run = option.lstrip("-"), None
+    with contextlib.suppress(SeqgenError, OSError):
+        for word in arguments[1:]:
+            with contextlib.suppress(SeqgenError):
+                run = run or find_run(word)
+        settings = (run or find_run(None)).settings()
+        if name in settings.conditions:
+            after = arguments[list(arguments).index(option) + 1 :] if option in arguments else []
+            value = shlex.quote(after[0]) if after and not after[0].startswith("-") else "VALUE"
+            return f"it is a condition of {(run or find_run(None)).name}: --given {name}={value}"
+    return ""
+
+
+def _settings() -> list[str]:
+    """Return the settings of training and of the default model."""
+    from seqgen.config import TrainSettings
+
+    fields = [*TrainSettings.model_fields]
+    with contextlib.suppress(SeqgenError, ImportError):
+        fields += session.plugins.registry.get("model", "seqgen:recurrent").option_names()
+    return fields
