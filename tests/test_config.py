@@ -74,7 +74,13 @@ def test_a_wrong_option_is_one_line(values, complaint):
     assert complaint in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), (3, 3)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), (3, 3),
+        ("1 minute", 60), ("90 seconds", 90), ("2 hours", 7200), ("1.5 Hours", 5400), ("10 sec", 10),
+    ],
+)  # fmt: skip
 def test_durations(text, seconds):
     assert parse_duration_s(text) == seconds
 
@@ -90,7 +96,12 @@ def test_split_shares_sum_to_one(shares):
     assert sum(parse_split("/".join(map(str, shares)))) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("text", ["90/10", "0/50/50", "a/b/c", "-1/1/1", ""])
+def test_shares_may_be_percentages():
+    assert parse_split("80%/10%/10%") == parse_split("80/10/10")
+    assert parse_split("80 % / 10 % / 10 %") == parse_split("80/10/10")
+
+
+@pytest.mark.parametrize("text", ["90/10", "0/50/50", "%/%/%", "a/b/c", "-1/1/1", ""])
 def test_bad_splits(text):
     with pytest.raises(BadOption, match="90/5/5"):
         parse_split(text)

@@ -145,8 +145,14 @@ def test_keywords_are_named_as_they_are_given_and_by_other_words(tiny_run, words
         seqgen.train(words, time_s="1m")
     with pytest.raises(seqgen.BadOption, match=r"no option 'starts'; did you mean 'prefix'\?"):
         tiny_run.sample(5, starts="Gr")
-    with pytest.raises(seqgen.BadOption, match=r"no option 'count'(?!.*'n')"):
-        tiny_run.sample(count=5)
+    expected = r"'Deep' has no values by name; write it like \{'language': 'Deep'\}"
+    for refused in (tiny_run.sample, tiny_run.next_symbols, tiny_run.top):
+        with pytest.raises(seqgen.BadOption, match=expected):
+            refused(given="Deep")
+    with pytest.raises(seqgen.BadOption, match=expected):
+        tiny_run.score("anna", given="Deep")
+    with pytest.raises(seqgen.BadOption, match=expected):
+        tiny_run.describe(tiny_run.sample(1), given="Deep")
 
 
 def test_a_folder_of_runs_names_the_newest(cli, tiny_run):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seqgen.config import values_by_name
 from seqgen.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -72,8 +73,10 @@ def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[st
     """Return the values of conditions, a label among them, as texts.
 
     Raises:
+        BadOption: ``given`` is no mapping.
         UsageError: two labels are given.
     """
+    values_by_name(given)
     if label is not None and str(given.get("label", label)) != label:
         raise UsageError(f"cannot condition on two labels, {label!r} and {given['label']!r}: give one of them")
     values = given if label is None else {**given, "label": label}

@@ -93,11 +93,12 @@ class Run(OpenRun, Tabular):
         """
         from seqgen.render.results import Samples
 
+        rows = self.iter_samples(n, **settings)
         label = {"label": settings["label"]} if settings.get("label") is not None else {}
         describe = functools.partial(self.describe, given={**(settings.get("given") or {}), **label})
         found: list[Sample] = []
         try:
-            found.extend(self.iter_samples(n, **settings))
+            found.extend(rows)
         except TooFewRows as error:
             error.rows = Samples(found, describe, lambda: self.renderer)
             raise

@@ -177,8 +177,10 @@ def describe_samples(
         given: values of conditions.
         known: the part of the corpus to which each text belongs; None: it is looked up in a corpus that is not large.
     """
+    from seqgen.config import values_by_name
     from seqgen.evaluation import membership, verdicts
 
+    values_by_name(given)
     texts = [sample.text for sample in samples]
     scores: dict[str, Score] = {}
     judged: dict[str, Verdict] = {}

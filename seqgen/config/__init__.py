@@ -36,6 +36,7 @@ from seqgen.config.values import (
     read_toml,
     split_executor_options,
     split_names,
+    values_by_name,
 )
 
 __all__ = [
@@ -73,5 +74,6 @@ __all__ = [
     "split_executor_options",
     "split_names",
     "split_values",
+    "values_by_name",
     "without_none",
 ]

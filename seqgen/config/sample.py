@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from seqgen.config.options import Flag, UserConfig
-from seqgen.config.values import MAX, MAX_LENGTH, parse_range
+from seqgen.config.values import MAX, MAX_LENGTH, as_validator, parse_range, values_by_name
 
 _DECODING, _CONSTRAINTS, _FILTERS = "Decoding", "Constraints on every row", "Filters"
 _TEXT, _TEXTS = "TEXT", "str | Sequence[str]"
@@ -46,9 +46,11 @@ class DecodeConfig(UserConfig):
     label: Annotated[str | None, Flag(_CONSTRAINTS)] = Field(
         None, description="label of the rows, for runs trained with --condition label"
     )
-    given: Annotated[Mapping[str, Any], Flag(_CONSTRAINTS, metavar="FIELD=VALUE", repeated=True)] = Field(
-        {}, description="value of a condition, or of a field that rows begin with; may be repeated"
-    )
+    given: Annotated[
+        Mapping[str, Any],
+        BeforeValidator(as_validator(values_by_name, object)),
+        Flag(_CONSTRAINTS, metavar="FIELD=VALUE", repeated=True),
+    ] = Field({}, description="value of a condition, or of a field that rows begin with; may be repeated")
     max_length: Annotated[int | None, Flag(_CONSTRAINTS, default="twice the longest training record")] = Field(
         None, ge=1, le=MAX_LENGTH, description="number of symbols at which a row is cut, which tables mark by …"
     )

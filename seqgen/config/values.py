@@ -140,11 +140,15 @@ MAX = 2**63
 """Upper bound of counts, exclusive."""
 MAX_LENGTH = 1_000_000
 """The most symbols of a sampled row."""
-_UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_UNITS_S = {
+    **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+}
 
 
 def parse_duration_s(text: str | float) -> float:
-    """Parse "90", "90s", "1.5m", "1.5min" or "2h"; return seconds.
+    """Parse "90", "90s", "1.5m", "1.5 minutes" or "2h"; return seconds.
 
     Raises:
         BadOption: the text is not a positive duration.
@@ -205,7 +209,7 @@ def parse_range(text: str) -> tuple[int, int]:
 
 
 def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
-    """Parse "90/5/5" or "none" into the shares of training, validation and test.
+    """Parse "90/5/5", "90%/5%/5%" or "none" into the shares of training, validation and test.
 
     Returns:
         Three shares that sum to 1; "none" is (1, 0, 0).
@@ -216,7 +220,8 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
     if text == "none":
         return (1.0, 0.0, 0.0)
     try:
-        shares = [float(share) for share in (text.split("/") if isinstance(text, str) else text)]
+        several = text.replace("%", "").split("/") if isinstance(text, str) else text
+        shares = [float(share) for share in several]
     except (TypeError, ValueError, OverflowError):
         shares = []
     total = sum(shares)
@@ -225,6 +230,17 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
     if abs(total - 1) < _ROUNDING:  # shares that were divided stay what they are, however often they are read
         total = 1.0
     return (shares[0] / total, shares[1] / total, shares[2] / total)
+
+
+def values_by_name(given: Any) -> Mapping[str, Any]:
+    """Return the values of conditions or fields unchanged.
+
+    Raises:
+        BadOption: they are no mapping.
+    """
+    if not isinstance(given, Mapping):
+        raise BadOption(f"{given!r:.60} has no values by name; write it like {{'language': 'Deep'}}")
+    return given
 
 
 def as_validator(parse: Callable[[Any], Any], *kinds: type) -> Callable[[object], object]:
