@@ -47,6 +47,10 @@ METRICS: Mapping[str, MetricInfo] = {
     "test_network_bits_per_char": MetricInfo(
         _LOSS, "test, network alone", "bits", "the same without counts and what records repeat, where it has any"
     ),
+    "test_unconditional_bits_per_char": MetricInfo(
+        _LOSS, "test, without conditions", "bits",
+        "the same without each record's conditions, as baselines and samples are",
+    ),
     "test_records": MetricInfo(
         _LOSS, "test, records", "count",
         "number of records evaluated, or of windows of a long text; one alone has no interval",

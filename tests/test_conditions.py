@@ -17,6 +17,7 @@ from seqgen.batches import RecordFeed, encode
 from seqgen.batches.feed import uniforms
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import UsageError
+from seqgen.tasks.evaluate import losses
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
 
 ALL = Splitter((1.0, 0.0, 0.0))
@@ -205,6 +206,25 @@ def test_many_values_that_are_no_numbers_are_conditions(tmp_path):
     path.write_text("".join(json.dumps({"text": "x" * (k % 7 + 1), "town": f"t{k}"}) + "\n" for k in range(60)) * 5)
     run = seqgen.train(path, text_field="text", hidden=4, condition="town", steps=1, out=tmp_path / "x")
     assert len(run.vocabulary.conditions) == 60
+
+
+def test_the_test_loss_without_conditions_stands_beside_the_one_with_them(tmp_path, tiny_run):
+    rows = [{"text": letter * n, "kind": letter} for letter in "az" for n in range(1, 20)]
+    path = seqgen.write_records(tmp_path / "rows.jsonl", rows)
+    settings = {"cell": "vanilla", "hidden": 6, "steps": 3, "split": "50/0/50", "condition": "kind"}
+    run = seqgen.train(path, out=tmp_path / "run", **settings)
+    texts = [record.text for record in run.corpus if run.settings.splitter.part(record) == "test"]
+    figures, n_chars = run.evaluate(3), sum(len(text) + 1 for text in texts)
+    told = [run.score(text, given={"kind": text[0]})[0].nats for text in texts]
+    free = [run.score(text)[0].nats for text in texts]
+    expected = [sum(nats) / math.log(2) / n_chars for nats in (free, told)]
+    names = "test_unconditional_bits_per_char", "test_bits_per_char"
+    assert [figures[name] for name in names] == pytest.approx(expected, rel=1e-5) and free != told
+    note = "held-out losses are given each record's conditions (kind); baselines and samples have none"
+    assert note in figures["notes"]
+    shared = losses(run=str(run.path), checkpoint=run.state["step"], what="unconditional", first=0, last=1)
+    assert sum(shared) == pytest.approx(sum(free), rel=1e-5)
+    assert names[0] not in tiny_run.evaluate(1)
 
 
 def test_a_stopped_run_goes_on_with_the_same_conditions(told, tmp_path):

@@ -137,7 +137,7 @@ def compare(
     _add_digests(able)
     _pair(able, part, column)
     compared.sort(key=lambda one: _order(one.row[column]))
-    return Comparison(part, [one.row for one in compared], differing, _notes(able, part) + notes)
+    return Comparison(part, [one.row for one in compared], differing, _notes(able, part) + _of_conditions(able) + notes)
 
 
 def _order(bits: float | None) -> float:
@@ -177,6 +177,16 @@ def _notes(able: Sequence[_Compared], part: str) -> list[str]:
     there = [name for name in different if any(one.run.settings.corpus.parts.get(name) for one in able)]
     found = " and ".join(title for name, title in _ALL_PARTS.items() if name in there)
     return [f"the runs have the same {_ALL_PARTS[part]} records, but different {found} records"] if found else []
+
+
+def _of_conditions(able: Sequence[_Compared]) -> list[str]:
+    """Return a line on each run whose losses are given conditions that others do not get."""
+    slots = {one.name: ", ".join(one.run.vocabulary.slots) for one in able}
+    if len(set(slots.values())) < 2:
+        return []
+    return [
+        f"{name}: its losses are given each record's conditions ({names})" for name, names in slots.items() if names
+    ]
 
 
 def _facts(one: _Compared) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def evaluate(
     result |= {"samples": len(texts)} | _shares(run, texts)
     with computing(settings.engine.threads):
         result |= distance_figures(run, found) | memory_figures(run, data, found)
+    found.notes += _of_conditions(run, data)
     found.notes += _beside_the_log(run, result, len(data.encoded["valid"])) + _beside_counts(result)
     result |= domain_figures(run, texts, corpus, metrics, reference, found.notes, log)
     result |= {"notes": found.notes} if found.notes else {}
@@ -170,6 +171,7 @@ def _share(
     if run.vocabulary.ends:
         work |= {"valid": (valid, _BATCHES), "test": (test, _BATCHES)}
         work |= {"network": (test, _BATCHES)} if network_of(run.model) is not run.model else {}
+        work |= {"unconditional": (test, _BATCHES)} if run.vocabulary.slots else {}
     tasks = []
     for what, (total, size) in work.items():
         function = "samples" if what == "samples" else "losses"
@@ -204,8 +206,20 @@ def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) 
         if (network := network_of(run.model)) is not run.model:
             alone = held_out_loss(network, test, penalty_V, most=10**9, known=shared.get("network"))
             losses |= {"test_network_bits_per_char": alone.bits_per_char}
+        if run.vocabulary.slots:
+            free = test.without_conditions()  # type: ignore[union-attr]  # one long text has no conditions
+            alone = held_out_loss(run.model, free, penalty_V, most=10**9, known=shared.get("unconditional"))
+            losses |= {"test_unconditional_bits_per_char": alone.bits_per_char}
         losses |= {"test_records": len(costs.nats_N)}
     return losses
+
+
+def _of_conditions(run: OpenRun, data: EncodedCorpus) -> list[str]:
+    """Return a note on conditions, which only held-out losses are given; none for a run without them."""
+    names = ", ".join(run.vocabulary.slots)
+    if not names or not (len(data.encoded["valid"]) or len(data.encoded["test"])):
+        return []
+    return [f"held-out losses are given each record's conditions ({names}); baselines and samples have none"]
 
 
 def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> list[str]:

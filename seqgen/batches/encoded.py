@@ -147,6 +147,13 @@ class Encoded:
         self._pages.read(len(rows_K))
         return Encoded(flat, np.cumsum(lengths_K) - lengths_K, lengths_K, chars_K, conditions)
 
+    def without_conditions(self) -> Encoded:
+        """Return the same records with every condition missing."""
+        if self.conditions_NC is None:
+            return self
+        missing_NC = np.broadcast_to(np.array(PAD, dtype=self.conditions_NC.dtype), self.conditions_NC.shape)
+        return Encoded(self.flat, self.starts_N, self.lengths_N, self.chars_N, missing_NC)
+
     def take(self, rows_B: Order, pad: Callable[[int], int] | None = None, absent_BC: Flags | None = None) -> Batch:
         """Return some records as a batch.
 

@@ -25,8 +25,8 @@ def losses(*, run: str, checkpoint: int, what: str, first: int, last: int) -> li
     Args:
         run: the run folder.
         checkpoint: the step of its checkpoint.
-        what: "valid" or "network" for a number a batch, of the validation part or of the network alone on the test
-            part; "test" for a list a batch, with a number a record.
+        what: "valid", "network" or "unconditional" for a number a batch, of the validation part, or on the test part of
+            the network alone or without conditions; "test" for a list a batch, with a number a record.
         first: the first batch.
         last: the batch after the last one.
     """
@@ -36,6 +36,7 @@ def losses(*, run: str, checkpoint: int, what: str, first: int, last: int) -> li
 
     opened, data = _opened(run, checkpoint)
     encoded: Any = data.encoded["valid" if what == "valid" else "test"]
+    encoded = encoded.without_conditions() if what == "unconditional" else encoded
     model = network_of(opened.model) if what == "network" else opened.model
     compute = losses_of_batches if what == "test" else loss_of_batches
     with within_share(), computing(opened.settings.engine.threads):
