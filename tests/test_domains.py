@@ -162,6 +162,9 @@ def test_a_metric_can_be_asked_for_in_any_run(run, tmp_path, monkeypatch):
     plain = other.evaluate(5, metrics="lengths")
     scaled = other.evaluate(5, metrics=["lengths"], options={"lengths.scale": 2.0})
     assert scaled["lengths.mean"] == 2 * plain["lengths.mean"]
+    of_another = "the metric lengths is for the domain quiet, not for text: its values may mean nothing"
+    assert of_another in plain["notes"] and of_another not in other.evaluate(5)["notes"]
+    assert not [note for note in run.evaluate(5, metrics="lengths").get("notes", ()) if "is for the domain" in note]
     with pytest.raises(seqgen.UnknownName, match="no metric named 'length'; did you mean 'lengths'"):
         other.evaluate(5, metrics=["length"])
     monkeypatch.setenv("LACKING", "1")

@@ -157,6 +157,7 @@ def test_a_metric_learns_whether_training_texts_are_canonical(tmp_path, canonica
     settings = {"cell": "vanilla", "hidden": 4, "steps": 1, "split": "none", "out": tmp_path / "r"}
     figures = seqgen.train("declared", plugins=[Declared()], **settings).evaluate(2, metrics=["own"])
     assert (figures["own.canonical"], figures["own.records"]) == (canonical, len(WORDS))
+    assert not [note for note in figures["notes"] if "the metric own" in note], "it is for no domain"
 
 
 def test_every_metric_is_documented():

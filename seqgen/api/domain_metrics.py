@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from seqgen.corpus import Corpus, Record
 from seqgen.render import counted
+from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
@@ -50,6 +51,21 @@ def domain_figures(
         name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
     }
     return result | ({"published": published} if published else {})
+
+
+def notes_on_foreign(run: OpenRun, domain: DomainSpec, metrics: Iterable[str]) -> list[str]:
+    """Return a note for each metric that belongs to other domains than that of the run."""
+    notes = []
+    for metric in metrics:
+        of = [entry.spec.name for entry in run.plugins.registry.entries("domain") if _has_metric(entry.spec, metric)]
+        if of and not _has_metric(domain, metric):
+            domains = f"the domain{'s' * (len(of) > 1)} {', '.join(of)}"
+            notes.append(f"the metric {metric} is for {domains}, not for {domain.name}: its values may mean nothing")
+    return notes
+
+
+def _has_metric(domain: Any, metric: str) -> bool:
+    return metric in (name.rpartition(":")[2] for name in domain.metrics)
 
 
 def _of_reference(run: OpenRun, texts: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import fold_reader_options, open_corpus, sort_out_corpus
-from seqgen.api.domain_metrics import domain_figures, labels_of
+from seqgen.api.domain_metrics import domain_figures, labels_of, notes_on_foreign
 from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry
@@ -51,7 +51,7 @@ def evaluate(
         check_folder_of(Path(path))
     executor, options = split_executor_options(config.options)
     entries = {name: run.plugins.find("report", name) for name in reports}
-    corpus, metrics, writers, left_out = _parts(run, reference, config.metrics, entries, options)
+    corpus, metrics, writers, notes = _parts(run, reference, config.metrics, entries, options)
     for name, writer in writers.items():
         check_suffix(Path(reports[name]), getattr(writer, "suffixes", ()))
     settings = run.settings
@@ -67,7 +67,7 @@ def evaluate(
     texts = [sample.text for sample in samples]
     log("baselines, and what the samples share with the training part")
     found = gather(run, data, texts)
-    found.notes += left_out
+    found.notes += notes
     if run.vocabulary.ends and not run.lacking and run.validator is None:
         found.notes.append("left out: valid, since texts of this domain are not validated (--domain names another)")
     if run.lacking and run.vocabulary.ends:
@@ -96,7 +96,7 @@ def _parts(
     reports: Mapping[str, Entry],
     options: Mapping[str, Any],
 ) -> tuple[Corpus | None, dict[str, Any], dict[str, Any], list[str]]:
-    """Return the reference corpus, metrics and reports, both built, by name, and what is left out.
+    """Return the reference corpus, metrics and reports, both built, by name, and notes on these.
 
     The metrics are those of the run's domain, and ``more``. One that needs what is not installed is left out, unless it
     was asked for, by its name, its options or a reference.
@@ -124,25 +124,25 @@ def _parts(
             )
     given = assign(_everywhere(assignments, open_to_all), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
-    metrics, left_out = dict[str, Any](), list[str]()
+    metrics, notes = dict[str, Any](), notes_on_foreign(run, spec, asked)
     if reference is not None and not entries:
-        left_out.append(f"left out: --reference: metrics compare with it, and the domain {domain.spec.name} has none")
+        notes.append(f"left out: --reference: metrics compare with it, and the domain {domain.spec.name} has none")
     for name, entry in entries.items():
         try:
             metrics[name] = entry.use(given.get(name, {}))
         except MissingExtra as error:
             if found is not None or given.get(name) or name in asked:
                 raise
-            left_out.append(f"left out: {error}")
+            notes.append(f"left out: {error}")
     if found is None:
-        return None, metrics, writers, left_out
+        return None, metrics, writers, notes
     entry = found[0]
     said = implied | given.get("corpus", {})
     read_as = read_file_as(said, run.plugins, domain)[1] if entry.qualified == FILE else {}
     corpus = open_corpus(entry, entry.options(read_as | said), new=True, plugins=run.plugins)
     if metrics and next(iter(corpus), None) is None:
         raise CorpusError(f"cannot compare with the reference {reference!r}: it has no record; name another")
-    return corpus, metrics, writers, left_out
+    return corpus, metrics, writers, notes
 
 
 def _everywhere(
