@@ -50,7 +50,9 @@ def test_what_is_missing_costs_one_line(tmp_path):
         PackageFiles("no-such-songs", "the corpus x", "music").names()
     with pytest.raises(MissingExtra, match="pip download --no-deps no-such-songs, then pass the wheel"):
         PackageFiles("no-such-songs", "the corpus x").read("a")
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(MissingExtra, match=r"unpacked to: -o lists\.place=PATH$"):
+        PackageFiles("no-such-songs", "the metric lists", option="lists.place").read("a")
+    with pytest.raises(UsageError, match=r"no such file.*-o corpus\.path=PATH$"):
         PackageFiles("songs", "x", "", str(tmp_path / "none.whl")).names()
     (tmp_path / "bad.whl").write_text("not a zip file")
     with pytest.raises(CorpusError, match="neither a wheel nor a folder"):

@@ -176,7 +176,7 @@ class Moses:
 
 def _filter_patterns(path: str | None) -> tuple[str, ...] | None:
     """Return the SMARTS patterns of both filter lists in molsets; None if it is neither installed nor given."""
-    files = molsets("the filters of the metric moses", path)
+    files = molsets("the filters of the metric moses", path, "moses.path")
     try:
         lists = [files.read(f"moses/metrics/{name}.csv") for name in ("mcf", "wehi_pains")]
     except seqgen.MissingExtra:

