@@ -88,7 +88,7 @@ METRICS: Mapping[str, MetricInfo] = {
     "samples": MetricInfo(_SAMPLES, "samples", "count", "number of samples"),
     "valid": MetricInfo(_SAMPLES, "valid", "share", "accepted by the domain's validator"),
     "unique": MetricInfo(_SAMPLES, "unique", "share", "distinct canonical forms among the valid samples"),
-    "novel": MetricInfo(_SAMPLES, "novel", "share", "unique samples that equal no training record"),
+    "novel": MetricInfo(_SAMPLES, "novel", "share", "unique samples whose canonical form no training record has"),
     "symbol_distance": MetricInfo(
         _DISTANCES, "characters, total variation", "share", "0: equal frequencies, 1: no character in common"
     ),
@@ -97,7 +97,7 @@ METRICS: Mapping[str, MetricInfo] = {
     ),
     "copies": MetricInfo(
         _MEMORIZATION, "copies of training records", "share",
-        "samples that equal one; by chance: if training records were as probable as held-out ones",
+        "samples with the same text as one; by chance: if training records were as probable as held-out ones",
     ),
     "copies_p": MetricInfo(
         _MEMORIZATION, "copies of training records, p-value", "p",

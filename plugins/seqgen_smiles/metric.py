@@ -34,7 +34,7 @@ _LABELS = {
     "SNN": "SNN, mean similarity to the nearest reference molecule",
     "Frag": "Frag, cosine similarity of fragment counts to the reference",
     "Scaf": "Scaf, cosine similarity of scaffold counts to the reference",
-    "IntDiv": "IntDiv, 1 - mean similarity between samples",
+    "IntDiv": "IntDiv, 1 - mean similarity of samples, each to itself too",
     "IntDiv2": "IntDiv2, the same with the root mean square similarity of each sample",
     "Filters": "Filters, share that passes the filters",
     "logP": f"logP, {_DISTANCE}",
@@ -59,7 +59,7 @@ class Moses:
       1,000 molecules of fewer than 350 characters. It takes 1.6 ms per molecule.
     - SNN: mean Tanimoto similarity to the nearest reference molecule (Morgan fingerprints, radius 2, 1024 bits).
     - Frag, Scaf: cosine similarity of the counts of BRICS fragments and of Murcko scaffolds to the reference.
-    - IntDiv, IntDiv2: 1 - the mean similarity between samples, by the mean and the 2-mean.
+    - IntDiv, IntDiv2: 1 - the mean similarity of samples, each to itself too, by the mean and the 2-mean.
     - Filters: share that passes the medicinal chemistry filters, whose lists are in the package molsets.
     - logP, SA, QED, weight: Wasserstein distance to the reference, on at most 10,000 evenly spaced molecules of each;
       SA if RDKit includes it.
