@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from seqgen.api.conditioning import Conditioning
 from seqgen.checkpoint import find_differences
 from seqgen.compute import computing
+from seqgen.metrics import FEW_RECORDS as FEW_RECORDS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -145,6 +145,8 @@ METRICS: Mapping[str, MetricInfo] = {
 }  # fmt: skip
 """All metrics of core, by name; the plugin of a domain describes its own, ``metric.figure``."""
 
+FEW_RECORDS = 10
+"""Held-out records, or windows of a long text, below which a loss has an interval that says little."""
 DOMAIN = "Metrics of the domain"
 """The group of the metrics that the domain of a run has."""
 _NOT_SHOWN = ("notes", "published")
@@ -217,6 +219,10 @@ class Evaluation:
     def best_baseline(self) -> str | None:
         """Return the name of the baseline with the fewest bits per character; None if there is none."""
         return best_baseline(self.metrics)
+
+    def has_few_tested(self) -> bool:
+        """Return whether the test part has fewer than 10 records, so that the interval of its loss says little."""
+        return int(self.metrics.get("test_records", FEW_RECORDS)) < FEW_RECORDS
 
     def published(self) -> dict[str, dict[str, float]]:
         """Return the published values of the domain's metrics, by the name of a model, then of a metric."""

@@ -72,6 +72,19 @@ def test_the_interval_of_a_loss_is_positive_and_that_of_a_difference_need_not_be
     assert 0 < low < 2 < high
     low, high = ratio_interval(np.array([-1.0, 3.0, 2.0]), np.ones(3))
     assert low < 0 < high
+    low, high = ratio_interval(np.array([1.0, 3.0]), np.ones(2), signed=True)
+    assert low < 0 < high, "both gaps are positive by chance in half of all pairs without a difference"
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_the_interval_of_a_difference_of_few_has_its_coverage(n):
+    """Gaps between two models, of mean 0: about one of twenty intervals is without 0."""
+    random = np.random.default_rng(n)
+    covered = 0
+    for _ in range(1000):
+        low, high = ratio_interval(random.normal(0, 1, n), np.ones(n), signed=True)
+        covered += low <= 0 <= high
+    assert 0.93 <= covered / 1000 <= 0.97
 
 
 @pytest.mark.parametrize(("n", "m"), [(200, 10), (12, 12), (200, 200)])

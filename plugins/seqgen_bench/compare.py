@@ -12,7 +12,7 @@ from typing import Any, Literal
 from rich.console import RenderableType
 
 import seqgen
-from seqgen import measure
+from seqgen import commands, measure
 from seqgen_bench.render import PARTS, compare_view
 
 _COLUMNS = (
@@ -133,11 +133,12 @@ def compare(
         able.append(one)
         if n and one.run.lacking:
             notes.append(f"{one.name}: {one.run.lacking}; without it texts are compared as they stand")
+    notes += _of_conditions(able)
     column = f"{PARTS[part]}_bits_per_char"
     _add_digests(able)
-    _pair(able, part, column)
+    notes += _pair(able, part, column)
     compared.sort(key=lambda one: _order(one.row[column]))
-    return Comparison(part, [one.row for one in compared], differing, _notes(able, part) + _of_conditions(able) + notes)
+    return Comparison(part, [one.row for one in compared], differing, _notes(able, part) + notes)
 
 
 def _order(bits: float | None) -> float:
@@ -227,8 +228,8 @@ def _evaluate(one: _Compared, corpus: Any, part: str, n: int, seed: int) -> None
         row |= {"samples": n, "valid": valid, "unique": counts.unique, "novel": counts.novel}
 
 
-def _pair(able: Sequence[_Compared], part: str, column: str) -> None:
-    """Add to each run its difference from the best, where both were evaluated on the same records."""
+def _pair(able: Sequence[_Compared], part: str, column: str) -> list[str]:
+    """Add to each run its difference from the best of the same records; return a note if these are few."""
     paired = [one for one in able if one.losses is not None]
     best = min(paired, key=lambda one: _order(one.row[column]), default=None)
     for one in paired:
@@ -238,3 +239,7 @@ def _pair(able: Sequence[_Compared], part: str, column: str) -> None:
         one.row["difference"] = found.bits_per_char
         if math.isfinite(found.low):
             one.row |= {"difference_low": found.low, "difference_high": found.high}
+    sizes = [len(one.losses.nats_N) for one in paired if one.row["difference"] is not None]
+    fewest = min(sizes, default=measure.FEW_RECORDS)
+    shown = commands.counted(fewest, f"{_ALL_PARTS[part]} record")
+    return [f"{shown}: the difference and its interval say little"] if fewest < measure.FEW_RECORDS else []

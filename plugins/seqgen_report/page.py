@@ -108,6 +108,8 @@ def _head(evaluation: seqgen.Evaluation) -> Iterator[str]:
             label = f"best baseline: {info.label}, bits per character" if is_baseline else info.label
             ends = [metrics.get(name + end) for end in ("_low", "_high")]
             interval = " to ".join(seqgen.format_metric(end, info.unit) for end in ends) if None not in ends else ""
+            if name.startswith("test") and evaluation.has_few_tested():
+                interval = f"{metrics['test_records']} test {'records' if evaluation.has_records else 'windows'}"
             small = f"<small>{f'<br>{interval}' if interval else ''}</small>"
             yield f"<div><b>{seqgen.format_metric(metrics[name], info.unit)}</b>{escape(label)}{small}</div>"
     yield "</div>"

@@ -21,10 +21,11 @@ from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CorpusError, MissingExtra
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of, check_suffix
-from seqgen.metrics import METRICS, Evaluation, best_baseline
+from seqgen.metrics import FEW_RECORDS, METRICS, Evaluation, best_baseline
 from seqgen.plugins import get_referenced
 from seqgen.plugins.file_corpus import FILE, read_file_as
 from seqgen.registry import Entry
+from seqgen.render import counted
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
@@ -78,6 +79,7 @@ def evaluate(
         result |= distance_figures(run, found) | memory_figures(run, data, found)
     found.notes += _of_conditions(run, data)
     found.notes += _beside_the_log(run, result, len(data.encoded["valid"])) + _beside_counts(result)
+    found.notes += _of_few_tested(result, "test record" if run.vocabulary.ends else "window")
     result |= domain_figures(run, texts, corpus, metrics, reference, found.notes, log)
     result |= {"notes": found.notes} if found.notes else {}
     labels = labels_of(metrics)
@@ -241,12 +243,20 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> li
 
 
 def _beside_counts(metrics: Mapping[str, Any]) -> list[str]:
-    """Return a note where the best baseline predicts the test part better than the run; else none."""
+    """Return a note where the best baseline predicts the test part better than the run, if not of few records."""
     test, name = metrics.get("test_bits_per_char"), best_baseline(metrics)
-    if test is None or name is None or metrics[name] >= test:
+    if test is None or name is None or metrics[name] >= test or metrics.get("test_records", FEW_RECORDS) < FEW_RECORDS:
         return []
     counts = f"{METRICS[name].label} has {metrics[name]:.3f} bits per character of the test part"
     return [f"the best baseline is better than the run: {counts}"]
+
+
+def _of_few_tested(metrics: Mapping[str, Any], unit: str) -> list[str]:
+    """Return a note where the test loss is of few records, or windows of a long text; else none."""
+    n = metrics.get("test_records", FEW_RECORDS)
+    if n >= FEW_RECORDS:
+        return []
+    return [f"{counted(n, unit)}: {'the interval of the test loss' if n > 1 else 'the test loss'} says little"]
 
 
 def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:

@@ -34,7 +34,7 @@ _NORMAL_975 = 1.959963984540054
 
 
 def ratio_interval(
-    numerator_N: Numbers, denominator_N: Numbers, *, seed: int = 0, n_resamples: int = N_RESAMPLES
+    numerator_N: Numbers, denominator_N: Numbers, *, signed: bool = False, seed: int = 0, n_resamples: int = N_RESAMPLES
 ) -> Interval:
     """Return the 95% percentile interval of sum(numerator) / sum(denominator), with records resampled with replacement.
 
@@ -45,6 +45,7 @@ def ratio_interval(
     Args:
         numerator_N: what each record adds to the numerator, such as its nats.
         denominator_N: what it adds to the denominator, such as its characters.
+        signed: whether the ratio could be negative, as a difference of losses, even if no numerator is.
         seed: of the resamples.
         n_resamples: D.
 
@@ -56,7 +57,7 @@ def ratio_interval(
     random = np.random.default_rng(seed)
     pair_N2 = np.stack((numerator_N, denominator_N), 1).astype(np.float64)
     if len(pair_N2) < _FEW_UNITS:
-        return _jackknife_interval(pair_N2)
+        return _jackknife_interval(pair_N2, signed=signed)
     if len(pair_N2) > _MAX_UNITS:
         starts = np.linspace(0, len(pair_N2), _MAX_UNITS, endpoint=False).astype(np.int64)
         pair_N2 = np.add.reduceat(random.permutation(pair_N2), starts)
@@ -64,10 +65,10 @@ def ratio_interval(
     return _percentile_interval(sums_D2[:, 0] / sums_D2[:, 1])
 
 
-def _jackknife_interval(pair_N2: Floats) -> Interval:
+def _jackknife_interval(pair_N2: Floats, *, signed: bool) -> Interval:
     """Return the t interval of a ratio of sums, by the jackknife: its error is that of the ratios without one record.
 
-    That of a positive ratio, such as a loss, is the interval of its logarithm, and so positive too.
+    That of a positive ratio that is not signed, such as a loss, is the interval of its logarithm, and so positive too.
 
     Source: Efron & Tibshirani 1993, chapter 11.
     """
@@ -75,7 +76,7 @@ def _jackknife_interval(pair_N2: Floats) -> Interval:
     ratio, n = numerator / denominator, len(pair_N2)
     change_N = (pair_N2[:, 0] - ratio * pair_N2[:, 1]) / np.maximum(denominator - pair_N2[:, 1], _TINY)
     half = t_quantile(n - 1) * math.sqrt((n - 1) / n * float((change_N**2).sum()))
-    if pair_N2.min() >= 0 < ratio:
+    if not signed and pair_N2.min() >= 0 < ratio:
         factor = math.exp(min(half / ratio, 700.0))
         return float(ratio / factor), float(ratio * factor)
     return float(ratio - half), float(ratio + half)

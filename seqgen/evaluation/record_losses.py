@@ -232,5 +232,5 @@ def paired_difference(
         Bits per character, positive where the first model needs more; the interval of a single record is NaN.
     """
     gap_N, weight_N = (nats_N - other_N) / math.log(2), chars_N + 1.0
-    low, high = ratio_interval(gap_N, weight_N, n_resamples=n_resamples, seed=seed)
+    low, high = ratio_interval(gap_N, weight_N, signed=True, n_resamples=n_resamples, seed=seed)
     return Difference(float(gap_N.sum() / weight_N.sum()), low, high)

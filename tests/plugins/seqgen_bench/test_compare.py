@@ -204,6 +204,17 @@ def test_one_held_out_record_has_no_interval(tmp_path, words):
     assert "[" not in shown(compare_view(found.rows, found.settings, "test"), width=100)
 
 
+def test_of_few_records_a_difference_says_little(tmp_path, words):
+    few = tmp_path / "few.txt"
+    few.write_text("anno\nmio\n")
+    for hidden in (4, 5):
+        seqgen.train(words, test=few, cell="vanilla", hidden=hidden, steps=2, out=tmp_path / f"{hidden}")
+    found = compare([tmp_path / "4", tmp_path / "5"], n=0)
+    assert found.notes == ["2 test records: the difference and its interval say little"]
+    worse = next(row for row in found.rows if row["difference"] is not None)
+    assert worse["difference_low"] < worse["difference"] < worse["difference_high"]
+
+
 def test_mistakes(runs, in_tmp):
     with pytest.raises(BadOption, match="at least two"):
         compare([runs["good"].path])

@@ -100,6 +100,15 @@ def test_the_best_baseline_leads():
     assert seqgen.Evaluation(metrics={}).best_baseline() is None
 
 
+@pytest.mark.parametrize(("n", "shown"), [(2, "2 test records"), (10, "0.027 to 130.284")])
+def test_the_interval_of_few_records_does_not_lead(n, shown):
+    pytest.importorskip("matplotlib", reason=PLOT)
+    loss = {"test_bits_per_char": 1.867, "test_bits_per_char_low": 0.027, "test_bits_per_char_high": 130.284}
+    made = page(seqgen.Evaluation(metrics=loss | {"test_records": n}))
+    assert f"<b>1.867</b>test, bits per character<small><br>{shown}</small>" in made
+    assert '<td class="n">0.027 to 130.284</td>' in made, "the table has it all the same"
+
+
 @pytest.mark.parametrize("verdict", [NO_CHANCE, TOO_FEW, EVIDENCE, NO_EVIDENCE])
 def test_the_verdict_is_a_statement_of_its_own(verdict):
     pytest.importorskip("matplotlib", reason=PLOT)
