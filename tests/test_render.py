@@ -14,12 +14,21 @@ from seqgen.render import (
     corpus_view,
     duration,
     options_table,
+    percent,
     plain_table,
     samples_table,
     sparkline,
     spec_view,
     visible,
 )
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(30 / 123_691, "0.024%"), (0.125, "12.5%"), (0.0099, "0.99%"), (1, "100.0%"), (0, "0.0%"), (1e-7, "0.000010%")],
+)
+def test_a_small_share_has_two_significant_digits(share, written):
+    assert percent(share) == written
 
 
 def shown(view, width=80):

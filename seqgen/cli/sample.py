@@ -155,13 +155,15 @@ def _with_rate(rows: Iterable[Sample], span: tuple[int, int] | None) -> Iterator
         rows: the rows.
         span: the range of candidates, all of which are tried; None: as many as it takes.
     """
+    from seqgen.render import percent
+
     n_kept = n_seen = 0
     for row in rows:
         n_kept, n_seen = n_kept + 1, row.number + 1
         yield row
     n_seen = n_seen if span is None else span[1] - span[0]
     if n_kept < n_seen:
-        say(f"kept {n_kept:,} of {n_seen:,} sampled rows ({n_kept / n_seen:.1%})")
+        say(f"kept {n_kept:,} of {n_seen:,} sampled rows ({percent(n_kept / n_seen)})")
 
 
 def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:

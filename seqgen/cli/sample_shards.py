@@ -26,7 +26,7 @@ from seqgen.files import (
     remove_folders,
     write_atomic,
 )
-from seqgen.render import duration
+from seqgen.render import duration, percent
 from seqgen.render.progress import ProgressLine
 
 MANY = 200_000
@@ -207,8 +207,8 @@ class _Rows:
     def raise_if_few(self) -> None:
         """Raise TooFewRows if fewer rows passed than wanted."""
         if self.n_kept < self.n_tried:
-            share = self.n_kept / self.n_tried
-            say(f"kept {self.n_kept:,} of {self.n_tried:,} sampled rows ({share:.1%})")
+            share = percent(self.n_kept / self.n_tried)
+            say(f"kept {self.n_kept:,} of {self.n_tried:,} sampled rows ({share})")
         if self._job.n is not None and self.n_kept < self._job.n:
             examined = self.n_tried if self._job.effort is None else self._job.effort
             raise TooFewRows(

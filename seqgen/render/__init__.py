@@ -11,7 +11,7 @@ from seqgen.render.tables import (
     samples_table,
     spec_view,
 )
-from seqgen.render.text import counted, duration, sparkline, visible, visible_json, visible_line, visible_lines
+from seqgen.render.text import counted, duration, percent, sparkline, visible, visible_json, visible_line, visible_lines
 
 __all__ = [
     "EMPTY_ROW",
@@ -25,6 +25,7 @@ __all__ = [
     "export_svg",
     "heat_map",
     "options_table",
+    "percent",
     "plain_table",
     "samples_table",
     "score_line",

@@ -65,6 +65,12 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def percent(share: float) -> str:
+    """Return a share as a percentage with one decimal place, or with two significant digits: 12.5%, 0.024%."""
+    small = 0 < share < 0.01
+    return f"{share:.{1 - math.floor(math.log10(share * 100)) if small else 1}%}"
+
+
 def duration(seconds: float) -> str:
     """Return seconds in the form 8s, 3m 20s or 2h 05m."""
     if not math.isfinite(seconds):
