@@ -33,15 +33,15 @@ def play(
 ) -> None:
     """Type a prefix: see the likeliest next symbols, completions, and its score so far; line by line, to the end.
 
-    Lines that begin with a colon are commands: `:t 0.8` sets the temperature, `:seed 3`, `:label X`, and `:q` quits.
+    Lines that begin with a colon are commands: `:t 0.8` sets the temperature, `:seed 3`, `:label X`,
+    `:given FIELD=VALUE`, and `:q` quits.
     """
     from seqgen_play.player import Player
 
     loaded = seqgen.load(run, checkpoint=checkpoint, warn=commands.warn)
     player = Player(loaded, commands.parse_fields(given or ()), label, temperature, seed)
-    labels = "  :label X" if "label" in loaded.vocabulary.slots else ""
     commands.log(f"{loaded.path.name}: type a prefix; an empty line samples new rows")
-    commands.log(f":t 0.8  :seed 3{labels}  :q (quit)   write :: for a prefix that begins with a colon")
+    commands.log(f"{'  '.join(_commands(player))} (quit)   write :: for a prefix that begins with a colon")
     for line in commands.input_lines("> "):
         try:
             if line.startswith(":") and not line.startswith("::"):
@@ -51,6 +51,15 @@ def play(
                 _show_look(player, line.removeprefix(":") if line.startswith("::") else line)
         except (seqgen.UsageError, seqgen.Diverged) as error:
             commands.warn(str(error))
+
+
+def _commands(player: Player) -> list[str]:
+    """Return the commands of a run: those for labels and conditions only where it has them."""
+    slots = player.run.vocabulary.slots
+    field = next((slot for slot in slots if slot != "label"), "FIELD")
+    labels = [":label X"] if "label" in slots else []
+    fields = [f":given {field}=VALUE"] if field != "FIELD" or player.run.settings.corpus.multiline else []
+    return [":t 0.8", ":seed 3", *labels, *fields, ":q"]
 
 
 def _set(player: Player, line: str) -> bool:
@@ -68,8 +77,11 @@ def _set(player: Player, line: str) -> bool:
         player.change(seed=value)
     elif name == "label":
         player.change(label=value or None)
+    elif name == "given":
+        player.change(given=commands.parse_fields([value]) if value else {})
     else:
-        raise seqgen.BadOption(f"no command {':' + name!r}; there are :t 0.8, :seed 3, :label X and :q")
+        *others, last = _commands(player)
+        raise seqgen.BadOption(f"no command {':' + name!r}; there are {', '.join(others)} and {last}")
     return True
 
 

@@ -70,13 +70,21 @@ class Player:
         """Refuse impossible settings, and load the model."""
         self.change()
 
-    def change(self, *, temperature: Any = None, seed: Any = None, label: str | None = "") -> None:
-        """Set temperature, seed or label; a value that is refused changes nothing.
+    def change(
+        self,
+        *,
+        temperature: Any = None,
+        seed: Any = None,
+        label: str | None = "",
+        given: Mapping[str, str] | None = None,
+    ) -> None:
+        """Set temperature, seed, label or values of conditions; a value that is refused changes nothing.
 
         Args:
             temperature: None: as it is.
             seed: None: as it is.
             label: None: rows of any label; "": as it is.
+            given: values that are added to those given before; {}: none is given any more; None: as they are.
 
         Raises:
             BadOption: an impossible temperature or seed.
@@ -85,12 +93,13 @@ class Player:
         temperature = self.temperature if temperature is None else temperature
         seed = self.seed if seed is None else seed
         label = self.label if label == "" else label
+        given = self.given if given is None else {**self.given, **given} if given else {}
         try:
             whole = int(seed)
         except ValueError:
             raise seqgen.BadOption(f"no seed {seed!r}: write a whole number, such as :seed 3") from None
-        self.run.sample(0, temperature=temperature, seed=whole, label=label, given=self.given)
-        self.temperature, self.seed, self.label = float(temperature), whole, label
+        self.run.sample(0, temperature=temperature, seed=whole, label=label, given=given)
+        self.temperature, self.seed, self.label, self.given = float(temperature), whole, label, given
 
     def look(self, prefix: str) -> Look:
         """Return the score of a prefix, the likeliest next symbols, and completions.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import datetime
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from seqgen import measure
 from seqgen_serve.errors import ApiError, as_api_error
 
 _MAX_POINTS = 1000  # of a curve
+_MAX_FIELD = 200  # characters of a field in a message
 _CURVES = (
     "step", "train_bits_per_char", "valid_bits_per_char", "valid_network_bits_per_char", "train_loss_nats",
     "valid_loss_nats", "lr",
@@ -50,6 +52,9 @@ class ServedRun:
             field = "label" if label is not None and name == "label" else "given"
             if name not in known:
                 have = f"it has {', '.join(known)}" if known else "it was trained without conditions"
+                if self.run.settings.corpus.multiline and field == "given":
+                    line = json.dumps(f"{name}={value}\n"[:_MAX_FIELD], ensure_ascii=False)
+                    have += f"; if its records begin with this field, begin the prompt with {line}"
                 raise ApiError(400, f"the model {self.name!r} has no condition {name!r:.60}: {have}", field)
             if value not in known[name]:
                 some = ", ".join(known[name][:20])

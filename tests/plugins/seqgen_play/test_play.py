@@ -177,6 +177,29 @@ def test_what_is_drawn_can_be_drawn_again(tiny_run, tmp_path):
     assert result.returncode == 0 and ":label" not in result.stderr
 
 
+def test_values_of_conditions_are_set_by_lines(tmp_path, monkeypatch):
+    from seqgen_play import command
+
+    path = tmp_path / "elves.csv"
+    rows = "".join(f"ela{n},{'Sea' if n % 2 else 'Deep'}\n" for n in range(40))
+    path.write_text("name,language\n" + rows)
+    small = {"text_field": "name", "hidden": 4, "steps": 1}
+    conditioned = seqgen.train(path, condition="language", out=tmp_path / "run", **small)
+    player = Player(conditioned)
+    assert command._commands(player) == [":t 0.8", ":seed 3", ":given language=VALUE", ":q"]
+    assert command._set(player, ":given language=Sea") and player.given == {"language": "Sea"}
+    with pytest.raises(UsageError, match="no language 'Air'"):
+        command._set(player, ":given language=Air")
+    with pytest.raises(
+        BadOption, match=r"no command ':gven'; there are :t 0\.8, :seed 3, :given language=VALUE and :q"
+    ):
+        command._set(player, ":gven language=Sea")
+    assert player.given == {"language": "Sea"}
+    assert command._set(player, ":given") and player.given == {}
+    plain = seqgen.train(path, out=tmp_path / "plain", **small)
+    assert command._commands(Player(plain)) == [":t 0.8", ":seed 3", ":q"]
+
+
 @pytest.mark.full
 def test_a_long_text_is_played_with(stream, tmp_path):
     result = played(stream.path, "an\n\n", cwd=tmp_path)

@@ -125,6 +125,16 @@ def test_labels(client, labelled):
     assert "known: a, b" in client.error(400, model="labelled", label="c")
 
 
+def test_a_field_of_records_is_given_by_the_prompt(tmp_path):
+    path = tmp_path / "units.csv"
+    path.write_text("name,text\n" + "".join(f"Wolf{n},howls {n}\n" for n in range(20)))
+    options = {"corpus.fields": "name,text"}
+    run = seqgen.train(path, hidden=4, steps=1, options=options, out=tmp_path / "units")
+    expected = r'no condition .name.: it was trained .*; if its records begin .* the prompt with "name=Wolf1\\n"$'
+    with pytest.raises(ApiError, match=expected):
+        ServedRun("units", run).check_conditions(None, {"name": "Wolf1"})
+
+
 def test_a_seed_is_random_unless_given_and_repeats_the_rows(client):
     first, second = client.post(n=5), client.post(n=5)
     assert first["choices"] != second["choices"]
