@@ -35,6 +35,22 @@ def test_train_shows_what_a_person_wants(cli, words, in_tmp):
     assert "1 thread" in cli("train", "--corpus", words, *TRAIN, "-v").err
 
 
+def test_the_next_command_suits_the_run(cli, in_tmp):
+    rows = "".join(f"ela{n},{'Old Sea' if n % 2 else 'Deep'}\n" for n in range(40))
+    (in_tmp / "elves.csv").write_text("name,language\n" + rows)
+    text = ("train", "--corpus", "elves.csv", *TRAIN, "--steps", 1)
+    for out, options, expected in (
+        ("given", ("--text-field", "name", "--condition", "language"), "-n 20 --given language=Deep\n"),
+        (
+            "label",
+            ("--text-field", "name", "--label-field", "language", "--condition", "label"),
+            "-n 20 --label Deep\n",
+        ),
+        ("units", ("-o", "corpus.fields=name,language"), "-n 20\n"),
+    ):
+        assert f"seqgen sample {out} {expected}" in cli(*text, *options, "--out", f"runs/{out}").err
+
+
 # -- samples
 
 

@@ -113,11 +113,20 @@ class TrainDisplay:
         view.append(samples_view(rows, run, self._console))
         print_view(self._console, Group(*view))
         name = shlex.quote(name_for_commands(run.folder))
-        prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
         files = plugin_options(run.settings)
-        sample = f"seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files
+        sample = f"seqgen sample {name} -n 20{_conditioning(run, [row['text'] for row in rows])}{files}"
         further = "\n  ".join(["Next:", sample, f"seqgen evaluate {name}{files}", f"seqgen list cells{files}"])
         self._console.print(Text(further), soft_wrap=True)  # to be copied: never cut into two lines
+
+
+def _conditioning(run: Run, texts: list[str]) -> str:
+    """Return an option that suits a run: one of its conditions, or a prefix, unless its records begin with a field."""
+    if run.vocabulary.conditions:
+        field, _, value = run.vocabulary.conditions[0].partition("=")
+        return f" --label {shlex.quote(value)}" if field == "label" else f" --given {shlex.quote(f'{field}={value}')}"
+    has_fields = run.settings.corpus.multiline and any("=" in text for text in texts)
+    prefix = texts[0][:2] if texts and not has_fields else ""
+    return f" --prefix {prefix}" if prefix.isalnum() else ""
 
 
 def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> RenderableType:
