@@ -205,6 +205,10 @@ def test_a_link_to_itself_in_a_folder_is_named(cli, words, in_tmp):
         (("sample", "\u2013json"), "'\u2013json' begins with another dash than a hyphen: write --json\n"),
         (("train", "smiles"), "write --corpus smiles"),
         (("resume", "r", "--steps", "9"), "to train on: seqgen train --from RUN --steps N"),
+        (
+            ("resume", "r", "--corpus", "a.txt"),
+            "or a link to it, back there; to train on another: seqgen train --from RUN",
+        ),
         (("resume", "r", "--nonsense", "9"), "No such option: --nonsense"),
     ],
 )

@@ -21,7 +21,7 @@ import seqgen
 from conftest import finish, one_in, plugins_with, run_seqgen
 from resuming import SMALL, Stopper, digests
 from seqgen.config import TrainSettings
-from seqgen.errors import CorpusError, Diverged, Interrupted, RunLocked
+from seqgen.errors import CorpusError, Diverged, Interrupted, NoSuchFile, RunLocked
 from seqgen.training.gradients import Gradients
 from seqgen.training.optimizer import AdamW
 from seqgen.training.schedule import Schedule
@@ -287,6 +287,17 @@ def test_a_changed_corpus_is_not_resumed(words, tmp_path):
     words.write_text(words.read_text() + "anna\n")
     with pytest.raises(CorpusError, match=r"changed since the run began \(40 records then, 41 now\)"):
         seqgen.resume(tmp_path / "r")
+
+
+def test_a_corpus_that_was_moved_is_named_with_its_place(words, tmp_path):
+    with pytest.raises(Interrupted):
+        seqgen.train(words, **SMALL, cell="vanilla", steps=6, out=tmp_path / "r", listener=Stopper(1),
+                     options={"eval_every": 2})  # fmt: skip
+    moved = words.rename(tmp_path / "moved.txt")
+    with pytest.raises(NoSuchFile, match=r"words\.txt', on which the run r was trained; put it back there"):
+        seqgen.resume(tmp_path / "r")
+    words.symlink_to(moved)
+    assert seqgen.resume(tmp_path / "r").state["step"] == 6
 
 
 def test_a_run_that_goes_on_with_a_changed_corpus_has_that_one(words, tmp_path):

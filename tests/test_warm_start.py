@@ -168,7 +168,8 @@ def test_rows_are_not_new_beside_another_corpus(first, cli, in_tmp):
     assert cli("sample", "first", "-n", 2).code == 0
     (in_tmp / "words.txt").unlink()
     gone = cli("sample", "first", "-n", 2, "--novel")
-    assert gone.code == 2 and gone.err.endswith("words.txt', on which the run first was trained\n"), gone.err
+    assert gone.code == 2, gone.err
+    assert gone.err.endswith("words.txt', on which the run first was trained; put it back there, or a link to it\n")
 
 
 # -- stopping and resuming
@@ -352,7 +353,7 @@ def test_conditions_stay_and_may_have_new_values(in_tmp):
     third = seqgen.train("plain.txt", start="first", out="third", steps=2, warn=warned.append)
     assert third.vocabulary.conditions == first.vocabulary.conditions and third.sample(2, label="m")
     assert len(warned) == 1 and warned[0].startswith(
-        "no record has label, on which first was conditioned: --label-field"
+        "first was conditioned on label, which no record has; --label-field"
     )
 
 

@@ -26,7 +26,7 @@ from seqgen.corpus import (
 )
 from seqgen.corpus_cache import CorpusCache, open_survey_cache, read_survey, store_survey
 from seqgen.divided_corpus import DividedCorpus
-from seqgen.errors import CorpusError, UsageError
+from seqgen.errors import CorpusError, NoSuchFile, UsageError
 from seqgen.files import (
     cache_folder,
     code_digest,
@@ -97,6 +97,22 @@ def unchanging(corpus: Corpus, title: str) -> Iterator[None]:
         raise
     if get_stamp(corpus.source) != before:
         raise changed
+
+
+@contextlib.contextmanager
+def missing_corpus(run: str) -> Iterator[None]:
+    """Add to the error of a file that is gone that a run was trained on it, and what to do.
+
+    Args:
+        run: the name of the run.
+
+    Raises:
+        NoSuchFile: a NoSuchFile was raised inside the context.
+    """
+    try:
+        yield
+    except NoSuchFile as error:
+        raise NoSuchFile(f"{error}, on which the run {run} was trained; put it back there, or a link to it") from None
 
 
 @dataclass(frozen=True)

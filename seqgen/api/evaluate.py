@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import fold_reader_options, open_corpus, sort_out_corpus
 from seqgen.api.domain_metrics import domain_figures, labels_of, notes_on_foreign
-from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
+from seqgen.api.encoded_corpus import EncodedCorpus, ignore, missing_corpus, read_again
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry
 from seqgen.api.sample import iter_rows
@@ -57,7 +57,8 @@ def evaluate(
         check_suffix(Path(reports[name]), getattr(writer, "suffixes", ()))
     settings = run.settings
     log("reading the corpus")
-    data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
+    with missing_corpus(run.folder.name):
+        data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
     log("held-out losses")
     shared = _share(run, data, config, executor)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.encoded_corpus import CorpusReading, check_unchanged, ignore
+from seqgen.api.encoded_corpus import CorpusReading, check_unchanged, ignore, missing_corpus
 from seqgen.api.factories import (
     corpus_of,
     domain_entry,
@@ -22,7 +22,7 @@ from seqgen.api.factories import (
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import RunFolder, RunSettings, damaged_logs
 from seqgen.corpus import Corpus
-from seqgen.errors import CheckpointError, CorpusError, MissingExtra, NoSuchFile
+from seqgen.errors import CheckpointError, CorpusError, MissingExtra
 from seqgen.plugins import Plugins
 from seqgen.protocols import TextAutomaton, Verdict
 
@@ -126,10 +126,8 @@ class OpenRun:
             CorpusError: it has changed since.
             SeqgenError: it no longer exists.
         """
-        try:
+        with missing_corpus(self.folder.name):
             counted = CorpusReading(self.corpus, self.settings.corpus.title).count()
-        except NoSuchFile as error:
-            raise NoSuchFile(f"{error}, on which the run {self.folder.name} was trained") from None
         check_unchanged(counted, self.settings)
         return self.corpus
 

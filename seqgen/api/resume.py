@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data_parallel import Workers, choose_workers, follow_if_launched, only_executor_options
-from seqgen.api.encoded_corpus import read_again
+from seqgen.api.encoded_corpus import missing_corpus, read_again
 from seqgen.api.factories import corpus_of, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
@@ -156,11 +156,11 @@ def _resumed(
             _load_start(model, settings.start, plugins, vocabulary)
         changed = warn if allow_corpus_change else None
         advice = "restore it, train anew, or continue with the corpus as it is now: --allow-corpus-change"
-        corpus = corpus_of(settings, plugins)
-        data = read_again(
-            corpus, settings, vocabulary, progress, warn=warn, changed=changed, advice=advice, plugins=plugins,
-            workers=workers.readers,
-        )  # fmt: skip
+        with missing_corpus(folder.name):
+            data = read_again(
+                corpus_of(settings, plugins), settings, vocabulary, progress, warn=warn, changed=changed,
+                advice=advice, plugins=plugins, workers=workers.readers,
+            )  # fmt: skip
         restore_engine(model, data.encoded, data.vocabulary, settings.engine, settings.train, warn)
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)
@@ -255,8 +255,9 @@ def refit_by(
     workers = choose(settings.train.pieces, plugins)
     vocabulary = read_vocabulary(known, settings, plugins)
     model = rebuild_model(plugins, settings, None)
-    corpus = corpus_of(settings, plugins)
-    data = read_again(corpus, settings, vocabulary, progress, warn=warn, plugins=plugins, workers=workers.readers)
+    with missing_corpus(known.name):
+        corpus = corpus_of(settings, plugins)
+        data = read_again(corpus, settings, vocabulary, progress, warn=warn, plugins=plugins, workers=workers.readers)
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
     files, counts = run_files(settings, data)
     with graceful_stop() as stop:

@@ -13,7 +13,7 @@ from seqgen.cli.common import session
 from seqgen.errors import SeqgenError, close_names
 from seqgen.plugins import missing_plugin
 
-_FURTHER = ("--steps", "--epochs", "--time", "--lr", "--corpus")  # what somebody gives who wants more than a resume
+_FURTHER = ("--steps", "--epochs", "--time", "--lr")  # what somebody gives who wants more than a resume
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _NO_COMMAND = re.compile(r"No such command '(\S+)'")
 _OTHER_DASHES = re.compile(r"[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]?([A-Za-z][\w-]*)(?:=.*)?")
@@ -151,6 +151,9 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
         return near or _hint_on_order(option, arguments, context)
     if context.info_name == "resume" and option in _FURTHER:
         return "a run is resumed to its own end; to train on: seqgen train --from RUN --steps N"
+    if context.info_name in ("resume", "refit") and option == "--corpus":
+        moved = "a run reads its corpus where it was: put a file that was moved, or a link to it, back there"
+        return f"{moved}; to train on another: seqgen train --from RUN --corpus FILE"
     settings = _settings() if context.info_name == "train" else []
     if name in settings:
         return f"it is one of those that -o sets: -o {name}=VALUE"
