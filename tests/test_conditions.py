@@ -144,7 +144,9 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
         tiny_run.sample(1, label="low")
     with pytest.raises(UsageError, match="no field 'mana' to give"):
         told.sample(1, given={"mana": 9})
-    with pytest.raises(UsageError, match=r"'label': no record has it.*neither a label nor fields"):
+    with pytest.raises(UsageError, match=r"no field 'costs' to give; did you mean 'cost'\?$"):
+        told.sample(1, given={"costs": 9})
+    with pytest.raises(UsageError, match=r"'label': no record has it beside its text; .*neither a label nor fields"):
         seqgen.train(words, condition="label", steps=1, out=tmp_path / "x")
 
 

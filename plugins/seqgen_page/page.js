@@ -161,7 +161,7 @@ function startPage() {
   at("save").addEventListener("click", () => saveRows(results.rows, facts.title, novelty !== null));
   const unused = settings.takeAddress(location.hash);
   at("address").hidden = unused.length === 0;
-  at("address").textContent = `Not used of the address, since there is no such setting or value: ${unused.join(", ")}`;
+  at("address").textContent = `The address has settings or values that this page does not know: ${unused.join(", ")}`;
   at("settings").requestSubmit();
   addEventListener("hashchange", () => {
     if (location.hash.includes("=")) location.reload(); // an address given to the open page

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqgen.config import values_by_name
-from seqgen.errors import UsageError, did_you_mean
+from seqgen.errors import UsageError, nearest_names
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
@@ -97,12 +97,14 @@ def _check_fields(run: OpenRun, wanted: list[str]) -> None:
             have = f"; known: {', '.join(known)}" if known else ""
             have += f"; it is conditioned on {', '.join(slots)}" if slots else ""
             have = have or "; the records of this run have no fields"
-            near = did_you_mean(name, [*known, *slots]) or have
-            raise UsageError(f"no field {name!r} to give{near}; --condition NAME trains with a condition")
+            near = nearest_names(name, [*known, *slots])
+            more = near or f"{have}; --condition NAME trains with a condition"
+            raise UsageError(f"no field {name!r} to give{more}")
     if not begins and run.settings.augmentation is None:
+        shuffling = "an --augment that shuffles them (seqgen list augmentations)"
         raise UsageError(
             f"this run saw fields in one order only, so rows cannot begin with {', '.join(wanted)}; "
-            f"give them as the records begin ({', '.join(known)}), or train with an --augment that shuffles them"
+            f"give them as the records begin ({', '.join(known)}), or train with {shuffling}"
         )
 
 

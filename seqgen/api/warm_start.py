@@ -237,9 +237,10 @@ class WarmStart:
         given_NC = getattr(data.encoded["train"], "conditions_NC", None)
         if given_NC is not None and not given_NC.any():
             asked = " or ".join(own.conditions)
-            named = "--label-field names the column that is the label" if "label" in own.conditions else ""
-            way = named or "rename the columns that hold it so"
-            lines.append(f"no record has {asked}, on which {self.folder.name} was conditioned: {way}")
+            way = f"if another column holds it, name that column {asked}"
+            if "label" in own.conditions:
+                way = "--label-field names the column that is the label"
+            lines.append(f"{self.folder.name} was conditioned on {asked}, which no record has; {way}")
         if new := new_tokens(data.vocabulary, self.vocabulary):
             shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
             are = "1 symbol is new" if len(new) == 1 else f"{len(new)} symbols are new"

@@ -74,7 +74,9 @@ class ConditionValues:
         if not values:
             have = ", ".join(sorted(self._names)) or "neither a label nor fields"
             way = "; pass --label-field to use one of them as the label" if condition == "label" and self._names else ""
-            raise UsageError(f"cannot condition on {condition!r}: no record has it; the records have {have}{way}")
+            raise UsageError(
+                f"cannot condition on {condition!r}: no record has it beside its text; the records have {have}{way}"
+            )
         if len(values) > _MAX_VALUES:
             raise UsageError(
                 f"cannot condition on {condition!r}: it has {len(values):,} values (at most {_MAX_VALUES})"

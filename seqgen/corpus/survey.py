@@ -71,7 +71,7 @@ class Survey:
         ):
             found.append(
                 f"{n_blank:,} blank lines are skipped: if they separate records of several lines, such as poems, "
-                "-o corpus.separator= keeps the lines of each together"
+                "-o corpus.separator= (with nothing after the =) makes each block one record"
             )
         return found
 
