@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import fold_reader_options, open_corpus, sort_out_corpus
-from seqgen.api.domain_metrics import domain_figures, labels_of, notes_on_foreign
 from seqgen.api.encoded_corpus import EncodedCorpus, ignore, missing_corpus, read_again
-from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
+from seqgen.api.evidence import Evidence, baseline_metrics, distance_metrics, gather, memorization_metrics
 from seqgen.api.factories import domain_entry
 from seqgen.api.sample import iter_rows
 from seqgen.api.score import describe_samples
@@ -26,12 +26,15 @@ from seqgen.plugins import get_referenced
 from seqgen.plugins.file_corpus import FILE, read_file_as
 from seqgen.registry import Entry
 from seqgen.render import counted
+from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.sampling import Sample
 
 _BATCHES, _SAMPLES = 8, 1024  # batches and samples of a task
+_MAX_CHECKED = 1000  # records of a reference of which is said how many are not valid
+_MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
 _MAX_ROWS = 50  # samples that a report has with their scores
 
 
@@ -46,6 +49,8 @@ def evaluate(
     Raises:
         UnknownName, MissingExtra, BadOption, DiskError: a report cannot be written; nothing is evaluated then.
     """
+    from seqgen.evaluation import labels_of
+
     n, reference = config.n, None if config.reference is None else str(config.reference)
     reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
     for path in reports.values():
@@ -77,11 +82,12 @@ def evaluate(
     result |= baseline_metrics(run, found)
     result |= {"samples": len(texts)} | _shares(run, texts)
     with computing(settings.engine.threads):
-        result |= distance_figures(run, found) | memory_figures(run, data, found)
+        result |= distance_metrics(run, found) | memorization_metrics(run, data, found)
     found.notes += _of_conditions(run, data)
     found.notes += _beside_the_log(run, result, len(data.encoded["valid"])) + _beside_counts(result)
     found.notes += _of_few_tested(result, "test record" if run.vocabulary.ends else "window")
-    result |= domain_figures(run, texts, corpus, metrics, reference, found.notes, log)
+    if metrics:
+        result |= _metrics_of_samples(run, texts, corpus, metrics, reference, found.notes, log)
     result |= {"notes": found.notes} if found.notes else {}
     labels = labels_of(metrics)
     files: list[Path] = []
@@ -90,6 +96,33 @@ def evaluate(
         for name, writer in writers.items():  # each gets one of its own, which it may change
             files += writer.write(copy.deepcopy(whole), Path(reports[name]))
     return result, labels, files
+
+
+def _metrics_of_samples(
+    run: OpenRun,
+    texts: list[str],
+    corpus: Corpus | None,
+    metrics: Mapping[str, Any],
+    reference: str | None,
+    notes: list[str],
+    log: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return the metrics of samples beside a reference corpus, or held-out records; add notes on what is missing."""
+    from seqgen.evaluation import PartTexts, domain_metrics, notes_on_reference
+
+    splitter, parts = run.settings.splitter, run.settings.corpus.parts
+    if corpus is None:
+        every = max(1, -(-(parts["valid"] + parts["test"]) // _MAX_HELD_OUT)) if run.vocabulary.ends else 1
+        held_out = PartTexts(run.corpus, splitter, training=False)
+        compared = list(itertools.islice(held_out, 0, every * _MAX_HELD_OUT, every))
+    else:
+        compared = [record.text for record in corpus]
+        notes += notes_on_reference(compared[:_MAX_CHECKED], run.validator_here)
+    log(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
+    training = PartTexts(run.corpus, splitter, training=True)
+    found, omitted = domain_metrics(metrics, texts, compared, training, reference)
+    notes += omitted
+    return found
 
 
 def _parts(
@@ -108,6 +141,8 @@ def _parts(
         UsageError, CorpusError: there is no such metric or reference corpus, or that has no record.
         BadOption: a bare option would replace what ``reference`` says.
     """
+    from seqgen.evaluation import notes_on_foreign
+
     domain, spec = domain_entry(run.settings, run.plugins)
     entries = {name: get_referenced(domain, "metric", name, run.plugins) for name in spec.metrics}
     asked = {entry.spec.name: entry for entry in (run.plugins.find("metric", name) for name in more)}
@@ -127,7 +162,8 @@ def _parts(
             )
     given = assign(_everywhere(assignments, open_to_all), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
-    metrics, notes = dict[str, Any](), notes_on_foreign(run, spec, asked)
+    others = (entry.spec for entry in run.plugins.registry.entries("domain") if isinstance(entry.spec, DomainSpec))
+    metrics, notes = dict[str, Any](), notes_on_foreign(spec, others, asked)
     if reference is not None and not entries:
         notes.append(f"left out: --reference: metrics compare with it, and the domain {domain.spec.name} has none")
     for name, entry in entries.items():

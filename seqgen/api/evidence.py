@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.encoded_corpus import EncodedCorpus
-from seqgen.api.leakage import leakage_warnings
 from seqgen.corpus import Record
 from seqgen.errors import MissingExtra
 from seqgen.render import counted
@@ -112,10 +111,12 @@ def _gather_records(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
 
 def _leakage(run: OpenRun, data: EncodedCorpus) -> list[str]:
     """Return notes on held-out records that are training records too, which held-out losses count."""
+    from seqgen.evaluation import leakage_warnings
+
     corpus = run.settings.corpus
     one_spelling = run.corpus.canonical and not (corpus.valid or corpus.test)  # a file's may be any
     form = None if run.validator_here is None or one_spelling else run.canonical
-    return leakage_warnings(run.corpus, data, run.settings.splitter, form, run.recorded_form)
+    return leakage_warnings(run.corpus, data.encoded, data.survey, run.settings.splitter, form, run.recorded_form)
 
 
 def _gather_pieces(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
@@ -178,7 +179,7 @@ def baseline_metrics(run: OpenRun, found: Evidence) -> dict[str, Any]:
     return metrics | {"baseline_ppmd_bits_per_char": bits, "baseline_ppmd_order": order}
 
 
-def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
+def distance_metrics(run: OpenRun, found: Evidence) -> dict[str, float]:
     """Return the distances of lengths and characters of the samples from those of held-out records."""
     from seqgen.evaluation import distances
 
@@ -198,7 +199,7 @@ def _of_few_records(found: Evidence, metrics: Mapping[str, float]) -> list[str]:
     ]
 
 
-def memory_figures(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[str, object]:
+def memorization_metrics(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[str, object]:
     """Return metrics of copies of training records among the samples, with the verdict."""
     from seqgen.evaluation import (
         copy_metrics,

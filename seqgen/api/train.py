@@ -17,7 +17,6 @@ from seqgen.api.corpora import CorpusName
 from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched, launched_processes
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
-from seqgen.api.leakage import leakage_warnings
 from seqgen.api.missing_plugin import changed_plugins, with_hint
 from seqgen.api.preflight import check_model, corpus_warnings, domain_validator, part_at_fault
 from seqgen.api.run import Run
@@ -218,14 +217,14 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
 
 def _leakage(resolved: ResolvedConfig, plugins: Plugins, corpus: Corpus, data: EncodedCorpus) -> list[str]:
     """Return warnings about records of held-out files that are training records too."""
-    from seqgen.evaluation import canonical_form
+    from seqgen.evaluation import canonical_form, leakage_warnings
 
     validator = None
     with contextlib.suppress(MissingExtra):
         validator = domain_validator(resolved, plugins)
     form = None if validator is None else partial(canonical_form, validator=validator)
     splitter = Splitter(resolved.train.split, resolved.train.split_seed)
-    return leakage_warnings(corpus, data, splitter, form, str if corpus.canonical else form)
+    return leakage_warnings(corpus, data.encoded, data.survey, splitter, form, str if corpus.canonical else form)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,16 @@ from seqgen.evaluation.baselines import baseline_bits_per_char
 from seqgen.evaluation.copying import copying_metrics
 from seqgen.evaluation.counts import CountBits, count_bits_per_char, kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.evaluation.distance import distances
+from seqgen.evaluation.domain_metrics import (
+    PartTexts,
+    domain_metrics,
+    labels_of,
+    notes_on_foreign,
+    notes_on_reference,
+)
 from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.intervals import mean_interval, ratio_interval, share_interval
+from seqgen.evaluation.leakage import leakage_warnings
 from seqgen.evaluation.loss import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -48,6 +56,7 @@ __all__ = [
     "CountBits",
     "Difference",
     "HeldOut",
+    "PartTexts",
     "RecordLosses",
     "ReferenceScores",
     "SampleCounts",
@@ -62,18 +71,23 @@ __all__ = [
     "count_different",
     "count_samples",
     "distances",
+    "domain_metrics",
     "edit_distance",
     "excerpt",
     "expected_copies",
     "held_out_batches",
     "held_out_loss",
     "kneser_ney_bits_per_char",
+    "labels_of",
+    "leakage_warnings",
     "loss_of_batches",
     "losses_of_batches",
     "mean_interval",
     "membership",
     "memorization_verdict",
     "nearest_candidates",
+    "notes_on_foreign",
+    "notes_on_reference",
     "paired_difference",
     "penalty",
     "pieces",

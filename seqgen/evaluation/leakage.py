@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from seqgen.api.encoded_corpus import EncodedCorpus
-from seqgen.corpus import Corpus, Splitter
+import numpy as np
+
+from seqgen.corpus import Corpus, Splitter, Survey
+from seqgen.evaluation.memorization import text_hashes
 
 _MAX_RECORDS, _MAX_CHARS = 30_000, 1_000_000  # of a corpus whose canonical forms are compared: a few seconds
 _TITLES = {"valid": "validation", "test": "test"}
@@ -15,36 +18,36 @@ Form = Callable[[str], str]
 
 
 def leakage_warnings(
-    corpus: Corpus, data: EncodedCorpus, splitter: Splitter, form: Form | None, training_form: Form | None = None
+    corpus: Corpus,
+    encoded: Mapping[str, Any],
+    survey: Survey,
+    splitter: Splitter,
+    form: Form | None,
+    training_form: Form | None = None,
 ) -> list[str]:
     """Return a line on held-out records that are training records too, and one on other spellings of these.
 
     Args:
         corpus: has separate records.
-        data: the corpus, encoded.
+        encoded: its parts "train", "valid" and "test".
+        survey: its statistics.
         splitter: assigns each record to a part.
         form: the canonical form of a text; None: texts are compared as they are. Those of more than 30,000 records, or
             a million characters, are not computed.
         training_form: that of a training record, where it is known without computing it; None: ``form``.
     """
-    sizes = {part: len(data.encoded[part]) for part in _TITLES}
-    found = [
-        _line(_same_texts(data), sizes, "stand in the training part too"),
-    ]
-    if form is not None and data.survey.n_records <= _MAX_RECORDS and data.survey.n_chars <= _MAX_CHARS:
+    sizes = {part: len(encoded[part]) for part in _TITLES}
+    found = [_line(_same_texts(encoded), sizes, "stand in the training part too")]
+    if form is not None and survey.n_records <= _MAX_RECORDS and survey.n_chars <= _MAX_CHARS:
         other = _other_spellings(corpus, splitter, form, training_form or form)
         found.append(_line(other, sizes, "are training records in another spelling"))
     return [line for line in found if line]
 
 
-def _same_texts(data: EncodedCorpus) -> Mapping[str, int]:
+def _same_texts(encoded: Mapping[str, Any]) -> Mapping[str, int]:
     """Return the number of held-out records whose text a training record has, by part."""
-    import numpy as np
-
-    from seqgen.evaluation import text_hashes
-
-    training = np.unique(text_hashes(data.encoded["train"]))  # type: ignore[arg-type]  # of records
-    return {part: int(np.isin(text_hashes(data.encoded[part]), training).sum()) for part in _TITLES}  # type: ignore[arg-type]
+    training = np.unique(text_hashes(encoded["train"]))
+    return {part: int(np.isin(text_hashes(encoded[part]), training).sum()) for part in _TITLES}
 
 
 def _other_spellings(corpus: Corpus, splitter: Splitter, form: Form, training_form: Form) -> Mapping[str, int]:
