@@ -1,7 +1,9 @@
 // Notes on a staff: heads, stems, flags, beams, dots.
 "use strict";
 
-const STEM = 26;
+const STEM = 26,
+  HEAD_REACH = 10, // pixels that a head reaches with an accidental
+  GRACE_REACH = 16; // and a grace note with its stem
 
 // The look of a length: {base, flags, dots}; base is a power of two.
 function lookOf(length) {
@@ -66,7 +68,8 @@ function drawEvent(event, x) {
 }
 
 // Stems of notes that stand together, with a beam or, of one note, its flags. group: [{event, x}], all with notes.
-function drawStems(group) {
+// reach is called with the place of the end of each stem.
+function drawStems(group, reach) {
   const looks = group.map(({ event }) => lookOf(event.shown));
   if (looks[0].base >= 1) return [];
   const up = isUp(group.flatMap(({ event }) => event.notes.map((note) => note.step))),
@@ -85,6 +88,7 @@ function drawStems(group) {
   const shift = Math[up ? "min" : "max"](...ends.map((end) => end.far + sign * STEM - slope * (end.x - ends[0].x)));
   const tip = (end) => shift + slope * (end.x - ends[0].x);
   const signs = ends.map((end) => stroke(end.x, end.near, end.x, tip(end), "stem"));
+  ends.forEach((end) => reach(tip(end)));
   if (ends.length === 1) {
     for (let flag = 0; flag < looks[0].flags; flag++) {
       const y = tip(ends[0]) - sign * 6 * flag;

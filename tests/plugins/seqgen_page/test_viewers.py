@@ -13,6 +13,7 @@ import pytest
 
 import seqgen
 import seqgen_page
+import seqgen_page.viewers
 from seqgen_page.comparison import find_node
 from seqgen_page.viewers import viewer_of
 
@@ -193,6 +194,27 @@ def test_repeats_and_endings_are_played():
     }  # fmt: skip
     found = in_node(TUNE, ORDER, [f"L:1/8\nK:C\n{music}" for music in orders])
     assert dict(zip(orders, found, strict=True)) == orders
+
+
+DRAWN = ["abc_lexer.js", *(f"viewers/{name}.js" for name in seqgen_page.viewers._TUNE)]
+STAVES = """(() => {
+  globalThis.svg = (name, attributes, ...children) => ({ name, attributes, children,
+    append(...more) { this.children.push(...more); }, setAttribute(key, value) { this.attributes[key] = value; } });
+  const drawn = drawTune(text), height = Number(drawn.attributes.viewBox.split(" ")[3]);
+  return [...drawn.children.map((staff) => {
+    const at = Number(staff.attributes.transform.split(" ")[1].replace(")", ""));
+    const ys = staff.children.flatMap(({ attributes: a }) => [a.cy, a.y1, a.y2]).filter((y) => y !== undefined);
+    return [at + Math.min(...ys.map(Number)), at + Math.max(...ys.map(Number))];
+  }), [height, height]]; })()"""
+
+
+def test_staves_of_a_tune_do_not_run_into_each_other():
+    wide = "M:4/4\nL:1/4\nK:C\n" + "C,,E,,G,,C,|c'e'g'c''|{b''}a'A,,c''B,,|(3ccc_b''-b''|" * 8
+    plain = "M:4/4\nL:1/4\nK:C\n" + "CEGc|ceGE|" * 12
+    leaping, usual = in_node(DRAWN, STAVES, [wide, plain])
+    assert len(leaping) > 3 and leaping[0][0] >= 0
+    assert all(above[1] < below[0] for above, below in itertools.pairwise(leaping))
+    assert [round(below[1] - above[1]) for above, below in itertools.pairwise(usual[:-1])] == [78] * (len(usual) - 2)
 
 
 def test_a_tune_without_key_or_notes_has_a_reason():
