@@ -223,13 +223,18 @@ async function loadCurves() {
     const all = await Promise.all(models.map((one) => call(`v1/models/${encodeURIComponent(one.id)}/curves`)));
     if (models.map((one) => one.id).join() !== chosen().map((one) => one.id).join()) return;
     state.curves = all;
-    find("curves").replaceChildren(...drawCurves(all, models.map((one) => one.seqgen.step)));
+    showCurves();
     if (all.some((one) => !one.ended)) state.timer = setTimeout(loadCurves, 5000); // it is still being trained
   } catch (error) {
     find("curves").replaceChildren(element("p", { class: "note" }, error.message));
   }
 }
 
+function showCurves() {
+  find("curves").replaceChildren(...drawCurves(state.curves, chosen().map((one) => one.seqgen.step)));
+}
+
+// sampled: the step of each run that rows are sampled from. Returns elements.
 function drawCurves(all, sampled) {
   const curves = [];
   all.forEach((one, place) => {
@@ -242,7 +247,8 @@ function drawCurves(all, sampled) {
       if (!points.length) continue;
       const dot = points.reduce((a, b) => Math.abs(b[0] - sampled[place]) < Math.abs(a[0] - sampled[place]) ? b : a);
       const value = `${dot[1].toFixed(3)} at step ${dot[0].toLocaleString("en")}`;
-      curves.push({ points, dot, part, title: `${one.id}, ${title}: ${value}`, order: place ? "second" : "first" });
+      const single = points.length === 1 && (part === "train" || dot[0] !== sampled[place]); // no line tells it apart
+      curves.push({ points, dot, single, part, title: `${one.id}, ${title}: ${value}`, order: place ? "second" : "first" });
     }
   });
   if (!curves.length) return [element("p", { class: "note" }, "This run has no evaluations yet.")];
@@ -261,12 +267,13 @@ function drawCurves(all, sampled) {
   for (const value of ticks(x0, x1, wide < 500 ? 4 : 8)) {
     chart.append(svg("text", { x: x(value), y: high - 8, "text-anchor": "middle" }, value.toLocaleString("en")));
   }
-  for (const { points, dot, part, order } of curves) {
-    chart.append(svg("circle", { class: `dot ${order}`, cx: x(dot[0]), cy: y(dot[1]), r: 3 }));
+  for (const { points, dot, single, part, order } of curves) {
+    const [cx, cy] = [x(dot[0]), y(dot[1])];
+    chart.append(single ? svg("rect", { class: `single ${order}`, x: cx - 4, y: cy - 4, width: 8, height: 8 }) : svg("circle", { class: `dot ${order}`, cx, cy, r: 3 }));
     chart.append(svg("polyline", { class: `curve ${order} ${part}`, points: points.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join(" ") }));
   }
   const legend = element("ul", { class: "legend" }, ...curves.map((curve) =>
-    element("li", {}, element("span", { class: `swatch ${curve.order} ${curve.part}` }), curve.title)));
+    element("li", {}, element("span", { class: `swatch ${curve.order} ${curve.single ? "single" : curve.part}` }), curve.title)));
   return [chart, legend, element("p", { class: "note" }, "Bits per character by step; less is better. A dot marks the step that is sampled.")];
 }
 
@@ -296,7 +303,7 @@ find("key-form").addEventListener("submit", (event) => {
   loadModels().then(() => say(""), (error) => say(error.message, true));
 });
 window.addEventListener("resize", () => {
-  if (state.curves.length) find("curves").replaceChildren(...drawCurves(state.curves));
+  if (state.curves.length) showCurves();
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") stop();

@@ -710,6 +710,12 @@ def test_a_refused_request_leaves_no_rows_and_names_are_shown_whole(width, tiny_
         browser.wait_for("document.querySelectorAll('#curves circle').length > 0")
         n_curves = browser.evaluate("document.querySelectorAll('#curves polyline').length")
         assert browser.evaluate("document.querySelectorAll('#curves circle').length") == n_curves
+        browser.evaluate("document.getElementById('curves').replaceChildren(), dispatchEvent(new Event('resize'))")
+        assert browser.evaluate("document.querySelectorAll('#curves circle').length") == n_curves
+        once = "{ id: 'a', step: [0, 50], valid_bits_per_char: [4.6, 4.2], train_bits_per_char: [null, 4.4] }"
+        marks = "((drawn) => ['circle', 'rect'].map((name) => drawn[0].querySelectorAll(name).length))"
+        for step in (0, 50):
+            assert browser.evaluate(f"{marks}(drawCurves([{once}], [{step}]))") == [1, 1], "no dot for the one point"
         assert browser.evaluate("document.querySelectorAll('#results tbody tr').length") == 10
         assert browser.evaluate("document.getElementById('other').title") == name
         assert name in browser.evaluate("document.getElementById('about').textContent")
