@@ -353,7 +353,7 @@ def test_conditions_stay_and_may_have_new_values(in_tmp):
     third = seqgen.train("plain.txt", start="first", out="third", steps=2, warn=warned.append)
     assert third.vocabulary.conditions == first.vocabulary.conditions and third.sample(2, label="m")
     assert len(warned) == 1 and warned[0].startswith(
-        "first was conditioned on label, which no record has; --label-field"
+        "first was conditioned on label, which no record of plain.txt has; --label-field"
     )
 
 

@@ -240,7 +240,9 @@ class WarmStart:
             way = f"if another column holds it, name that column {asked}"
             if "label" in own.conditions:
                 way = "--label-field names the column that is the label"
-            lines.append(f"{self.folder.name} was conditioned on {asked}, which no record has; {way}")
+            path = options.get("path")
+            place = f" of {Path(path).name}" if isinstance(path, str) else ""
+            lines.append(f"{self.folder.name} was conditioned on {asked}, which no record{place} has; {way}")
         if new := new_tokens(data.vocabulary, self.vocabulary):
             shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
             are = "1 symbol is new" if len(new) == 1 else f"{len(new)} symbols are new"
