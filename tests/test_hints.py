@@ -66,6 +66,7 @@ def test_a_spec_names_its_module(train, words, in_tmp):
         ),
         (("sample", "--sort"), "No such option: --sort; seqgen sample --help lists what it takes"),
         (("sample", "--temprature", "2"), "no such option: --temprature; did you mean --temperature or --template?"),
+        (("runs", "--hlep"), "no such option: --hlep; did you mean --help?"),
         (("sample", "--uniqe"), "no such option: --uniqe; did you mean --unique?"),
         (("train", "--resume"), "no such option: --resume; it is a command: seqgen resume"),
         (("help",), "no such command 'help': seqgen --help lists the commands"),

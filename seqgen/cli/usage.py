@@ -108,7 +108,8 @@ def _hint_on_arguments(extra: str, arguments: Sequence[str], context: Any) -> st
             values = [*itertools.takewhile(lambda word: not word.startswith("-"), arguments[at + 1 :])]
             if len(values) > 1:
                 return f"repeat it: {_repeated(flag, values)}" + (quoted if parameter.name == "corpus" else "")
-    if not any("--corpus" in parameter.opts for parameter in context.command.params):
+    takes_corpus = any("--corpus" in parameter.opts for parameter in context.command.params)
+    if not takes_corpus or any(argument.partition("=")[0] == "--corpus" for argument in arguments):
         return ""
     words = extra.split(" ")
     words = words if all(word in arguments for word in words) else [extra]
@@ -146,7 +147,7 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
 
     name, parameters = option.lstrip("-").replace("-", "_"), context.command.params
     flags = [flag.removeprefix("--") for parameter in parameters for flag in parameter.opts if flag[:2] == "--"]
-    near = _nearest(option.lstrip("-"), flags, "--{}")
+    near = _nearest(option.lstrip("-"), [*flags, "help"], "--{}")
     if context.parent is None:
         return near or _hint_on_order(option, arguments, context)
     if context.info_name == "resume" and option in _FURTHER:
