@@ -214,6 +214,9 @@ def test_a_run_that_predicts_less_than_counts_is_told(words, tmp_path):
     assert best < metrics["test_bits_per_char"] and len(notes) == 1 and f"{best:.3f}" in notes[0]
     assert _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 2.1}) == []
     assert "xz has 1.900 bits" in _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 1.9})[0]
+    conditional = {"test_bits_per_char": 1.5, "baseline_xz_bits_per_char": 1.9}
+    (note,) = _beside_counts(conditional | {"test_unconditional_bits_per_char": 2.0})
+    assert "better than the run without conditions: " in note and _beside_counts(conditional) == []
 
 
 def test_of_few_test_records_nothing_is_called_better(words, tmp_path):
