@@ -146,6 +146,9 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
         told.sample(1, given={"mana": 9})
     with pytest.raises(UsageError, match=r"no field 'costs' to give; did you mean 'cost'\?$"):
         told.sample(1, given={"costs": 9})
+    (tmp_path / "names.csv").write_text("name,kind\nanna,a\nbert,b\n")
+    with pytest.raises(UsageError, match=r"cannot condition on 'name': it is the text itself; name another field$"):
+        seqgen.train(tmp_path / "names.csv", condition="name", steps=1, out=tmp_path / "x")
     with pytest.raises(UsageError, match=r"'label': no record has it beside its text; .*neither a label nor fields"):
         seqgen.train(words, condition="label", steps=1, out=tmp_path / "x")
 

@@ -19,6 +19,7 @@ from seqgen.corpus import (
     Record,
     Splitter,
     Survey,
+    Table,
     count_of,
     get_stamp,
     survey,
@@ -176,6 +177,9 @@ class CorpusReading:
         from seqgen.tokenizers import Vocabulary, extend_conditions, extend_tokenizer
 
         corpus, make = self.corpus, tokenizer.load()
+        text = corpus.source.text_field() if conditions and isinstance(corpus.source, Table) else None
+        if begun is None and text in conditions:
+            raise UsageError(f"cannot condition on {text!r}: it is the text itself; name another field")
         surveyed = open_survey_cache(corpus)
         learned = CorpusCache(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
         known = read_survey(surveyed), learned.read()
