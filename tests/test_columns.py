@@ -123,6 +123,23 @@ def test_training_molecules_held_out_in_another_spelling_are_counted(in_tmp):
     assert [line for line in run.evaluate(2)["notes"] if "say little" in line] == lines
 
 
+def test_a_validator_that_raises_does_not_stop_a_run_with_held_out_files(in_tmp):
+    (in_tmp / "picky.py").write_text(
+        "import seqgen\n\nclass Picky:\n    def validate(self, text):\n"
+        "        if text == 'odd':\n            raise ValueError('odd')\n        return seqgen.Verdict(True)\n\n"
+        "@seqgen.hookimpl\ndef register_validators(register):\n"
+        "    register(seqgen.ValidatorSpec(name='picky', summary='s', source='t', load=Picky))\n"
+        "@seqgen.hookimpl\ndef register_domains(register):\n"
+        "    register(seqgen.DomainSpec(name='picky', summary='s', source='t', validator='picky'))\n"
+    )
+    (in_tmp / "mine.txt").write_text("".join(f"text {n}\n" for n in range(1100)))
+    (in_tmp / "test.txt").write_text("odd\ntext 1\n")
+    said: list[str] = []
+    run = seqgen.train("mine.txt", domain="picky", test="test.txt", plugins=["picky.py"], warn=said.append, **SMALL)
+    assert run.state["step"] == 1 and [line for line in said if line.startswith("1 of 2 test records stand in")]
+    assert [line for line in said if line.startswith("other spellings of held-out records are not counted: ")]
+
+
 def test_evaluate_counts_other_spellings_that_the_split_holds_out(in_tmp):
     (in_tmp / "mine.smi").write_text("".join(f"{'C' * n}O\nO{'C' * n}\n" for n in range(2, 32)))
     run = seqgen.train("mine.smi", split="50/0/50", **SMALL)

@@ -206,6 +206,12 @@ def test_a_link_to_itself_in_a_folder_is_named(cli, words, in_tmp):
         (("sample", "r", "\u2014n", "5"), "'\u2014n' begins with another dash than a hyphen: write -n\n"),
         (("sample", "\u2013json"), "'\u2013json' begins with another dash than a hyphen: write --json\n"),
         (("train", "smiles"), "write --corpus smiles"),
+        (("train", "--corpus", "a.txt", "-o", "samples", "3"), "takes: 3; write -o samples=3\n"),
+        (("checkpoint", "delete", "r"), "No such command 'delete'; seqgen checkpoint --help lists what it takes\n"),
+        (("plugins", "help"), "seqgen plugins --help lists what it takes\n"),
+        (("sample", "--top", "5"), "did you mean --top-p or --top-k?\n"),
+        (("evaluate", "--n", "5"), "no such option: --n; did you mean -n?\n"),
+        (("score", "--run", "r", "\u2014ab"), "beside it: train one with seqgen train\n"),
         (("resume", "r", "--steps", "9"), "to train on: seqgen train --from RUN --steps N"),
         (
             ("resume", "r", "--corpus", "a.txt"),

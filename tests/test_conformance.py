@@ -148,6 +148,8 @@ def test_trackers_that_cannot_be_offered_are_found():
         check = next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")
         with pytest.raises(AssertionError, match=problem):
             check()
+    module.register_trackers = seqgen.hookimpl(lambda register: register("mine", str))  # a builtin, which takes a place
+    module.register_trackers.__name__ = "register_trackers"
     module.on_report = seqgen.hookimpl(lambda metrics, samples: None)
     module.on_report.__name__ = "on_report"
     assert next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")() == "mine"

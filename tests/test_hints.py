@@ -97,6 +97,13 @@ def test_other_words_are_understood(cli, in_tmp, arguments, says):
     assert result.code == 2 and result.err == f"seqgen: {says}\n"
 
 
+def test_a_file_of_a_run_or_that_one_was_trained_on_leads_to_the_run(cli, tiny_run, words, in_tmp):
+    assert cli("train", "--corpus", words, "--steps", 1, "--hidden", 4, "-q").code == 0
+    assert "it is a file; did you mean 'words-gru-001'?" in cli("sample", words).err
+    inside = cli("sample", tiny_run.path / "run.json").err
+    assert f"it is a file of the run {str(tiny_run.path)!r}: give that" in inside
+
+
 def test_a_flag_with_the_name_of_a_condition_is_led_to_given(cli, conditioned_run):
     result = cli("sample", conditioned_run, "--kind", "odd")
     assert result.code == 2 and result.err.endswith("it is a condition of conditioned: --given kind=odd\n")

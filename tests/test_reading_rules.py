@@ -40,17 +40,21 @@ def test_held_out_files_of_a_registered_corpus_are_read_by_its_domain(in_tmp):
     assert texts_of(seqgen.load("run"), "test") == ["CCCO", "CCCN"]
 
 
-def test_held_out_tables_may_spell_their_columns_otherwise(in_tmp):
+def test_held_out_tables_need_the_columns_of_the_corpus(in_tmp):
     rows = "".join(f"{n},C{'C' * n}O,{'ab'[n % 2]}\n" for n in range(12))
     (in_tmp / "train.csv").write_text(f"id,SMILES,Kind\n{rows}")
-    (in_tmp / "test.csv").write_text("kind,canonical smiles,smiles\nb,no,CCN\n")
-    run = seqgen.train(
-        "train.csv", test="test.csv", options={"corpus.label_field": "Kind"}, condition="label", out="run", **QUICK
-    )
+    settings = {"options": {"corpus.label_field": "Kind"}, "condition": "label", **QUICK}
+    for heading, says in (
+        ("kind,SMILES", "has no column 'Kind', and held-out records need the columns of the corpus; rename its column"),
+        ("Kind,smiles", "has no column 'SMILES', .*; rename its column 'smiles'"),
+        ("Kind,molecule", "has no column 'SMILES', .*; it has Kind, molecule"),
+    ):
+        (in_tmp / "test.csv").write_text(f"{heading}\nb,CCN\n")
+        with pytest.raises(seqgen.UsageError, match=says):
+            seqgen.train("train.csv", test="test.csv", out="run", **settings)
+    (in_tmp / "test.csv").write_text("Kind,SMILES\nb,CCN\n")
+    run = seqgen.train("train.csv", test="test.csv", out="run", **settings)
     assert [(record.text, record.label) for record in run.records("test")] == [("CCN", "b")]
-    (in_tmp / "test.csv").write_text("kind,molecule\nb,CCN\n")
-    with pytest.raises(seqgen.UsageError, match=r"test.csv' has no field 'SMILES'"):
-        seqgen.train("train.csv", test="test.csv", out="other", **QUICK)
 
 
 def test_held_out_files_of_one_long_text_are_read_as_they_are(in_tmp):

@@ -136,7 +136,7 @@ def test_a_missing_folder_is_said_before_the_work(cli, run, tmp_path):
         ("rows.docx", "give a .txt"),
         ("rows.txt.gz", "pack the file"),
         ("rows.html", "seqgen export page"),
-        ("rows.abc", "--picture FILE.mid or FILE.abc"),
+        ("rows.mid", "--picture FILE.mid"),
     ],
 )
 def test_other_kinds_of_files_are_refused_before_anything_is_sampled(name, hint, cli, run, tmp_path):

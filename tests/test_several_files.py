@@ -107,6 +107,12 @@ def test_runs_in_a_folder_are_no_part_of_it(in_tmp, cli):
         study.write("notes.txt", b"no record\n")
     assert texts(in_tmp) == ["anna", "ben"] * 9
     assert cli("resume", "tiny").code == 0 and cli("evaluate", "tiny", "-n", 2).code == 0
+    for name in ("run.json", ".lock"):  # of something else
+        (in_tmp / "other").mkdir(exist_ok=True)
+        (in_tmp / "other" / name).write_text('{"text": "x"}\n')
+    assert texts(in_tmp / "other") == ["x"]
+    (in_tmp / "other" / ".lock").unlink()
+    assert texts(in_tmp) == [*["anna", "ben"] * 9, "x"]
 
 
 def test_a_file_whose_ending_is_left_out_is_named(in_tmp, cli):

@@ -184,12 +184,16 @@ def test_a_json_file_holds_an_array_or_an_object_per_line(tmp_path, text):
     assert [record.text for record in records(tmp_path / "rows.json")] == ["anna"]
 
 
-@pytest.mark.parametrize("indent", [None, 1])
-def test_a_file_that_is_one_object_is_called_that(indent, tmp_path):
-    path = tmp_path / "game.json"
-    path.write_text(json.dumps({"name": "Elfwars", "cards": [{"text": "a"}, {"text": "b"}]}, indent=indent))
+def test_a_file_that_is_one_object_is_called_that(tmp_path):
+    path, game = tmp_path / "game.json", {"game": "Elfwars", "year": 1, "cards": [{"text": "a"}, {"text": "b"}]}
+    path.write_text(json.dumps(game, indent=1))
     with pytest.raises(CorpusError, match="one object, not a list of records; a list stands in it under 'cards'"):
         records(path)
+    path.write_text(json.dumps(game))
+    with pytest.raises(UsageError, match="a list of objects stands in it under 'cards': save that alone"):
+        records(path)
+    path.write_text(json.dumps({"text": "an article", "authors": game["cards"]}))
+    assert [record.text for record in records(path)] == ["an article"], "a record a file"
     path.write_text(json.dumps({"1": {"text": "a"}, "2": {"text": "b"}}, indent=1))
     with pytest.raises(CorpusError, match="one object, not a list of records; save the list of its records alone"):
         records(path)

@@ -238,7 +238,11 @@ def _kinds(options: Mapping[str, Any], readers: Readers) -> FileKinds:
 def _held_out(
     path: str | None, options_of: Callable[[str], Mapping[str, Any]], layout: str, readers: Readers
 ) -> Iterable[Record] | None:
-    """Open a file of held-out records with its options; plain text has no fields, a table may spell them otherwise."""
+    """Open a file of held-out records with its options; plain text has no fields, and a table those of the corpus.
+
+    Raises:
+        UsageError: it lacks the column that is the text, or the label.
+    """
     if path is None:
         return None
     read_as = {name: value for name, value in options_of(path).items() if name not in ("path", "layout")}
@@ -246,10 +250,14 @@ def _held_out(
     opened: Iterable[Record] = load_file(readers, path=path, layout=layout, **of_file)  # type: ignore[arg-type]
     if not _kinds({**read_as, "layout": layout}, readers).has_table(path):
         return opened
-    names = {spelt_alike(name): name for name in opened.field_names()} if isinstance(opened, Table) else {}
-    for column in ("text_field", "label_field"):
-        if (name := read_as.get(column)) is not None and name not in names.values():
-            read_as[column] = names.get(spelt_alike(name), name)
+    names = opened.field_names() if isinstance(opened, Table) else []
+    missing = [read_as[name] for name in ("text_field", "label_field") if read_as.get(name) not in (None, *names)]
+    if names and missing:
+        alike = next((name for name in names if spelt_alike(name) == spelt_alike(missing[0])), "")
+        rename = f"rename its column {alike!r}" if alike else f"it has {', '.join(names)}"
+        raise UsageError(
+            f"{path!r} has no column {missing[0]!r}, and held-out records need the columns of the corpus; {rename}"
+        )
     return load_file(readers, path=path, layout=layout, **read_as)  # type: ignore[arg-type]
 
 

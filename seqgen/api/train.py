@@ -35,7 +35,7 @@ from seqgen.plugins.file_corpus import FILE
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.protocols import learns
 from seqgen.registry import attribute_errors
-from seqgen.signals import graceful_stop
+from seqgen.signals import graceful_stop, reraise_signal
 from seqgen.specs import CorpusSpec
 
 if TYPE_CHECKING:
@@ -224,7 +224,14 @@ def _leakage(resolved: ResolvedConfig, plugins: Plugins, corpus: Corpus, data: E
         validator = domain_validator(resolved, plugins)
     form = None if validator is None else partial(canonical_form, validator=validator)
     splitter = Splitter(resolved.train.split, resolved.train.split_seed)
-    return leakage_warnings(corpus, data.encoded, data.survey, splitter, form, str if corpus.canonical else form)
+    found = partial(leakage_warnings, corpus, data.encoded, data.survey, splitter)
+    try:
+        return found(form, str if corpus.canonical else form)
+    except Exception as error:
+        reraise_signal()
+        if not (failure := plugins.describe_failure(error)):
+            raise
+        return [*found(None), f"other spellings of held-out records are not counted: {failure}"]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -238,11 +238,22 @@ def find_run(name: str | PathLike[str] | None, base: Path = RUNS, *, unfinished:
             inside = list_runs(Path(name))
             newest = f", but holds runs, of which the newest is {str(inside[0].path)!r}" if inside else ""
             raise NoSuchRun(f"{name!r} is not a run folder: it has no {RUN}{newest}")
-        if Path(name).is_file():
-            corpus = shlex.quote(name)
-            raise NoSuchRun(f"no run {name!r:.200}: it is a file; train on it first: seqgen train --corpus {corpus}")
     names = [run.name for run in list_runs(base, beside=beside)]
+    with contextlib.suppress(OSError):
+        if Path(name).is_file():
+            raise NoSuchRun(f"no run {name!r:.200}: it is a file{_meant_by_file(Path(name), names)}")
     raise NoSuchRun(f"no run {name!r:.200}{_available_runs(names, name, base)}")
+
+
+def _meant_by_file(path: Path, names: Sequence[str]) -> str:
+    """Return the clause on what to give in place of a file that is taken for a run."""
+    whole = next((folder for folder in path.absolute().parents if _is_run(folder)), None)
+    if whole is not None:
+        return f" of the run {str(whole)!r}: give that"
+    named = [name for name in names if name == path.stem or name.startswith(f"{path.stem}-")]
+    if named:
+        return f"; did you mean {named[0]!r}?"
+    return f"; train on it first: seqgen train --corpus {shlex.quote(str(path))}"
 
 
 def name_for_commands(run: RunFolder) -> str:

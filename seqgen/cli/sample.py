@@ -12,7 +12,7 @@ import typer
 from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show, stdout, write
 from seqgen.cli.decoding import decoding
 from seqgen.cli.runs import load_run
-from seqgen.cli.sample_files import TABLES, FoundRows, check_out, described, json_lines, write_out
+from seqgen.cli.sample_files import TABLES, FoundRows, check_not_drawn, check_out, described, json_lines, write_out
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def sample(
         file = None  # nobody goes on with it
     if divided and file is None:
         raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")
-    loaded = load_run(run, checkpoint)
+    loaded = _opened(run, checkpoint, out)
     is_many = divided or n >= MANY or settings["rows"] is not None
     if file is not None and (divided or (is_many and settings["decode"] in (None, "sample"))):
         job = job_of(loaded, settings, n, file, nul=nul)
@@ -129,6 +129,14 @@ def sample(
             session.stdout.buffer.write(chunk)
         session.stdout.buffer.flush()
     found.check()
+
+
+def _opened(run: str | None, checkpoint: str, out: Path | None) -> Run:
+    """Open a run; refuse a form of its rows that is not written."""
+    loaded = load_run(run, checkpoint)
+    if out is not None:
+        check_not_drawn(out, loaded)
+    return loaded
 
 
 def _check_form(out: Path | None, *, nul: bool, as_json: bool) -> None:

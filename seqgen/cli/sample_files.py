@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -25,7 +26,7 @@ _NOT_WRITTEN |= dict.fromkeys((".docx", ".odt", ".rtf"), "give a .txt or a .csv,
 _NOT_WRITTEN |= dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst"), "leave this ending out, and pack the file")
 _NOT_WRITTEN |= dict.fromkeys((".html", ".htm"), "seqgen export page writes a page, seqgen evaluate --html another")
 _NOT_WRITTEN |= dict.fromkeys((".png", ".svg", ".pdf"), "--picture FILE.svg draws rows")
-_NOT_WRITTEN |= dict.fromkeys((".mid", ".midi", ".abc"), "of tunes, --picture FILE.mid or FILE.abc does it")
+_NOT_WRITTEN |= dict.fromkeys((".mid", ".midi"), "of tunes, --picture FILE.mid does it")
 _FIRST, _LARGEST = 1000, 100_000  # rows that are described together: the corpus is read through for each lot
 
 
@@ -40,6 +41,20 @@ def check_out(out: Path, *, force: bool) -> None:
         raise UsageError(f"cannot write {str(out)!r}: rows are not written as {suffix}; {_NOT_WRITTEN[suffix]}")
     if not force and out.is_file() and out.stat().st_size:
         raise UsageError(f"cannot write {str(out)!r}: it exists; pass another --out, or --force to overwrite it")
+
+
+def check_not_drawn(out: Path, run: Run) -> None:
+    """Refuse a form that the renderer of a run's domain writes, such as tune books of tunes.
+
+    Raises:
+        UsageError: it is one.
+    """
+    suffix = out.suffix.lower()
+    with contextlib.suppress(MissingExtra):
+        if suffix in getattr(run.renderer, "suffixes", ()):
+            raise UsageError(
+                f"cannot write {str(out)!r}: --picture FILE{suffix} writes rows of this domain in that form"
+            )
 
 
 def described(run: Run, rows: Iterable[Sample], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -47,7 +47,7 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
     if isinstance(cause, ValidationError) and parameter is not None:
         return f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
     line, option = " ".join(str(error.format_message()).split()).removesuffix("."), getattr(error, "option_name", "")
-    hint = hint_on_dashes(arguments)
+    hint = hint_on_dashes(arguments, context)
     if line.startswith("Missing argument ") and parameter is not None:
         if reordered := _reordered_export(context):
             return reordered
@@ -69,10 +69,11 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
     return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
 
 
-def hint_on_dashes(arguments: Sequence[str]) -> str:
-    """Return how a flag is written that an editor has given another dash than a hyphen, or ""."""
+def hint_on_dashes(arguments: Sequence[str], context: Any = None) -> str:
+    """Return how a flag is written that begins with another dash than a hyphen, or ""; in a context, one of it."""
+    flags = [] if context is None else [flag for parameter in context.command.params for flag in parameter.opts]
     for argument in arguments:
-        if found := _OTHER_DASHES.fullmatch(argument):
+        if (found := _OTHER_DASHES.fullmatch(argument)) and (context is None or _flag(found[1]) in flags):
             return f"{argument!r} begins with another dash than a hyphen: write {_flag(found[1])}"
     return ""
 
@@ -106,6 +107,8 @@ def _hint_on_arguments(extra: str, arguments: Sequence[str], context: Any) -> st
             if not getattr(parameter, "multiple", False) or flag not in parameter.opts:
                 continue
             values = [*itertools.takewhile(lambda word: not word.startswith("-"), arguments[at + 1 :])]
+            if len(values) > 1 and flag in ("-o", "--option") and "=" not in values[0]:
+                return f"write {flag} {values[0]}={values[1]}"
             if len(values) > 1:
                 return f"repeat it: {_repeated(flag, values)}" + (quoted if parameter.name == "corpus" else "")
     takes_corpus = any("--corpus" in parameter.opts for parameter in context.command.params)
@@ -129,6 +132,8 @@ def _hint_on_command(name: str, arguments: Sequence[str], context: Any) -> str:
     """Return where an unknown command comes from, or what does the same, or ""."""
     if session.plugins.registry.has("exporter", name):
         return f"it is an exporter: seqgen export {name} RUN OUT"
+    if getattr(context, "parent", None) is not None:  # of a group, such as plugins
+        return ""
     if name == "help":
         command = _command_in(arguments, context)
         return f"seqgen {command} --help" if command else "seqgen --help lists the commands"
@@ -148,6 +153,8 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
     name, parameters = option.lstrip("-").replace("-", "_"), context.command.params
     flags = [flag.removeprefix("--") for parameter in parameters for flag in parameter.opts if flag[:2] == "--"]
     near = _nearest(option.lstrip("-"), [*flags, "help"], "--{}")
+    if f"-{name}" in (flag for parameter in parameters for flag in parameter.opts):  # --n for -n
+        near = f"did you mean -{name}?"
     if context.parent is None:
         return near or _hint_on_order(option, arguments, context)
     if context.info_name == "resume" and option in _FURTHER:
@@ -165,7 +172,7 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
             return f"did you mean {(same or parameter.opts)[0]}?"
     if "given" in (parameter.name for parameter in parameters) and (given := _condition(option, arguments)):
         return given
-    if name in getattr(context.parent.command, "commands", {}):
+    if not near and name in getattr(context.parent.command, "commands", {}):
         return f"it is a command: seqgen {name}"
     return near or _nearest(name, settings, "-o {}=VALUE")
 

@@ -177,9 +177,9 @@ def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str
 def _named_setting(model: type[BaseModel], name: str, part: str) -> str:
     """Return a setting by its keyword, with its name or its flag in parentheses where that is another."""
     flag = flags_of(model).get(name, Flag())
-    if flag.keyword:
-        return f"option {flag.keyword!r} of {part} (-o {name})"
     long = [one for one in flag.names if one.startswith("--")]
+    if flag.keyword:
+        return f"option {flag.keyword!r} of {part} ({', '.join([*long, f'-o {name}'])})"
     other = f" ({long[0]})" if long and long[0] != f"--{name.replace('_', '-')}" else ""
     return f"option {name!r} of {part}{other}"
 

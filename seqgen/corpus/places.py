@@ -198,7 +198,7 @@ def _named_by(path: str) -> Iterator[Place]:
         found, what = [base], f"the archive {path!r}"
     places = [place for one in found for place in (_members(one) if _is_archive(one) else (one,))]
     if not places:
-        raise UsageError(f"cannot read records from {what or repr(path)}: it holds no files")
+        raise UsageError(f"cannot read records from {what or repr(path)}: it holds no files, or runs only")
     yield from places
 
 
@@ -212,9 +212,8 @@ def _in_folder(folder: Path) -> Iterator[Path]:
             raise error
 
     for inside, folders, names in os.walk(folder, onerror=refuse):
-        if (
-            "run.json" in names or ".lock" in names
-        ):  # a run, or a folder of runs: what reads the corpus may write it there
+        is_run = ("run.json" in names and "checkpoints" in folders) or ".lock" in names  # or a folder of runs
+        if is_run and inside != str(folder):  # what is trained on the folder may have written it there
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -148,6 +148,8 @@ class Table(FileSource):
         found = next((name for name in _USUAL if name in names and name != self.columns.label), "")
         if not found and len(rest) != 1:
             of_first_row = " (the first row names the columns)" if self.form in ("csv", "tsv") else ""
+            if self.form == "jsonl" and (inner := _list_in(row)):
+                of_first_row = f"; a list of objects stands in it under {inner!r}: save that alone, as [...]"
             raise UsageError(
                 f"cannot tell which field of {str(self.file.path)!r} is the text; pass --text-field NAME, or "
                 f"-o text_field=NAME; it has {_listed(names)}{of_first_row}"
@@ -171,9 +173,7 @@ class Table(FileSource):
             yield number, {"text": value} if isinstance(value, str) else value
 
     def _json_lines(self, counts: Counter[str]) -> Iterator[tuple[int, Any]]:
-        n_values, value = 0, None
         for number, line in self.file.numbered_lines(counts):
-            n_values += 1
             try:
                 value = json.loads(line)
             except json.JSONDecodeError as error:
@@ -187,8 +187,6 @@ class Table(FileSource):
             if line.count("[") + line.count("{") > _MAX_DEPTH and _is_deep(value):
                 raise self._too_deep(number)
             yield number, value
-        if n_values == 1 and isinstance(value, dict) and _list_in(value):
-            raise CorpusError(f"{str(self.file.path)!r}: {self._whole_object()}")
 
     def _whole_object(self) -> str:
         """Return what to do with a file that is one JSON object; "" if it is none."""

@@ -11,7 +11,7 @@ import numpy as np
 from seqgen.corpus import Corpus, Splitter, Survey
 from seqgen.evaluation.memorization import text_hashes
 
-_MAX_RECORDS, _MAX_CHARS = 30_000, 1_000_000  # of a corpus whose canonical forms are compared: a few seconds
+_MAX_RECORDS, _MAX_CHARS = 10_000, 1_000_000  # of a corpus whose canonical forms are compared: a few seconds
 _TITLES = {"valid": "validation", "test": "test"}
 
 Form = Callable[[str], str]
@@ -32,7 +32,7 @@ def leakage_warnings(
         encoded: its parts "train", "valid" and "test".
         survey: its statistics.
         splitter: assigns each record to a part.
-        form: the canonical form of a text; None: texts are compared as they are. Those of more than 30,000 records, or
+        form: the canonical form of a text; None: texts are compared as they are. Those of more than 10,000 records, or
             a million characters, are not computed.
         training_form: that of a training record, where it is known without computing it; None: ``form``.
     """

@@ -26,6 +26,8 @@ from seqgen.files.temporary import (
     temporary_folder,
 )
 
+_KINDS = mimetypes.MimeTypes()  # those that Python knows, whatever this machine lists
+
 
 @contextlib.contextmanager
 def disk_errors(path: Path, n_bytes: int | None = None) -> Iterator[None]:
@@ -70,7 +72,7 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
         BadOption: its suffix is that of another kind, such as ".pdf".
     """
     suffix = path.suffix.lower()
-    if suffixes and suffix not in suffixes and mimetypes.guess_type(f"file{suffix}", strict=False)[0]:
+    if suffixes and suffix not in suffixes and _KINDS.guess_type(f"file{suffix}", strict=False)[0]:
         right = str(path.with_suffix(suffixes[0]))
         raise BadOption(f"cannot write {str(path)!r}: it would be no {suffix} file; write {right}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterable
@@ -25,7 +26,8 @@ def _by_name(plugins: Plugins) -> dict[str, list[tuple[str, Check]]]:
         if not (isinstance(name, str) and name.isidentifier() and callable(check)):
             raise TypeError(f"register takes a name like 'tensorboard' and a function of a place, not {name!r:.40}")
         try:
-            inspect.signature(check).bind("a place")
+            with contextlib.suppress(ValueError):  # of what is not written in Python nothing is known
+                inspect.signature(check).bind("a place")
         except TypeError as error:
             raise TypeError(f"the check of the tracker {name!r} is to take a place, and no more: {error}") from None
         found.setdefault(name, []).append((package, check))

@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from seqgen.errors import shortened
 from seqgen.render.listing import Listing, cell
 from seqgen.render.text import counted, visible, visible_line, visible_lines
 
@@ -31,6 +32,7 @@ EMPTY_ROW: RenderableType = _Empty()
 """The text of an empty row: a mark on a terminal, nothing elsewhere."""
 
 
+_VALUE_CHARS = 40  # of the value of a field
 _BAR, _BAR_WIDTH, _MAX_BINS = "█", 40, 20
 
 
@@ -125,7 +127,7 @@ def _values(found: Mapping[str, int] | int) -> str:
     """Return the values of a field, each with its number of records; or how many records have the field."""
     if isinstance(found, int):
         return f"in {counted(found, 'record')}"
-    return ", ".join(f"{visible_line(value)} {n:,}" for value, n in found.items())
+    return ", ".join(f"{shortened(visible_line(value), _VALUE_CHARS)} {n:,}" for value, n in found.items())
 
 
 def _symbol(character: str) -> str:

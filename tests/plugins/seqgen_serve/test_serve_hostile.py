@@ -144,13 +144,14 @@ def test_a_client_that_does_not_read_its_answer_loses_its_place(tiny_run):
         begin = time.monotonic()
         status, _, whole = client.call("POST", "/v1/completions", body)
         assert status == 200 and len(whole) > 8_000_000
-        timeout_s = min(3 * (time.monotonic() - begin), 60)  # enough to make the answer, on a loaded machine too
+        took_s = time.monotonic() - begin
+        timeout_s = min(3 * took_s, 60)  # enough to make the answer, on a loaded machine too
     with serving(tiny_run, rows=4000, tokens=10**7, timeout_s=timeout_s) as client:
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.connect(("127.0.0.1", client.port))
             raw.sendall(head + str(len(body)).encode() + b"\r\n\r\n" + body)
-            time.sleep(timeout_s + 12)
+            time.sleep(1.5 * took_s + timeout_s + 12)  # the time-out counts from when the answer is made
             raw.settimeout(30)
             read = b""
             with contextlib.suppress(ConnectionError):

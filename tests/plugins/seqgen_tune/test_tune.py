@@ -306,7 +306,7 @@ def stopped(words, cwd, number, after, trials=6, *more):
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_study_that_was_stopped_ends_as_if_it_never_was(number, words, in_tmp):
     whole = tune(words, SPACE, trials=6, out="whole", **QUICK)
-    ended = stopped(words, in_tmp, number, after=10)  # four a trial
+    ended = stopped(words, in_tmp, number, after=20)  # eight a trial
     if number == "SIGKILL":
         assert ended.code == -9 and len(list((in_tmp / "study").glob("worker-*"))) == 1
     else:
