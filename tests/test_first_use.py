@@ -13,7 +13,7 @@ from seqgen.render.curve import loss_curve
 def test_a_setting_is_named_by_its_flag_too(cli, words):
     result = cli("train", "--corpus", words, "--time", "20x")
     assert result.err == (
-        "seqgen: option 'time' of train (-o time_s): '20x' is not a duration; write it like 90s, 5m or 1h\n"
+        "seqgen: option 'time' of train (--time, -o time_s): '20x' is not a duration; write it like 90s, 5m or 1h\n"
     )
     assert "option 'steps' of train: " in cli("train", "--corpus", words, "--steps", 0).err
 
