@@ -432,6 +432,7 @@ def test_training_outlives_the_reader_of_its_messages(words, tmp_path):
     assert seqgen.load(tmp_path / "run", checkpoint="latest").state["ended"] == "steps"
 
 
+@pytest.mark.full
 def test_out_writes_to_stdout_by_its_name_and_to_devices(cli, run, tmp_path):
     program = f"{sys.executable} -m seqgen sample {run} -n 3 --out /dev/stdout"
     piped = subprocess.run(["bash", "-c", f"{program} | cat"], capture_output=True, text=True, check=True)

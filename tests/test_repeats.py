@@ -212,6 +212,7 @@ def test_what_the_model_holds_for_impossible_is_not_repeated():
     assert mixed_BTV[0, :, 8].exp().numpy() == pytest.approx(1.0)
 
 
+@pytest.mark.full
 def test_the_kit_passes():
     def load(n_symbols):
         inner = RecurrentModel(n_symbols, make("gru"), hidden=12, embedding=6)

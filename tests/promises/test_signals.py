@@ -189,7 +189,7 @@ def test_a_signal_that_somebody_took_for_an_error_is_heeded(phase, bell, in_tmp)
 
 
 @pytest.mark.promise("R7")
-@pytest.mark.parametrize("phase", ["import", "build"])
+@pytest.mark.parametrize("phase", ["import", pytest.param("build", marks=pytest.mark.full)])
 def test_no_check_fails_because_of_a_signal(phase, bell):
     stopped = bell("plugins", "check", "bell.py", ring=phase, number=signal.SIGTERM, twice=-1)
     assert stopped.code == 143 and is_said(stopped.err.splitlines()[-1], signal.SIGTERM, phase), stopped.err
