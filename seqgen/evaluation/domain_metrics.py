@@ -29,7 +29,7 @@ class PartTexts:
 
     @property
     def canonical(self) -> bool:
-        """Whether each training text is its own canonical form, as the corpus declares."""
+        """True if each training text is its own canonical form, as the corpus declares."""
         return self.corpus.canonical
 
     def __iter__(self) -> Iterator[str]:
