@@ -52,6 +52,11 @@ def test_held_out_tables_need_the_columns_of_the_corpus(in_tmp):
         (in_tmp / "test.csv").write_text(f"{heading}\nb,CCN\n")
         with pytest.raises(seqgen.UsageError, match=says):
             seqgen.train("train.csv", test="test.csv", out="run", **settings)
+    (in_tmp / "test.csv").write_text("Kind,SMILES,ID\nb,CCN,3\n")
+    said: list[str] = []
+    named = settings | {"condition": "label,id", "warn": said.append}
+    seqgen.train("train.csv", test="test.csv", out="lost", **named)
+    assert "no test record has the condition 'id': is its column named so, and filled?" in said
     (in_tmp / "test.csv").write_text("Kind,SMILES\nb,CCN\n")
     run = seqgen.train("train.csv", test="test.csv", out="run", **settings)
     assert [(record.text, record.label) for record in run.records("test")] == [("CCN", "b")]

@@ -107,6 +107,8 @@ def test_runs_in_a_folder_are_no_part_of_it(in_tmp, cli):
         study.write("notes.txt", b"no record\n")
     assert texts(in_tmp) == ["anna", "ben"] * 9
     assert cli("resume", "tiny").code == 0 and cli("evaluate", "tiny", "-n", 2).code == 0
+    refused = cli("train", "--corpus", "tiny")
+    assert refused.code == 2 and "is a run, and no corpus: seqgen train --from" in refused.err
     for name in ("run.json", ".lock"):  # of something else
         (in_tmp / "other").mkdir(exist_ok=True)
         (in_tmp / "other" / name).write_text('{"text": "x"}\n')

@@ -192,6 +192,9 @@ def test_a_file_that_is_one_object_is_called_that(tmp_path):
     path.write_text(json.dumps(game))
     with pytest.raises(UsageError, match="a list of objects stands in it under 'cards': save that alone"):
         records(path)
+    path.write_text(json.dumps({"items": game["cards"]}))
+    with pytest.raises(UsageError, match="a list of objects stands in it under 'items': save that alone"):
+        records(path)
     path.write_text(json.dumps({"text": "an article", "authors": game["cards"]}))
     assert [record.text for record in records(path)] == ["an article"], "a record a file"
     path.write_text(json.dumps({"1": {"text": "a"}, "2": {"text": "b"}}, indent=1))

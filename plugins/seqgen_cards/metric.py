@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -105,4 +106,6 @@ def _total_variation(one: dict[str, float], other: dict[str, float]) -> float | 
     """Return half the sum of the absolute differences; 1 if one distribution is empty, None if the other is."""
     if not other:
         return None
-    return sum(abs(one.get(value, 0.0) - other.get(value, 0.0)) for value in {*one, *other}) / 2 if one else 1.0
+    if not one:
+        return 1.0
+    return math.fsum(abs(one.get(value, 0.0) - other.get(value, 0.0)) for value in {*one, *other}) / 2

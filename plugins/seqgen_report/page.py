@@ -40,7 +40,10 @@ _SHARES = {
     "nearest_median": "edits to nearest, median",
 }
 _BASELINE = "the best baseline"
-_LEAD = ("test_bits_per_char", "validation_bits_per_char", _BASELINE, "valid", "unique", "novel")
+_LEAD = (
+    "test_bits_per_char", "test_unconditional_bits_per_char", "validation_bits_per_char", _BASELINE, "valid", "unique",
+    "novel",
+)  # fmt: skip
 _CLASSES = {"metric": "f", "definition": "m"}
 _CAPTIONS = {
     "shares": "Samples and the level of held-out records, with the intervals of the table as lines. More copies or "
@@ -109,7 +112,8 @@ def _head(evaluation: seqgen.Evaluation) -> Iterator[str]:
             ends = [metrics.get(name + end) for end in ("_low", "_high")]
             interval = " to ".join(seqgen.format_metric(end, info.unit) for end in ends) if None not in ends else ""
             if name.startswith("test") and evaluation.has_few_tested():
-                interval = f"{metrics['test_records']} test {'records' if evaluation.has_records else 'windows'}"
+                n, unit = metrics["test_records"], "record" if evaluation.has_records else "window"
+                interval = f"{n} test {unit}{'s' * (n != 1)}"
             small = f"<small>{f'<br>{interval}' if interval else ''}</small>"
             yield f"<div><b>{seqgen.format_metric(metrics[name], info.unit)}</b>{escape(label)}{small}</div>"
     yield "</div>"
@@ -144,7 +148,9 @@ def _plots_of(names: set[str], evaluation: seqgen.Evaluation) -> Iterator[str]:
         name for name in info if name.startswith("baseline") and name.endswith("_bits_per_char") and name in names
     ]:
         own = "test_bits_per_char" if "test_bits_per_char" in metrics else "validation_bits_per_char"
-        values = {info[name].label: metrics[name] for name in baselines} | {"this run": metrics[own]}
+        values = {info[name].label: metrics[name] for name in baselines}
+        free = metrics.get("test_unconditional_bits_per_char")  # baselines know no conditions
+        values |= {"this run": metrics[own] if free is None else free}
         caption = "Bits per character of held-out text; shorter is better."
         yield from _figure("baselines", "", caption, plots.bars(values, ["this run"], "bits per character"))
     elif "symbol_distance" in names and evaluation.samples:

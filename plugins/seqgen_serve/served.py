@@ -53,7 +53,8 @@ class ServedRun:
             if name not in known:
                 have = f"it has {', '.join(known)}" if known else "it was trained without conditions"
                 if self.run.settings.corpus.multiline and field == "given":
-                    line = json.dumps(f"{name}={value}\n"[:_MAX_FIELD], ensure_ascii=False)
+                    shown = value if len(value) <= _MAX_FIELD else f"{value[:_MAX_FIELD]}…"
+                    line = json.dumps(f"{name}={shown}\n", ensure_ascii=False)
                     have += f"; if its records begin with this field, begin the prompt with {line}"
                 raise ApiError(400, f"the model {self.name!r} has no condition {name!r:.60}: {have}", field)
             if value not in known[name]:

@@ -46,7 +46,7 @@ class Conditioning:
         slots = run.vocabulary.slots if wanted else ()
         fields = {name: value for name, value in wanted.items() if name not in slots}
         if "label" in fields:
-            title = run.settings.corpus.options.get("path", run.settings.corpus.title)
+            title = run.settings.corpus.options.get("path") or run.settings.corpus.title
             labelled = any(record.value("label") for record in itertools.islice(run.corpus, _FIRST_RECORDS))
             title = title if isinstance(title, str) else " --corpus ".join(title)
             field = run.settings.corpus.options.get("label_field")

@@ -256,7 +256,8 @@ def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) 
 def _of_conditions(run: OpenRun, data: EncodedCorpus) -> list[str]:
     """Return a note on conditions, which only held-out losses are given; none for a run without them."""
     names = ", ".join(run.vocabulary.slots)
-    if not names or not (len(data.encoded["valid"]) or len(data.encoded["test"])):
+    held_out = [getattr(data.encoded[part], "conditions_NC", None) for part in ("valid", "test")]
+    if not names or not any(given_NC is not None and given_NC.any() for given_NC in held_out):
         return []
     return [f"held-out losses are given each record's conditions ({names}); baselines and samples have none"]
 

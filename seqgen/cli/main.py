@@ -24,7 +24,6 @@ from seqgen.errors import (
     SAVED_NOTE,
     DiskError,
     Interrupted,
-    NoSuchRun,
     PluginError,
     SeqgenError,
     UsageError,
@@ -104,7 +103,7 @@ def _verdict(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, 
         except Signalled as signalled:
             return str(signalled), 128 + signalled.number
     if isinstance(error, SeqgenError):
-        taken = [word for word in arguments if isinstance(error, NoSuchRun) and repr(word) in str(error)]  # for a run
+        taken = [word for word in arguments if isinstance(error, UsageError) and repr(word) in str(error)]  # as a name
         hint = hint_on_dashes(taken)
         return "; ".join(filter(None, (str(error), hint))), error.exit_code
     if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer

@@ -16,6 +16,7 @@ from seqgen.plugins import missing_plugin
 _FURTHER = ("--steps", "--epochs", "--time", "--lr")  # what somebody gives who wants more than a resume
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _NO_COMMAND = re.compile(r"No such command '(\S+)'")
+_SETTING = re.compile(r"\w+(\.\w+)*")  # a name that -o takes
 _OTHER_DASHES = re.compile(r"[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]?([A-Za-z][\w-]*)(?:=.*)?")
 _HELPFUL = ("Did you mean", " is not one of ", " is not in the range ", " is not a valid ")
 _LEAST_ALIKE = 0.7  # the similarity from which a flag is suggested for another
@@ -101,14 +102,18 @@ def _hint_on_arguments(extra: str, arguments: Sequence[str], context: Any) -> st
         return ""
     if re.fullmatch("h|hours?|m|min|minutes?|s|sec|seconds?", extra):
         return "write a duration without a blank, as --time 10s"
+    split = (word.split("=", 1) if word.startswith("--") else [word] for word in arguments)
+    given = [*itertools.chain.from_iterable(split)]
     quoted = "; or quote a pattern, which the shell expands to several: --corpus '*.txt'"
     for parameter in context.command.params:
-        for at, flag in enumerate(arguments):
+        for at, flag in enumerate(given):
             if not getattr(parameter, "multiple", False) or flag not in parameter.opts:
                 continue
-            values = [*itertools.takewhile(lambda word: not word.startswith("-"), arguments[at + 1 :])]
-            if len(values) > 1 and flag in ("-o", "--option") and "=" not in values[0]:
+            values = [*itertools.takewhile(lambda word: not word.startswith("-"), given[at + 1 :])]
+            if len(values) > 1 and flag in ("-o", "--option") and _SETTING.fullmatch(values[0]):
                 return f"write {flag} {values[0]}={values[1]}"
+            if len(values) > 1 and flag in ("-o", "--option") and "=" not in values[0]:
+                return f"{flag} takes NAME=VALUE; --out says where results go"
             if len(values) > 1:
                 return f"repeat it: {_repeated(flag, values)}" + (quoted if parameter.name == "corpus" else "")
     takes_corpus = any("--corpus" in parameter.opts for parameter in context.command.params)

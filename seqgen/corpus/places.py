@@ -198,7 +198,7 @@ def _named_by(path: str) -> Iterator[Place]:
         found, what = [base], f"the archive {path!r}"
     places = [place for one in found for place in (_members(one) if _is_archive(one) else (one,))]
     if not places:
-        raise UsageError(f"cannot read records from {what or repr(path)}: it holds no files, or runs only")
+        raise UsageError(f"cannot read records from {what or repr(path)}: it holds no files")
     yield from places
 
 
@@ -212,8 +212,10 @@ def _in_folder(folder: Path) -> Iterator[Path]:
             raise error
 
     for inside, folders, names in os.walk(folder, onerror=refuse):
-        is_run = ("run.json" in names and "checkpoints" in folders) or ".lock" in names  # or a folder of runs
-        if is_run and inside != str(folder):  # what is trained on the folder may have written it there
+        is_run, is_root = "run.json" in names and "checkpoints" in folders, inside == str(folder)
+        if is_run and is_root:
+            raise UsageError(f"{str(folder)!r} is a run, and no corpus: seqgen train --from {folder} starts from it")
+        if is_run or (".lock" in names and not is_root):  # what was trained on the folder may stand in it
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -146,7 +146,7 @@ class Table(FileSource):
             return self.columns.text or ""
         rest = [name for name in row if name != self.columns.label]
         found = next((name for name in _USUAL if name in names and name != self.columns.label), "")
-        if not found and len(rest) != 1:
+        if not found and (len(rest) != 1 or (self.form == "jsonl" and _list_in({rest[0]: row[rest[0]]}))):
             of_first_row = " (the first row names the columns)" if self.form in ("csv", "tsv") else ""
             if self.form == "jsonl" and (inner := _list_in(row)):
                 of_first_row = f"; a list of objects stands in it under {inner!r}: save that alone, as [...]"
