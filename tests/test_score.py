@@ -201,6 +201,9 @@ def test_a_changed_corpus_only_disables_percentiles(cli, words, tmp_path):
     result = cli("score", "anna", "--json", "--run", run.path)
     assert result.code == 0 and "no percentiles: the corpus" in result.err
     assert json.loads(result.out)["percentile"] is None
+    words.rename(tmp_path / "moved.txt")
+    moved = cli("score", "anna", "--run", run.path)
+    assert moved.code == 0 and "trained; put it back there, or a link to it" in moved.err
 
 
 def test_a_heat_map_reads_without_colour():

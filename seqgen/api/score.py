@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqgen.api.conditioning import Conditioning, as_conditions
-from seqgen.api.encoded_corpus import read_again
+from seqgen.api.encoded_corpus import missing_corpus, read_again
 from seqgen.compute import computing
 from seqgen.config import as_whole
 from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, shortened
@@ -54,7 +54,8 @@ def reference_scores(run: OpenRun, given: Mapping[str, Any]) -> ReferenceScores 
     if not run.vocabulary.ends:
         return None
     settings = run.settings
-    encoded = read_again(run.corpus, settings, run.vocabulary, warn=run.warn).encoded
+    with missing_corpus(run.folder.name):
+        encoded = read_again(run.corpus, settings, run.vocabulary, warn=run.warn).encoded
     part = "test" if len(encoded["test"]) else "valid"
     if not len(encoded[part]):
         return None
