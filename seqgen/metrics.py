@@ -187,6 +187,11 @@ def best_baseline(metrics: Mapping[str, Any]) -> str | None:
     return min(baselines_of(metrics), key=metrics.__getitem__, default=None)
 
 
+def has_few_tested(metrics: Mapping[str, Any]) -> bool:
+    """Return whether the test part has fewer than 10 records, so that the interval of its loss says little."""
+    return int(metrics.get("test_records", FEW_RECORDS)) < FEW_RECORDS
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """An evaluation of a run, with the texts behind it.
@@ -222,7 +227,7 @@ class Evaluation:
 
     def has_few_tested(self) -> bool:
         """Return whether the test part has fewer than 10 records, so that the interval of its loss says little."""
-        return int(self.metrics.get("test_records", FEW_RECORDS)) < FEW_RECORDS
+        return has_few_tested(self.metrics)
 
     def published(self) -> dict[str, dict[str, float]]:
         """Return the published values of the domain's metrics, by the name of a model, then of a metric."""

@@ -21,7 +21,7 @@ from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CorpusError, MissingExtra
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of, check_suffix
-from seqgen.metrics import FEW_RECORDS, METRICS, Evaluation, best_baseline
+from seqgen.metrics import METRICS, Evaluation, best_baseline, has_few_tested
 from seqgen.plugins import get_referenced
 from seqgen.plugins.file_corpus import FILE, read_file_as
 from seqgen.registry import Entry
@@ -287,7 +287,7 @@ def _beside_counts(metrics: Mapping[str, Any]) -> list[str]:
     """
     test, name = metrics.get("test_bits_per_char"), best_baseline(metrics)
     test = metrics.get("test_unconditional_bits_per_char", test)
-    if test is None or name is None or metrics[name] >= test or metrics.get("test_records", FEW_RECORDS) < FEW_RECORDS:
+    if test is None or name is None or metrics[name] >= test or has_few_tested(metrics):
         return []
     counts = f"{METRICS[name].label} has {metrics[name]:.3f} bits per character of the test part"
     alone = " without conditions" if "test_unconditional_bits_per_char" in metrics else ""
@@ -296,9 +296,9 @@ def _beside_counts(metrics: Mapping[str, Any]) -> list[str]:
 
 def _of_few_tested(metrics: Mapping[str, Any], unit: str) -> list[str]:
     """Return a note where the test loss is of few records, or windows of a long text; else none."""
-    n = metrics.get("test_records", FEW_RECORDS)
-    if n >= FEW_RECORDS:
+    if not has_few_tested(metrics):
         return []
+    n = metrics["test_records"]
     return [f"{counted(n, unit)}: {'the interval of the test loss' if n > 1 else 'the test loss'} says little"]
 
 

@@ -210,29 +210,14 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
     for line in data.survey.warnings(of_lines=isinstance(corpus.source, TextFile)):
         warn(line)
     if (config.valid or config.test) and data.vocabulary.ends:
-        for line in _lost_conditions(data):
-            warn(line)
-        for line in _leakage(resolved, plugins, corpus, data):
+        for line in _of_held_out(resolved, plugins, corpus, data):
             warn(line)
     return data
 
 
-def _lost_conditions(data: EncodedCorpus) -> list[str]:
-    """Return a warning for each condition that no record of a held-out part has, though training records have it."""
-    lines, train_NC = [], getattr(data.encoded["train"], "conditions_NC", None)
-    for part, title in (("valid", "validation"), ("test", "test")):
-        held_out_NC = getattr(data.encoded[part], "conditions_NC", None)
-        if train_NC is None or held_out_NC is None or not len(held_out_NC):
-            continue
-        for number, name in enumerate(data.vocabulary.slots):
-            if train_NC[:, number].any() and not held_out_NC[:, number].any():
-                lines.append(f"no {title} record has the condition {name!r}: is its column named so, and filled?")
-    return lines
-
-
-def _leakage(resolved: ResolvedConfig, plugins: Plugins, corpus: Corpus, data: EncodedCorpus) -> list[str]:
-    """Return warnings about records of held-out files that are training records too."""
-    from seqgen.evaluation import canonical_form, leakage_warnings
+def _of_held_out(resolved: ResolvedConfig, plugins: Plugins, corpus: Corpus, data: EncodedCorpus) -> list[str]:
+    """Return warnings about records of held-out files that lack conditions, or are training records too."""
+    from seqgen.evaluation import canonical_form, leakage_warnings, lost_conditions
 
     validator = None
     with contextlib.suppress(MissingExtra):
@@ -240,13 +225,14 @@ def _leakage(resolved: ResolvedConfig, plugins: Plugins, corpus: Corpus, data: E
     form = None if validator is None else partial(canonical_form, validator=validator)
     splitter = Splitter(resolved.train.split, resolved.train.split_seed)
     found = partial(leakage_warnings, corpus, data.encoded, data.survey, splitter)
+    lost = lost_conditions(data.encoded, data.vocabulary.slots)
     try:
-        return found(form, str if corpus.canonical else form)
+        return lost + found(form, str if corpus.canonical else form)
     except Exception as error:
         reraise_signal()
         if not (failure := plugins.describe_failure(error)):
             raise
-        return [*found(None), f"other spellings of held-out records are not counted: {failure}"]
+        return [*lost, *found(None), f"other spellings of held-out records are not counted: {failure}"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from seqgen.cli.common import session
 from seqgen.errors import SeqgenError, close_names
-from seqgen.plugins import missing_plugin
+from seqgen.plugins import missing_plugin, option_names
 
 _FURTHER = ("--steps", "--epochs", "--time", "--lr")  # what somebody gives who wants more than a resume
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
@@ -224,9 +224,7 @@ def _condition(option: str, arguments: Sequence[str]) -> str:
 
 def _settings() -> list[str]:
     """Return the settings of training and of the default model."""
-    from seqgen.config import TrainSettings
-
-    fields = [*TrainSettings.model_fields]
+    fields = option_names("train")
     with contextlib.suppress(SeqgenError, ImportError):
-        fields += session.plugins.registry.get("model", "seqgen:recurrent").option_names()
+        fields += option_names("model", "seqgen:recurrent", plugins=session.plugins)
     return fields

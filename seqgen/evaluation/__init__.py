@@ -13,7 +13,7 @@ from seqgen.evaluation.domain_metrics import (
 )
 from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.intervals import mean_interval, ratio_interval, share_interval
-from seqgen.evaluation.leakage import leakage_warnings
+from seqgen.evaluation.leakage import leakage_warnings, lost_conditions
 from seqgen.evaluation.loss import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -82,6 +82,7 @@ __all__ = [
     "leakage_warnings",
     "loss_of_batches",
     "losses_of_batches",
+    "lost_conditions",
     "mean_interval",
     "membership",
     "memorization_verdict",

@@ -1,9 +1,9 @@
-"""Held-out records that are training records too, as the same text or in another spelling."""
+"""Held-out records that are training records too, as the same text or in another spelling, or lack conditions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,3 +69,21 @@ def _line(counts: Mapping[str, int], sizes: Mapping[str, int], what: str) -> str
     """Return the line on numbers of held-out records by part; "" where all are 0."""
     shown = [f"{n:,} of {sizes[part]:,} {title} records" for part, title in _TITLES.items() if (n := counts[part])]
     return f"{' and '.join(shown)} {what}; losses on them say little" if shown else ""
+
+
+def lost_conditions(encoded: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Return a line for each condition that no record of a held-out part has, though training records have it.
+
+    Args:
+        encoded: the parts "train", "valid" and "test" of a corpus.
+        names: of the conditions, in the order in which records have them.
+    """
+    lines, train_NC = [], getattr(encoded["train"], "conditions_NC", None)
+    for part, title in _TITLES.items():
+        held_out_NC = getattr(encoded[part], "conditions_NC", None)
+        if train_NC is None or held_out_NC is None or not len(held_out_NC):
+            continue
+        for number, name in enumerate(names):
+            if train_NC[:, number].any() and not held_out_NC[:, number].any():
+                lines.append(f"no {title} record has the condition {name!r}: is its column named so, and filled?")
+    return lines
