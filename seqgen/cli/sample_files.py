@@ -49,7 +49,8 @@ def check_not_drawn(out: Path, run: Run) -> None:
     Raises:
         UsageError: it is one.
     """
-    suffix = out.suffix.lower()
+    if (suffix := out.suffix.lower()) in ("", ".txt", *TABLES):  # for these the renderer need not be loaded
+        return
     with contextlib.suppress(MissingExtra):
         if suffix in getattr(run.renderer, "suffixes", ()):
             raise UsageError(

@@ -39,6 +39,16 @@ def test_a_tune_book_is_read_again(tmp_path):
     assert records[1].text.startswith("M:6/8\nL:1/8\nK:G\n")
 
 
+def test_a_tune_book_of_samples_is_a_picture(tmp_path, cli):
+    book, run = tmp_path / "book.abc", tmp_path / "run"
+    book.write_bytes(RENDER.draw([REEL, JIG] * 6, ".abc"))
+    assert cli("train", "--corpus", book, "--cell", "vanilla", "--hidden", 4, "--steps", 1, "--out", run).code == 0
+    refused = cli("sample", run, "-n", 1, "--out", tmp_path / "new.abc")
+    assert refused.code == 2 and "--picture FILE.abc writes rows of this domain in that form" in refused.err
+    assert cli("sample", run, "-n", 2, "--picture", tmp_path / "new.abc").code == 0
+    assert (tmp_path / "new.abc").read_text(encoding="utf-8").count("X:") == 2
+
+
 def test_the_terminal_shows_text_and_roll():
     lines = shown(JIG).splitlines()
     assert lines[:5] == JIG.splitlines()
