@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 
-_TOLD_EVERY = 4096
+_REPORT_EVERY = 4096
 _TRIED = 100  # records that a new vocabulary is tried on
 _IN_MEMORY = 20_000_000  # characters, beyond which the ids go to files
 Progress = Callable[[str, int, int | None], None]
@@ -144,9 +144,9 @@ class CorpusReading:
             return known
         counted = Survey()
         if self.divided is not None:
-            self.divided.count(counted, progress=self._told)
+            self.divided.count(counted, progress=self._on_read)
         else:
-            for _ in survey(self.corpus, self.title, counted, progress=self._told):
+            for _ in survey(self.corpus, self.title, counted, progress=self._on_read):
                 pass
         if counted.n_chars > _IN_MEMORY:
             store_survey(cache, counted)
@@ -189,11 +189,11 @@ class CorpusReading:
         counted, kept = Survey(), list[Record]()
         if self.divided is not None and begun is None and joins(make):
             first = [record.text for record in itertools.islice(corpus, _TRIED)]
-            found = self.divided.count(counted, options, conditions, self._told)
+            found = self.divided.count(counted, options, conditions, self._on_read)
             fitted = make.join([make.from_json(data) for data in found])
         else:
             passing = survey(
-                corpus, self.title, counted, conditions, needed=begun is None, kept=kept, progress=self._told
+                corpus, self.title, counted, conditions, needed=begun is None, kept=kept, progress=self._on_read
             )
             first = list(itertools.islice(passing, _TRIED))
             texts = itertools.chain(first, passing)
@@ -260,7 +260,7 @@ class CorpusReading:
         kinds = source.kinds() if isinstance(source, JoinedFiles) else {}
         return EncodedCorpus(counted, vocabulary, encoded, kinds)
 
-    def _told(self, n_done: int) -> None:
+    def _on_read(self, n_done: int) -> None:
         """Report the number of records read."""
         self.progress("reading", n_done, None)
 
@@ -268,7 +268,7 @@ class CorpusReading:
         """Yield the training texts; of one long text, its pieces up to the end of the training part."""
         left = splitter.ends(counted.n_chars)["train"]
         for n_done, record in enumerate(self.corpus):
-            if n_done % _TOLD_EVERY == 0:
+            if n_done % _REPORT_EVERY == 0:
                 self.progress("learning symbols", n_done, counted.n_records)
             if self.corpus.layout == "lines" or record.split is not None:
                 if splitter.part(record) == "train":
