@@ -38,6 +38,7 @@ QUICK = {"steps": 40, "split": "60/20/20", "cell": "vanilla", "hidden": 6, "blen
 FLAGS = [word for name, value in QUICK.items() for word in (f"--{name.replace('_', '-')}", value)]
 SPACE = ("lr=1e-5..1e-1:log", "embedding=2..8")
 CELLS = ("gru", "vanilla")
+N_REPORTS = 8  # of a trial that is not pruned: few records are evaluated every five steps
 LISTED = {name: value for name, value in QUICK.items() if name not in ("hidden", "cell")}
 STOPPER = """
 import os, signal
@@ -306,7 +307,7 @@ def stopped(words, cwd, number, after, trials=6, *more):
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_study_that_was_stopped_ends_as_if_it_never_was(number, words, in_tmp):
     whole = tune(words, SPACE, trials=6, out="whole", **QUICK)
-    ended = stopped(words, in_tmp, number, after=20)  # eight a trial
+    ended = stopped(words, in_tmp, number, after=2 * N_REPORTS + 4)
     if number == "SIGKILL":
         assert ended.code == -9 and len(list((in_tmp / "study").glob("worker-*"))) == 1
     else:
@@ -386,10 +387,10 @@ def test_workers_share_a_study(cli, words, in_tmp):
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_trial_only(words, in_tmp, monkeypatch):
-    """The first worker to evaluate for the fifth time is killed; its trial is tried again with the same values."""
+    """A worker is killed in its second trial, which another one tries again with the same values."""
     (in_tmp / "stopper.py").write_text(STOPPER)
     monkeypatch.setenv("STOP_WITH", "SIGKILL")
-    monkeypatch.setenv("STOP_AFTER", "5")
+    monkeypatch.setenv("STOP_AFTER", str(N_REPORTS + 1))
     result = tune(words, SPACE, trials=6, workers=2, plugins=["stopper.py"], out="study", **QUICK)
     assert len(result.trials) == 6 and {one.state for one in result.trials} <= {"finished", "pruned"}
     assert max(one.number for one in result.trials) > 5, "some were cut short"
