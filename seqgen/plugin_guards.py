@@ -116,14 +116,14 @@ class GuardedValidator(Guarded):
 
 
 class GuardedMetric(Guarded):
-    """A metric whose values are checked to be named numbers."""
+    """A metric whose values are checked to be named numbers, or None."""
 
     result = "a mapping of names to numbers"
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
-        """Return whether the result maps names to numbers."""
+        """Return whether the result maps names to numbers or None."""
         return isinstance(result, Mapping) and all(
-            isinstance(name, str) and isinstance(value, Real) for name, value in result.items()
+            isinstance(name, str) and isinstance(value, Real | None) for name, value in result.items()
         )
 
 

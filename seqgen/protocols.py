@@ -159,11 +159,11 @@ class Metric(Protocol):
     its attribute ``canonical`` says whether the corpus declares that each text is its own canonical form.
     One that has an attribute ``published``, ``{"a model (arXiv:...)": {"metric": value}}``, has these values shown
     beside where samples are compared with a reference corpus; with an attribute ``published_on``, names of corpora, for
-    these corpora only. One that cannot compute a value has an attribute ``omitted``, ``{"value": "the reason"}``, which
-    is read after each call.
+    these corpora only. A value that cannot be computed, such as a mean of nothing, is None or left out; an attribute
+    ``omitted``, ``{"value": "the reason"}``, which is read after each call, says why.
     """
 
-    def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
+    def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float | None]:
         """Return named values of the samples, compared with reference texts (held-out records) where that applies."""
         ...
 
@@ -175,7 +175,7 @@ class LabelledMetric(Protocol):
     labels: Mapping[str, str]
     """By the name of a value, its label with its unit: ``{"weight": "weight, distance to the reference (g/mol)"}``."""
 
-    def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
+    def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float | None]:
         """Return named values, as ``Metric``."""
         ...
 

@@ -1054,6 +1054,7 @@ GOOD = [
     corpus(AB),
     made(seqgen.ValidatorSpec, type("V", (), {"validate": lambda self, text: seqgen.Verdict(True)})),
     metric(size, published={"A (arXiv:1)": {"n": 3}}, labels={"n": "number of samples"}, omitted={"m": "it is odd"}),
+    metric(lambda self, samples, reference: {"mean": sum(map(len, samples)) / len(samples) if samples else None}),
     renderer(shown, suffixes=(".txt",), draw=lambda self, texts, suffix: b"x"),
     processor(lambda logits, ids: logits / 2),
     report(lambda evaluation: f"{len(evaluation.samples)} samples"),

@@ -181,6 +181,19 @@ def test_values_that_a_metric_omits_are_noted(run, monkeypatch):
         "left out: lengths.weight, lengths.size, lengths.age, since there are few",
         "left out: lengths.colour, since letters have none",
     ]
+    monkeypatch.setattr(Lengths, "omitted", {"weight": "letters have none"})
+    measured = Lengths.__call__
+
+    def with_none(self, samples, reference, training):
+        return measured(self, samples, reference, training) | {"weight": None, "size": None}
+
+    monkeypatch.setattr(Lengths, "__call__", with_none)
+    figures = run.evaluate(5)
+    assert "lengths.weight" not in figures and "lengths.size" not in figures
+    assert [line for line in figures["notes"] if "left out: lengths" in line] == [
+        "left out: lengths.weight, since letters have none",
+        "left out: lengths.size, since there is nothing to compute it from",
+    ]
 
 
 def test_figures_of_the_domain_with_its_options_and_a_reference(run, monkeypatch):

@@ -16,10 +16,9 @@ class GcMetric:
 
     labels: ClassVar = {"share": "share of G and C", "share_held_out": "share of G and C in held-out sequences"}
 
-    def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
-        """Return the shares; one of no bases is left out."""
-        shares = {"share": _share(samples), "share_held_out": _share(reference)}
-        return {name: share for name, share in shares.items() if share is not None}
+    def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float | None]:
+        """Return the shares; None of no bases."""
+        return {"share": _share(samples), "share_held_out": _share(reference)}
 
 
 def _share(texts: Iterable[str]) -> float | None:

@@ -38,10 +38,10 @@ class CardMetric:
 
     def __call__(
         self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()
-    ) -> dict[str, float]:
+    ) -> dict[str, float | None]:
         """Return metrics of samples as cards, and of their similarity to held-out cards.
 
-        Those of a field that no held-out card has, if there are any, and those of no sample are left out.
+        Those of a field that no held-out card has, if there are any, and those of no sample are None.
 
         Args:
             samples: the texts to evaluate.
@@ -78,7 +78,7 @@ class CardMetric:
             for key, cards in ((f"copied_{name}", sampled), (f"copied_{name}_held_out", held_out)):
                 metrics[key] = _mean(card[name] in values for card in cards if name in fields and name in card)
         self.omitted = {key: _reason(key, fields) for key, value in metrics.items() if value is None}
-        return {key: value for key, value in metrics.items() if value is not None}
+        return metrics
 
 
 def _reason(key: str, fields: set[str]) -> str:

@@ -21,7 +21,7 @@ def load() -> seqgen.Metric:
     return python
 
 
-def python(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> dict[str, float]:
+def python(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> dict[str, float | None]:
     """Return metrics of samples as Python code, next to the same metrics of held-out code.
 
     Args:
@@ -34,7 +34,7 @@ def python(samples: Sequence[str], reference: Sequence[str], training: Iterable[
         each also with the suffix ``_held_out`` for the reference: ``lines``, the mean number of lines; ``depth``, the
         mean depth of the syntax trees; ``known_names``, the share of names that occur in training code (without any,
         in the reference) or among Python's builtins; ``copied_lines``, the share of lines of 20 characters or more,
-        indentation removed, that occur in training code. 0 where there is nothing to count.
+        indentation removed, that occur in training code. None where there is nothing to count.
     """
     held_out = list(reference[:_MAX_HELD_OUT])
     words, lines = set(dir(builtins)), set()
@@ -62,11 +62,11 @@ def python(samples: Sequence[str], reference: Sequence[str], training: Iterable[
     return metrics
 
 
-def _mean(values: Iterable[float]) -> float:
+def _mean(values: Iterable[float]) -> float | None:
     total = n = 0.0
     for value in values:
         total, n = total + value, n + 1
-    return total / n if n else 0.0
+    return total / n if n else None
 
 
 def _depth(tree: ast.Module) -> int:

@@ -29,8 +29,8 @@ class TitleMetric:
 
     def __call__(
         self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()
-    ) -> Mapping[str, float]:
-        """Return the metrics; 0 for an empty list."""
+    ) -> Mapping[str, float | None]:
+        """Return the metrics; None of no titles, or no words."""
         trained = {word for title in training for word in _words(title)}
         known = trained.union(*map(_words, reference))
         metrics = {
@@ -48,6 +48,6 @@ def _words(title: str) -> list[str]:
     return _WORD.findall(title.casefold())
 
 
-def _mean(values: Iterable[float]) -> float:
+def _mean(values: Iterable[float]) -> float | None:
     listed = list(values)
-    return sum(listed) / max(len(listed), 1)
+    return sum(listed) / len(listed) if listed else None

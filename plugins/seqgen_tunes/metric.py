@@ -14,7 +14,7 @@ from seqgen_tunes.parser import read_tune
 from seqgen_tunes.pitch_names import in_scale
 from seqgen_tunes.tune import Tune
 
-Metrics = dict[str, float]
+Metrics = dict[str, float | None]
 
 
 def intervals(tune: Tune) -> list[int]:
@@ -30,14 +30,16 @@ def patterns(tune: Tune, notes: int) -> Iterator[int]:
         yield hash(steps[start : start + notes - 1])
 
 
-def cosine(one: Mapping[int, int], other: Mapping[int, int]) -> float:
-    """Return the cosine similarity of two histograms; 0 if one is empty."""
+def cosine(one: Mapping[int, int], other: Mapping[int, int]) -> float | None:
+    """Return the cosine similarity of two histograms; 0 if only the first is empty, None if the other is."""
+    if not other:
+        return None
     sizes = math.sqrt(sum(n * n for n in one.values())) * math.sqrt(sum(n * n for n in other.values()))
     return sum(n * other.get(key, 0) for key, n in one.items()) / sizes if sizes else 0.0
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
 
 
 def _degrees(tunes: Iterable[Tune]) -> Counter[int]:
@@ -60,7 +62,7 @@ def _ends_on_tonic(tune: Tune) -> bool:
     return bool(heard and tune.key and tune.key.tonic in {pitch % 12 for pitch in heard[-1].pitches})
 
 
-def _copied(tunes: Sequence[Tune], known: set[int], notes: int) -> float:
+def _copied(tunes: Sequence[Tune], known: set[int], notes: int) -> float | None:
     found = [pattern in known for tune in tunes for pattern in patterns(tune, notes)]
     return _share(sum(found), len(found))
 
@@ -102,7 +104,7 @@ class TuneMetric:
     def __call__(self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> Metrics:
         """Return the metrics of the samples, and with "held-out" in the key, of the reference.
 
-        They are shares from 0 to 1, except for the mean number of notes.
+        They are shares from 0 to 1, except for the mean number of notes; None where there is nothing to count.
         """
         tunes, others = [read_tune(text) for text in samples], [read_tune(text) for text in reference]
         known: dict[int, set[int]] = {notes: set() for notes in self._runs}

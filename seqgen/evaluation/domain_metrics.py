@@ -57,8 +57,8 @@ def domain_metrics(
     result, notes = dict[str, Any](), list[str]()
     for name, metric in metrics.items():
         values = _measure(metric, texts, compared, training)
-        result |= {f"{name}.{one}": value for one, value in values.items()}
-        notes += _omitted_notes(name, metric)
+        result |= {f"{name}.{one}": value for one, value in values.items() if value is not None}
+        notes += _omitted_notes(name, metric, [one for one, value in values.items() if value is None])
     published = {
         name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
     }
@@ -100,13 +100,18 @@ def labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _omitted_notes(name: str, metric: Any) -> list[str]:
-    """Return why a metric has omitted values, as far as it says: a line for each reason."""
+def _omitted_notes(name: str, metric: Any, missing: Iterable[str]) -> list[str]:
+    """Return why a metric has omitted values: a line for each reason.
+
+    Args:
+        name: of the metric.
+        metric: the metric, which may say why.
+        missing: the values that are None.
+    """
     omitted = getattr(metric, "omitted", None)
-    if not isinstance(omitted, Mapping):
-        return []
+    reasons = dict.fromkeys(missing, "there is nothing to compute it from")
     by_reason: dict[str, list[str]] = {}
-    for one, reason in omitted.items():
+    for one, reason in (reasons | dict(omitted if isinstance(omitted, Mapping) else {})).items():
         if isinstance(reason, str):
             by_reason.setdefault(reason, []).append(f"{name}.{one}")
     return [f"left out: {', '.join(names)}, since {reason}" for reason, names in by_reason.items()]
@@ -121,11 +126,18 @@ def _is_published_on(metric: Any, reference: str | None) -> bool:
 
 
 def _measure(
-    metric: Callable[..., Mapping[str, float]], texts: list[str], reference: list[str], training: PartTexts
-) -> Any:
+    metric: Callable[..., Mapping[str, Any]], texts: list[str], reference: list[str], training: PartTexts
+) -> dict[str, float | None]:
     """Return the values of a metric; it also gets the training records if it has a parameter for them."""
     values = metric(texts, reference, training=training) if _takes_training(metric) else metric(texts, reference)
-    return {name: int(value) if isinstance(value, Integral) else float(value) for name, value in values.items()}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> float | None:
+    """Return a number of any library as one of Python."""
+    if value is None:
+        return None
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def _takes_training(metric: Callable[..., Any]) -> bool:

@@ -63,10 +63,10 @@ def exercise(subject: Subject, *, times: int = 1) -> list[Any]:
     return _EXERCISES[subject.spec.kind](subject)
 
 
-def compute_metric(metric: Any, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
+def compute_metric(metric: Any, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float | None]:
     """Return the values of a metric, with training records if it has a parameter for them."""
     given = {"training": tuple(reference)} if "training" in inspect.signature(metric).parameters else {}
-    found: Mapping[str, float] = metric(samples, reference, **given)
+    found: Mapping[str, float | None] = metric(samples, reference, **given)
     return found
 
 

@@ -9,25 +9,26 @@ from seqgen.testing.check import Subject
 from seqgen.testing.exercise import compute_metric, few_records_of, must_not_raise
 
 
-def _compute(metric: Any, samples: list[str], reference: list[str]) -> Mapping[str, float]:
+def _compute(metric: Any, samples: list[str], reference: list[str]) -> set[str]:
+    """Return the names of the values of a metric, of those too that it cannot compute; check them."""
     found = compute_metric(metric, samples, reference)
     assert isinstance(found, Mapping), f"it returns {found!r:.60}, not numbers by name"
     for name, value in found.items():
-        assert isinstance(name, str) and isinstance(value, int | float), (
+        assert isinstance(name, str) and isinstance(value, int | float | None), (
             f"the value of {name!r} is {value!r:.60}, not a number"
         )
     omitted = getattr(metric, "omitted", {})
     assert isinstance(omitted, Mapping), f"omitted is {omitted!r:.60}, not a mapping"
     for name, reason in omitted.items():
-        assert isinstance(name, str) and name not in found, f"{name!r} is in omitted and among the values"
+        assert isinstance(name, str) and found.get(name) is None, f"{name!r} is in omitted and among the values"
         assert isinstance(reason, str) and len(reason.splitlines()) == 1, (
             f"omitted[{name!r}] is {reason!r:.60}, not one line of text"
         )
-    return found
+    return {*found, *omitted}
 
 
 def values(subject: Subject) -> None:
-    """Check that it returns named numbers, and why others are omitted, also without samples or a reference."""
+    """Check that it returns named numbers or None, and why others are omitted, also without samples or a reference."""
     metric, texts, records = subject.build(), list(subject.texts), few_records_of(subject)
     pairs: tuple[tuple[list[str], list[str]], ...] = (
         (texts, texts),
@@ -81,7 +82,7 @@ def labels(subject: Subject) -> str:
     for name, label in declared.items():
         is_valid = isinstance(name, str) and isinstance(label, str) and label.strip() and len(label.splitlines()) == 1
         assert is_valid, f"labels[{name!r}] is {label!r:.60}, not one line of text"
-    computed = {*_compute(metric, texts, texts), *getattr(metric, "omitted", {})}
+    computed = _compute(metric, texts, texts)
     others = [name for name in declared if name not in computed]
     of_others = f", of which it has no values here: {', '.join(others)}" if others else ""
     return f"{len(declared)} labels{of_others}"

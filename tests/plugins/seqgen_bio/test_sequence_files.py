@@ -97,7 +97,7 @@ def test_codes_are_valid_in_either_case():
     assert load_protein().validate("MKx*") == seqgen.Verdict(True, "", "MKX")
     for text, validator in (("", load_dna()), ("*", load_protein()), ("M*K", load_protein()), ("ACGU", load_dna())):
         assert not validator.validate(text).ok
-    assert GcMetric()(["GC", "at"], ["nnn"]) == {"share": 0.5}
+    assert GcMetric()(["GC", "at"], ["nnn"]) == {"share": 0.5, "share_held_out": None}
 
 
 def test_a_run_learns_from_fasta_and_knows_its_domain(cli, in_tmp):

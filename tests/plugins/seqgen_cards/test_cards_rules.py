@@ -91,7 +91,7 @@ def test_figures():
     figures = CardMetric()([MINION, broken, SPELL, "no card"], [MINION, SPELL], iter([MINION, WEAPON]))
     assert figures["good_lines"] == 3 / 4
     assert figures["good_cost"] == 2 / 4  # one is wrong, one is missing
-    assert figures["good_health"] == 1 and "good_durability" not in figures  # none has it
+    assert figures["good_health"] == 1 and figures["good_durability"] is None  # none has it
     assert figures["tv_type"] == pytest.approx((2 / 3 - 1 / 2) / 2 + (1 / 2 - 1 / 3) / 2)
     assert figures["copied_text"] == 1 / 2 and figures["copied_name"] == 2 / 3
     assert figures["copied_text_held_out"] == 1 and figures["copied_name_held_out"] == 1 / 2
@@ -99,7 +99,8 @@ def test_figures():
 
 
 def test_figures_of_nothing_and_of_the_same():
-    assert CardMetric()([], []) == {} and CardMetric()(["no card"], [MINION])["tv_cost"] == 1
+    assert CardMetric()([], []) == dict.fromkeys(CardMetric.labels)
+    assert CardMetric()(["no card"], [MINION])["tv_cost"] == 1
     same = CardMetric()([MINION, SPELL], [MINION, SPELL], [WEAPON])
     assert same["tv_cost"] == same["tv_type"] == same["copied_name"] == 0
     assert all(same[f"good_{name}"] == 1 for name in ORDER if name not in ("durability", "armor"))
@@ -107,15 +108,16 @@ def test_figures_of_nothing_and_of_the_same():
 
 def test_figures_of_fields_that_no_record_has_are_left_out():
     metric = CardMetric()
-    assert metric(["CCO", "CCN"], ["CC", "C"], ["CCC"]) == {"good_lines": 0}
+    assert metric(["CCO", "CCN"], ["CC", "C"], ["CCC"]) == dict.fromkeys(CardMetric.labels) | {"good_lines": 0}
     assert {*metric.omitted} == {*CardMetric.labels} - {"good_lines"}
     assert set(metric.omitted.values()) == {"no held-out record has the field"}
     found = metric([SPELL], [MINION, WEAPON], [])
-    assert {*found, *metric.omitted} == {*CardMetric.labels}
+    assert {*found} == {*CardMetric.labels}
+    assert {*metric.omitted} == {name for name, value in found.items() if value is None}
     assert metric.omitted["good_durability"] == "no sample has the field"
     assert metric.omitted["good_armor"] == "no held-out record has the field"
     without = metric([SPELL], [])
-    assert without["good_cost"] == 1 and "tv_cost" not in without and "text_length_held_out" not in without
+    assert without["good_cost"] == 1 and without["tv_cost"] is without["text_length_held_out"] is None
 
 
 def test_contracts(plugins):

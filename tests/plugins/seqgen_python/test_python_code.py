@@ -132,7 +132,7 @@ def test_figures():
     figures = python(samples, [CODE], iter([CODE, "    return_value = compute(1)\n    a"]))
     assert figures["parses"] == 3 / 4 and figures["defines"] == 1 / 4
     assert figures["lines"] == (3 + 1 + 1 + 1) / 4 and figures["lines_held_out"] == 3
-    assert figures["copied_lines"] == 1 and figures["copied_lines_held_out"] == 0  # no line of the code is long
+    assert figures["copied_lines"] == 1 and figures["copied_lines_held_out"] is None  # no line of the code is long
     names = ["f", "a", "b", "a", "b", "x", "unheard_of", "return_value", "compute"]
     assert figures["known_names"] == pytest.approx((len(names) - 2) / len(names))
     assert figures["known_names_held_out"] == 1
@@ -140,7 +140,9 @@ def test_figures():
 
 
 def test_figures_of_nothing(plugins):
-    assert set(python([], [], []).values()) == {0}
+    assert set(python([], [], []).values()) == {None}
+    of_errors = python(["def g(:"], [CODE], [CODE])
+    assert of_errors["parses"] == 0 and of_errors["depth"] is of_errors["known_names"] is None
     seqgen.testing.check_metric(plugins.registry.get("metric", "python").spec)
 
 

@@ -75,12 +75,15 @@ def test_figures():
     assert figures == {
         "mean_length": 10, "mean_length_held_out": 14, "known_words": 4 / 5, "known_words_held_out": 0,
     }  # fmt: skip
-    assert metric.TitleMetric()([], []) == {"mean_length": 0, "mean_length_held_out": 0, "known_words": 0}
+    assert metric.TitleMetric()([], []) == dict.fromkeys(("mean_length", "mean_length_held_out", "known_words"))
+    assert metric.TitleMetric()(["2 + 2"], ["a"]) == {"mean_length": 5, "mean_length_held_out": 1, "known_words": None}
 
 
 @given(st.lists(ANY), st.lists(ANY))
 def test_figures_of_anything(samples, reference):
-    assert all(value >= 0 for value in metric.TitleMetric()(samples, reference, reference).values())
+    figures = metric.TitleMetric()(samples, reference, reference)
+    assert all(value is None or value >= 0 for value in figures.values())
+    assert (figures["mean_length"] is None) == (not samples)
 
 
 def test_real_titles_know_all_their_words():

@@ -215,7 +215,7 @@ def test_figures():
 def test_a_run_of_notes_that_is_the_whole_tune_is_looked_for():
     tune = "M:2/4\nL:1/8\nK:C\nCDEF|"
     figures = TuneMetric(pattern=4, phrase=5)([tune], [], [tune])
-    assert figures["copied, 4 notes"] == 1 and figures["copied, 5 notes"] == 0
+    assert figures["copied, 4 notes"] == 1 and figures["copied, 5 notes"] is None  # it has no run of five
 
 
 def test_degrees_do_not_depend_on_the_key():
@@ -233,4 +233,13 @@ def test_copying_is_found_in_another_key():
 @given(st.lists(st.text(), max_size=3))
 def test_figures_of_any_texts(texts):
     for samples, reference in ((texts, []), ([], texts)):
-        assert all(0 <= value < 1000 for value in TuneMetric()(samples, reference, texts).values())
+        values = TuneMetric()(samples, reference, texts).values()
+        assert all(value is None or 0 <= value < 1000 for value in values)
+
+
+def test_no_notes_are_like_no_others_and_nothing_is_like_no_notes():
+    tune, rests = "M:2/4\nL:1/8\nK:C\nCDEF|", "M:2/4\nL:1/8\nK:C\nz4|"
+    assert TuneMetric()([rests], [tune])["degrees cosine"] == 0
+    figures = TuneMetric()([tune], [rests])
+    assert figures["degrees cosine"] is figures["intervals cosine"] is None
+    assert TuneMetric()([rests], [tune])["notes in key"] is None and TuneMetric()([], [tune])["notes a tune"] is None
