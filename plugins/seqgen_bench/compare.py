@@ -14,6 +14,7 @@ from rich.console import RenderableType
 import seqgen
 from seqgen import commands, measure
 from seqgen_bench.render import PARTS, compare_view
+from seqgen_bench.seed_groups import seed_groups
 
 _COLUMNS = (
     "run", "corpus", "cell", "parameters", "steps", "trained_s", "tokens_per_s", "network_bits_per_char",
@@ -38,12 +39,14 @@ class Comparison(seqgen.Tabular):
             unique and novel. None where there is no value.
         settings: those that are not the same in all runs, by name, then by run.
         notes: reasons why values cannot be compared or are missing, a line each.
+        seed_groups: rows of :func:`seqgen_bench.seed_groups.seed_groups`; [] where the records of the part differ.
     """
 
     part: Literal["valid", "test"]
     rows: list[dict[str, Any]]
     settings: dict[str, dict[str, Any]]
     notes: list[str] = field(default_factory=list)
+    seed_groups: list[dict[str, Any]] = field(default_factory=list)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows."""
@@ -51,7 +54,7 @@ class Comparison(seqgen.Tabular):
 
     def view(self) -> RenderableType:
         """Return the tables that a terminal shows."""
-        return compare_view(self.rows, self.settings, PARTS[self.part])
+        return compare_view(self.rows, self.settings, PARTS[self.part], self.seed_groups)
 
 
 @dataclass
@@ -138,7 +141,9 @@ def compare(
     _add_digests(able)
     notes += _pair(able, part, column)
     compared.sort(key=lambda one: _order(one.row[column]))
-    return Comparison(part, [one.row for one in compared], differing, _notes(able, part) + notes)
+    same = len({one.digests[part] for one in able}) == 1
+    groups = seed_groups([one.row for one in able], differing, column) if same else []
+    return Comparison(part, [one.row for one in compared], differing, _notes(able, part) + notes, groups)
 
 
 def _order(bits: float | None) -> float:

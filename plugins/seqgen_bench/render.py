@@ -114,14 +114,18 @@ def bench_csv(rows: Rows) -> bytes:
 
 
 def compare_view(
-    rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]], part: str
+    rows: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Mapping[str, Any]],
+    part: str,
+    seed_groups: Sequence[Mapping[str, Any]] = (),
 ) -> RenderableType:
-    """Return the rows of runs, the best first, and the settings that differ, as three tables.
+    """Return the rows of runs, the best first, means over seeds if there are any, and the settings that differ.
 
     Args:
         rows: the rows of a ``seqgen_bench.compare.Comparison``.
         settings: its settings.
         part: the held-out part of the differences.
+        seed_groups: its groups.
     """
     shown = [_row(row) for row in rows]
     there = [name for name in _LOSSES if any(row[name] is not None for row in shown)]
@@ -138,6 +142,8 @@ def compare_view(
         commands.table(shown, _RUNS, folded=("run", "corpus")),
         commands.table(shown, there, title, folded=("run",)),
     ]
+    if seed_groups:
+        tables.append(_seed_table(seed_groups, part))
     if not settings:
         return Group(*tables, Text("all settings are the same"))
     runs = [row["run"] for row in rows]
@@ -146,6 +152,23 @@ def compare_view(
         for name, values in settings.items()
     ]
     return Group(*tables, commands.table(lines, ("setting", *runs), "settings that differ", folded=runs))
+
+
+def _seed_table(groups: Sequence[Mapping[str, Any]], part: str) -> RenderableType:
+    """Return the means over seeds as a table."""
+    lines = [
+        {
+            "runs": ", ".join(group["runs"]),
+            "seeds": group["seeds"],
+            _BITS: _bits(group["bits_per_char"], group["interval"]),
+            _ABOVE: _bits(group["above_best"], group["above_best_interval"]),
+        }
+        for group in groups
+    ]
+    heads = ["runs", "seeds", _BITS] + [_ABOVE] * any(group["above_best"] is not None for group in groups)
+    return commands.table(
+        lines, heads, f"runs that differ in their seed only: {part} part, means over seeds", ("runs",)
+    )
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from seqgen.errors import BadOption, NoSuchRun
 from seqgen.evaluation import held_out_loss, paired_difference, penalty, record_nats
 from seqgen_bench.compare import compare
 from seqgen_bench.render import compare_view
+from seqgen_bench.seed_groups import seed_groups
 from test_render import shown
 
 SMALL = {"hidden": 8, "split": "50/20/30", "options": {"samples": 0}}
@@ -246,3 +247,41 @@ def test_the_loss_of_a_network_alone_is_that_of_the_step_in_use(checkpoint, word
     step = seqgen.load("blended", checkpoint=checkpoint).state["step"]
     assert (step == 20) == (checkpoint == "latest"), "it learned too much in the end"
     assert rows["blended"]["network_bits_per_char"] == logged[step]
+
+
+def test_runs_that_differ_in_their_seed_are_compared_over_seeds():
+    bits = {"a0": 2.0, "a1": 2.2, "a2": 2.4, "b0": 2.1, "b1": 2.5, "c0": 1.9, "again": 9.0, "unknown": None}
+    settings = {
+        "train.seed": {"a0": 0, "a1": 1, "a2": 2, "b0": 0, "b1": 1, "c0": 0, "again": 0, "unknown": 3},
+        "train.lr": dict.fromkeys(("a0", "a1", "a2", "again", "unknown"), 0.1) | {"b0": 0.2, "b1": 0.2, "c0": 0.3},
+    }
+    rows = [{"run": name, "loss": value} for name, value in bits.items()]
+    of_c, of_a, of_b = seed_groups(rows, settings, "loss")
+    assert of_c["runs"] == ["c0"] and of_c["interval"] is of_c["above_best"] is None
+    assert of_a["runs"] == ["a0", "a1", "a2"] and of_a["seeds"] == 3 and of_a["bits_per_char"] == pytest.approx(2.2)
+    assert of_a["interval"] == pytest.approx(4.302653 * 0.2 / math.sqrt(3)) and of_a["above_best"] is None
+    of_a, of_b = seed_groups([row for row in rows if row["run"] != "c0"], settings, "loss")
+    assert of_b["above_best"] == pytest.approx(0.2) and of_b["above_best_interval"] == pytest.approx(12.7062 * 0.1)
+    alone = [row for row in rows if row["run"] in ("a0", "b0", "again")]
+    assert seed_groups(alone, settings, "loss") == [], "two runs of one seed say nothing of others"
+
+
+def test_a_comparison_shows_means_over_seeds(cli, runs, tmp_path):
+    more = seqgen.train(
+        runs["good"].path.parent / "words.txt",
+        **SMALL,
+        blend="none",
+        cell="vanilla",
+        steps=80,
+        seed=1,
+        out=tmp_path / "more",
+    )
+    both = [runs["good"].path, more.path, runs["gru"].path]
+    found = json.loads(cli("compare", *both, "-n", 0, "--json").out)
+    of_gru, of_seeds = sorted(found["seed_groups"], key=lambda group: group["seeds"])
+    means = {row["run"]: row["test_bits_per_char"] for row in found["rows"]}
+    assert of_seeds["runs"] == ["good", "more"] and of_gru["runs"] == ["gru"]
+    assert of_seeds["bits_per_char"] == pytest.approx((means["good"] + means["more"]) / 2)
+    assert "test part, means over seeds" in " ".join(cli("compare", *both, "-n", 0).out.split())
+    assert not compare([runs["good"], runs["gru"]], n=0).seed_groups
+    assert not compare([*both, runs["otherwise"]], n=0).seed_groups, "not of the same test records"
