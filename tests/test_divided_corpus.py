@@ -209,7 +209,7 @@ def test_a_tokenizer_without_join_is_fitted_by_one_process(folder, small_parts, 
 
 
 def test_a_condition_of_very_many_values_is_refused_before_it_fills_the_memory(in_tmp, small_parts, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("seqgen.corpus.conditions"), "_MAX_COUNTED", 1500)
+    monkeypatch.setattr(importlib.import_module("seqgen.corpus.survey"), "_MAX_COUNTED", 1500)
     Path("a.csv").write_text("text,key\n" + "".join(f"anna,{n}\n" for n in range(9000)))
     Path("b.csv").write_text("text,key\n" + "".join(f"anna,{n}\n" for n in range(9000, 10_000)))
     corpus = opened(["a.csv", "b.csv"])

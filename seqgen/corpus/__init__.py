@@ -34,10 +34,11 @@ from seqgen.corpus.places import (
     title_of,
     whole_path,
 )
+from seqgen.corpus.profile import profile
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
 from seqgen.corpus.several import JoinedFiles
-from seqgen.corpus.survey import Distinct, Survey, Tally, count_of, owner_of, profile, survey
+from seqgen.corpus.survey import Distinct, Survey, Tally, count_of, owner_of, survey
 from seqgen.corpus.tables import Table
 
 __all__ = [

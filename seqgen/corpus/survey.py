@@ -1,4 +1,4 @@
-"""Corpus statistics collected in one pass, and the profile shown by ``seqgen show corpus``."""
+"""Corpus statistics collected in one pass, the values of conditions among them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen.corpus.conditions import ConditionValues
 from seqgen.corpus.corpus import CHUNK_RECORDS, PARTS, Corpus, Record, get_counts, serialize_records
 from seqgen.corpus.readers import BLANK
-from seqgen.errors import CorpusError, PluginError
+from seqgen.errors import CorpusError, PluginError, UsageError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _PROGRESS_EVERY = 4096
@@ -127,6 +126,100 @@ class Distinct:
     def count(self) -> int:
         """Return the number of distinct texts."""
         return len(self.kept) * (self.mask + 1)
+
+
+# -- the values of conditions, each of which becomes a symbol
+
+_MAX_VALUES, _MAX_NUMBERS = 1000, 50  # values of a condition; a symbol per number would lose their order
+_MOSTLY = 0.8  # share of the values that are numbers, or of the records that have a value of their own
+_NUMBER = re.compile(
+    r"[<>≤≥~≈]?=?\s*[-+−]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?(\s*[%°]\s*[CF]?|\s+[^\s\d]{1,8})?", re.IGNORECASE
+)
+_MAX_COUNTED = 100_000  # values, beyond which there are too many to count
+
+
+class ConditionValues:
+    """The values of some conditions over the records that were added.
+
+    Args:
+        conditions: "label" or names of fields.
+
+    Raises (by its methods):
+        UsageError: a condition does not occur in any record, or has too many values.
+    """
+
+    def __init__(self, conditions: Iterable[str]) -> None:
+        self._values: dict[str, set[str]] = {condition: set() for condition in conditions}
+        self._names = set[str]()  # of all fields, and "label" if there is one
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Add the values of records."""
+        for condition in self._values:
+            found = (value for record in records if (value := record.value(condition)) is not None)
+            self._update(condition, found)
+        if self._values:
+            self._names.update(*(record.fields for record in records))
+            self._names.update(["label"] * any(record.label for record in records))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``join`` adds elsewhere, as JSON values."""
+        values = {condition: sorted(found) for condition, found in self._values.items()}
+        return {"values": values, "names": sorted(self._names)}
+
+    def join(self, other: Mapping[str, Any]) -> None:
+        """Add what ``to_json`` returned of other records."""
+        for condition in self._values:
+            self._update(condition, other["values"][condition])
+        self._names.update(other["names"])
+
+    def _update(self, condition: str, found: Iterable[str]) -> None:
+        """Add values; refuse a condition whose values would fill the memory before all are counted."""
+        values = self._values[condition]
+        values.update(found)
+        if len(values) > _MAX_COUNTED:
+            raise UsageError(
+                f"cannot condition on {condition!r}: it has more than {_MAX_COUNTED:,} values (at most {_MAX_VALUES})"
+            )
+
+    def usable(self, n_records: int, *, needed: bool) -> dict[str, list[str]]:
+        """Return the sorted values of each condition.
+
+        Args:
+            n_records: the number of all records.
+            needed: whether every condition must occur, and is new: a quantity or an identifier is refused then.
+        """
+        found = {condition: values for condition, values in self._values.items() if needed or values}
+        return {condition: self._usable(condition, values, needed, n_records) for condition, values in found.items()}
+
+    def _usable(self, condition: str, values: set[str], new: bool, n_records: int) -> list[str]:
+        if not values:
+            have = ", ".join(sorted(self._names)) or "neither a label nor fields"
+            way = "; pass --label-field to use one of them as the label" if condition == "label" and self._names else ""
+            raise UsageError(
+                f"cannot condition on {condition!r}: no record has it beside its text; the records have {have}{way}"
+            )
+        if len(values) > _MAX_VALUES:
+            raise UsageError(
+                f"cannot condition on {condition!r}: it has {len(values):,} values (at most {_MAX_VALUES})"
+            )
+        if not new or len(values) <= _MAX_NUMBERS:
+            return sorted(values)
+        n_numbers = sum(_NUMBER.fullmatch(value) is not None for value in values)
+        if n_numbers > max(_MAX_NUMBERS, _MOSTLY * len(values)):
+            raise UsageError(
+                f"cannot condition on {condition!r}: it has {n_numbers:,} different numbers, and each would become "
+                f"a symbol of its own (at most {_MAX_NUMBERS}); add a field with a few classes, such as low, middle "
+                "and high, and condition on that"
+            )
+        if len(values) > _MOSTLY * n_records:
+            raise UsageError(
+                f"cannot condition on {condition!r}: it has {len(values):,} values for {n_records:,} records, so "
+                "hardly two records share one; condition on a field with a few classes"
+            )
+        return sorted(values)
+
+
+# -- collected
 
 
 class Tally:
@@ -300,59 +393,3 @@ def _refuse(chunk: Sequence[Record], whose: str) -> None:
             raise PluginError(f"corpus {whose} yielded the label {record.label!r:.60}, which is not a string")
         if record.split is not None and record.split not in PARTS:
             raise PluginError(f"corpus {whose} yielded the split {record.split!r}, which is not train, valid or test")
-
-
-_MOST_VALUES = 12
-"""Values of a field that are listed."""
-
-
-def profile(records: Iterable[Record], name: str, n_shown: int = 8, *, of_lines: bool = False) -> dict[str, Any]:
-    """Return the statistics that ``seqgen show corpus`` shows.
-
-    Args:
-        records: the corpus, iterated twice.
-        name: the corpus name to show in messages.
-        n_shown: the approximate number of records to show, evenly spaced.
-        of_lines: whether it is a file of lines.
-
-    Returns:
-        Counts, symbols with their frequency, a length histogram, labels, duplicates, every n-th record; and of each
-        field, how many records have each value if these are few, else how many have the field.
-    """
-    totals = Survey()
-    lengths: Counter[int] = Counter()
-    symbols: Counter[str] = Counter()
-    for text in survey(records, name, totals):
-        lengths[len(text)] += 1
-        symbols.update(text)
-    every = -(-totals.n_records // n_shown)
-    shown, labels, with_field = [], Counter[str](), Counter[str]()
-    values: dict[str, Counter[str]] = {}
-    for index, record in enumerate(records):
-        if record.label is not None:
-            labels[record.label] += 1
-        with_field.update(record.fields.keys())
-        for name_of_field, value in record.fields.items():
-            if len(found := values.setdefault(name_of_field, Counter())) <= _MOST_VALUES:
-                found[str(value)] += 1
-        if index % every == 0:
-            shown.append(record.text)
-    return {
-        "records": totals.n_records,
-        "characters": totals.n_chars,
-        "longest": totals.longest,
-        "duplicates": totals.n_duplicates,
-        "control_characters": totals.n_controls,
-        "skipped_or_changed": totals.counts,
-        "warnings": totals.warnings(of_lines=of_lines),
-        "symbols": dict(sorted(symbols.items())),
-        "lengths": dict(sorted(lengths.items())),
-        "labels": dict(sorted(labels.items())),
-        "fields": {
-            one: dict(sorted(found.items())) if len(found) <= _MOST_VALUES else with_field[one]
-            for one, found in values.items()
-        },
-        "every": every,
-        "shown": shown,
-        "digest": totals.digest,
-    }
