@@ -149,14 +149,14 @@ def test_a_file_that_has_changed_is_read_again(words, tmp_path, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, monkeypatch):
+    from seqgen.api.encoded_corpus import open_survey_cache
     from seqgen.corpus import Corpus, read_lines
-    from seqgen.corpus_cache import CorpusCache
 
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    cache = CorpusCache(Corpus("c", read_lines(words)), {})
+    cache = open_survey_cache(Corpus("c", read_lines(words)))
     cache.store([1])
-    assert cache.read() is None and CorpusCache(Corpus("c", [Record("a")]), {}).read() is None
+    assert cache.read() is None and open_survey_cache(Corpus("c", [Record("a")])).read() is None
 
 
 @pytest.mark.full

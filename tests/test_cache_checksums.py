@@ -245,8 +245,8 @@ def test_a_corpus_that_changes_between_counting_and_encoding_is_refused(words, t
 @pytest.mark.promise("R31")
 def test_flipped_bits_of_what_is_kept_of_reading_are_found(words, tmp_path, large, record_property):
     """100 flips of each of what is kept of a corpus that was read: it is read again, and kept as before."""
+    from seqgen.api.encoded_corpus import open_survey_cache
     from seqgen.corpus import Corpus, read_lines
-    from seqgen.corpus_cache import open_survey_cache
 
     seqgen.train(words, **WISHES, out=tmp_path / "run")
     corpus = Corpus("words", read_lines(words))

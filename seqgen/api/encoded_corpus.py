@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seqgen.corpus import (
@@ -21,18 +21,14 @@ from seqgen.corpus import (
     Survey,
     Table,
     count_of,
+    get_source_files,
     get_stamp,
     survey,
     verify_digest,
 )
-from seqgen.corpus_cache import CorpusCache, open_survey_cache, read_survey, store_survey
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import CorpusError, NoSuchFile, UsageError
-from seqgen.files import (
-    cache_folder,
-    code_digest,
-    dump_json,
-)
+from seqgen.files import ReadingCache, cache_folder, code_digest, dump_json
 from seqgen.protocols import fits_parts, joins
 from seqgen.registry import Entry
 
@@ -140,7 +136,7 @@ class CorpusReading:
     def count(self) -> Survey:
         """Return the counts; the corpus is read through unless they are cached."""
         cache = open_survey_cache(self.corpus)
-        if (known := read_survey(cache)) is not None:
+        if (known := _read_survey(cache)) is not None:
             return known
         counted = Survey()
         if self.divided is not None:
@@ -149,7 +145,7 @@ class CorpusReading:
             for _ in survey(self.corpus, self.title, counted, progress=self._on_read):
                 pass
         if counted.n_chars > _IN_MEMORY:
-            store_survey(cache, counted)
+            _store_survey(cache, counted)
         return counted
 
     def learn(
@@ -181,8 +177,8 @@ class CorpusReading:
         if begun is None and text in conditions:
             raise UsageError(f"cannot condition on {text!r}: it is the text itself; name another field")
         surveyed = open_survey_cache(corpus)
-        learned = CorpusCache(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
-        known = read_survey(surveyed), learned.read()
+        learned = _cache(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
+        known = _read_survey(surveyed), learned.read()
         if known[0] is not None and known[1] is not None:
             fitted, tokens = make.from_json(known[1]["data"]), tuple(known[1]["tokens"])
             return self.encode(Vocabulary(fitted, tokens, corpus.layout == "lines"), splitter, known[0])
@@ -209,7 +205,7 @@ class CorpusReading:
         vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
         tried(vocabulary, first)
         if counted.n_chars > _IN_MEMORY:
-            store_survey(surveyed, counted)
+            _store_survey(surveyed, counted)
             learned.store({"data": fitted.to_json(), "tokens": tokens})
         try:
             return self.encode(vocabulary, splitter, counted, kept)
@@ -276,6 +272,29 @@ class CorpusReading:
             elif left > 0:
                 yield record.text[:left]
                 left -= len(record.text)
+
+
+def _cache(corpus: Corpus, facts: Mapping[str, Any]) -> ReadingCache:
+    """Return the cache of what reading a corpus finds out; nothing is cached if its source detects no changes."""
+    source = corpus.source
+    return ReadingCache(get_stamp(source), get_source_files(source), {"layout": corpus.layout, **facts})
+
+
+def open_survey_cache(corpus: Corpus) -> ReadingCache:
+    """Return the cache of a corpus's survey."""
+    return _cache(corpus, {"what": "survey"})
+
+
+def _read_survey(cache: ReadingCache) -> Survey | None:
+    try:
+        found = cache.read()
+        return None if found is None else Survey(**found)
+    except TypeError:
+        return None
+
+
+def _store_survey(cache: ReadingCache, counted: Survey) -> None:
+    cache.store(asdict(counted) | {"values": {}})
 
 
 def _learned_facts(

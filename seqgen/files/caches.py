@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -11,8 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seqgen.errors import DiskError
+from seqgen.files.atomic_write import write_atomic
 from seqgen.files.safe_path import SafePath
-from seqgen.files.stored_json import load_checksummed
+from seqgen.files.stored_json import dump_checksummed, load_checksummed
+
+_FORMAT = 3  # of what reading a corpus has found out
+_FileStates = list[tuple[str, int, int, int, int]]
+_contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files already read by this process
 
 
 def cache_folder(name: str) -> Path:
@@ -59,3 +66,70 @@ def _digest(file: Path, changed_ns: int) -> str:
         found.update(f"{one.name} {len(data)} ".encode())
         found.update(data)
     return found.hexdigest()
+
+
+# -- what reading files has found out
+
+
+class ReadingCache:
+    """A cached value that was computed from files, such as the counts of a large corpus.
+
+    Since a file may be edited and its modification time reset, a cached value is used only if the files still have the
+    same SHA-256, which takes about half a second per gigabyte, plus reading from disk.
+
+    Args:
+        stamp: changes when the files do, as JSON values: their paths, sizes and modification times; None: nothing is
+            cached.
+        files: the files.
+        facts: everything else that the value depends on, as JSON values.
+    """
+
+    def __init__(self, stamp: object, files: list[Path], facts: Mapping[str, Any]) -> None:
+        self._path, self._files = None, files
+        self._states = _file_states(files)
+        if stamp is not None:
+            key = cache_key({"stamp": stamp, "format": _FORMAT, **facts})
+            self._path = SafePath(cache_folder("read")) / f"{key}.json"
+
+    def read(self) -> Any:
+        """Return the cached value; None if there is none, it is damaged, or the files have changed.
+
+        Raises:
+            LinkRefused: the cache file is a link.
+        """
+        kept = {} if self._path is None else read_cached(self._path)
+        with contextlib.suppress(OSError, KeyError):
+            return kept["value"] if kept["contents"] == _digests(self._states) else None
+        return None
+
+    def store(self, value: Any) -> None:
+        """Cache JSON values computed since this object was created; None discards the cached value.
+
+        Write errors are ignored.
+        """
+        if self._path is None:
+            return
+        with contextlib.suppress(DiskError, OSError):
+            contents = _digests(self._states)
+            if _file_states(self._files) == self._states:
+                kept = dump_checksummed({"contents": contents, "value": value})
+                write_atomic(self._path, kept, make_parents=True)
+
+
+def _file_states(files: list[Path]) -> _FileStates:
+    """Return the path, size, times of modification and status change, and inode of each file."""
+    marks = [(str(path.resolve()), path.stat()) for path in files if path.is_file()]
+    return [(name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino) for name, at in marks]
+
+
+def _digests(marks: _FileStates) -> list[str]:
+    """Return the SHA-256 of each file, read unless this process has read it before.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for mark in marks:
+        if mark not in _contents:
+            with Path(mark[0]).open("rb") as file:
+                _contents[mark] = hashlib.file_digest(file, "sha256").hexdigest()
+    return [_contents[mark] for mark in marks]
