@@ -18,9 +18,11 @@ from seqgen.checkpoint.settings import (
     RefitSettings,
     RunSettings,
     WarmStartSettings,
+    check_same,
+    find_differences,
+    flatten,
     lengths_with_refit,
 )
-from seqgen.checkpoint.settings_diff import check_same, find_differences, flatten
 from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unpack
 
 __all__ = [
