@@ -7,10 +7,13 @@ Results go to stdout by ``show``, ``show_json`` and ``write``, messages to stder
 from __future__ import annotations
 
 import contextlib
+import csv
 import inspect
 import io
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.cli.common import STDOUT_FOR_RESULTS, TRAIN_SETTINGS, Json, RunName, complete_names, complete_runs
@@ -23,13 +26,13 @@ from seqgen.cli.common import split_executor as split_executor
 from seqgen.cli.common import warn as warn
 from seqgen.cli.common import write as write
 from seqgen.cli.decoding import parse_fields as parse_fields
-from seqgen.cli.train_command import train_command as train_command
-from seqgen.errors import did_you_mean
+from seqgen.errors import BadOption, did_you_mean
 from seqgen.keywords import TrainKeywords
 from seqgen.render import EMPTY_ROW, counted, duration
 from seqgen.render import plain_table as table
 
 if TYPE_CHECKING:
+    from seqgen.api.run import Run
     from seqgen.plugins import Plugins
 
 __all__ = [
@@ -59,6 +62,7 @@ __all__ = [
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_VALUES = (str, int, float, Path)
 
 
 def results_on_stdout(command: Function) -> Function:
@@ -147,3 +151,55 @@ def parse_duration(value: float | str) -> float:
     from seqgen.config import parse_duration_s
 
     return parse_duration_s(value)
+
+
+def train_command(settings: Mapping[str, Any], run: Run | None = None) -> str:
+    """Return the command, quoted for a shell, that trains with the settings of a call of ``seqgen.train``.
+
+    Args:
+        settings: values by keyword, ``options`` among them; None: not given.
+        run: a run with these parts, whose plugin files the command loads.
+
+    Raises:
+        BadOption: there is no such setting, or a value cannot be written, such as a class.
+    """
+    from seqgen.api.missing_plugin import plugin_options
+    from seqgen.config import TrainConfig, TrainSettings, flags_of
+
+    flags = flags_of(TrainConfig)
+    config = TrainConfig.of({keyword: value for keyword, value in settings.items() if keyword != "options"})
+    names = sorted(TrainConfig.model_fields, key=lambda name: name in TrainSettings.model_fields)  # the parts first
+    given = {name: getattr(config, name) for name in names if name in config.model_fields_set}
+    options = {f"train.{name}": given.pop(name) for name in list(given) if name not in flags}
+    for option, value in (settings.get("options") or {}).items():
+        part, _, name = option.rpartition(".")
+        flagged = name in flags and part == (flags[name].part or "train") and name not in given
+        (given if flagged else options)[name if flagged else option] = value
+    words = ["seqgen", "train"]
+    for name, value in given.items():
+        flag = next(iter(flags[name].names), f"--{name.replace('_', '-')}")
+        if isinstance(value, bool):
+            words += [flag] if value else []
+        elif flags[name].repeated:
+            words += [word for one in ([value] if isinstance(value, _VALUES) else value) for word in (flag, str(one))]
+        else:
+            words += [flag, _text(name, value, "/" if name == "split" else ",")]
+    for option, value in options.items():
+        words += [] if value is None else ["-o", f"{option}={_text(option, value)}"]
+    return shlex.join(words) + ("" if run is None else plugin_options(run.settings))
+
+
+def _text(name: str, value: Any, separator: str = ",") -> str:
+    """Return a value as the command line takes it, several with a separator between.
+
+    Raises:
+        BadOption: it cannot be written.
+    """
+    several = [value] if isinstance(value, _VALUES) else value
+    if not (isinstance(several, list | tuple) and all(isinstance(one, _VALUES) for one in several)):
+        raise BadOption(f"cannot write {name} {value!r:.60} as a command: give a registered name, a number or a text")
+    if several is not value:
+        return str(value)
+    written = io.StringIO()
+    csv.writer(written, delimiter=separator, lineterminator="").writerow(several)
+    return written.getvalue()
