@@ -28,8 +28,7 @@ from seqgen.cli.common import write as write
 from seqgen.cli.decoding import parse_fields as parse_fields
 from seqgen.errors import BadOption, did_you_mean
 from seqgen.keywords import TrainKeywords
-from seqgen.render import EMPTY_ROW, counted, duration
-from seqgen.render import plain_table as table
+from seqgen.render import EMPTY_ROW, Listing, counted, duration
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
@@ -60,6 +59,9 @@ __all__ = [
     "with_train_settings",
     "write",
 ]
+
+table = Listing
+"""A table that fits the terminal, and plain columns in a pipe."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _VALUES = (str, int, float, Path)

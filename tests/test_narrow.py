@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from conftest import in_terminal, in_tiers, one_in
-from seqgen.render import plain_table
+from seqgen.render import Listing
 from seqgen.render.progress import progress_line
 from seqgen.training import Progress
 
@@ -50,7 +50,7 @@ def test_tables_fit_a_narrow_terminal(command, columns, runs):
 
 def test_spare_columns_go_before_rows_become_blocks():
     rows = [{"name": "a" * 20, "size": 123456, "note": "x" * 20}]
-    table = plain_table(rows, ("name", "size", "note"), spare=("size",))
+    table = Listing(rows, ("name", "size", "note"), spare=("size",))
 
     def shown(width):
         console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)

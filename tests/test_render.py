@@ -11,11 +11,11 @@ from rich.text import Text
 
 from seqgen.render import (
     EMPTY_ROW,
+    Listing,
     corpus_view,
     duration,
     options_table,
     percent,
-    plain_table,
     samples_table,
     sparkline,
     spec_view,
@@ -70,7 +70,7 @@ def test_a_row_without_text_has_a_mark_on_a_terminal_only():
     views = [
         samples_table(rows),
         samples_table(rows, lambda text: Text(f"<{text}>")),
-        plain_table([{"text": EMPTY_ROW}], ["text"]),
+        Listing([{"text": EMPTY_ROW}], ["text"]),
     ]
     for view in views:
         console = Console(width=80, file=io.StringIO(), force_terminal=True, markup=False)
@@ -89,14 +89,14 @@ class Wide:
 
 def test_a_column_of_a_pipe_is_as_wide_as_its_texts():
     file = io.StringIO()
-    Console(file=file, width=100_000).print(plain_table([{"text": Wide(), "n": 1}], ["text", "n"]))
+    Console(file=file, width=100_000).print(Listing([{"text": Wide(), "n": 1}], ["text", "n"]))
     assert file.getvalue().splitlines() == ["text   n", "one    1", "three   "]
 
 
 def test_long_texts_are_folded_never_cut():
     text = "x" * 200
-    assert shown(plain_table([{"text": text}], ["text"])).count("x") == 201
-    assert "1,234" in shown(plain_table([{"n": 1234, "missing": None}], ["n", "missing"]))
+    assert shown(Listing([{"text": text}], ["text"])).count("x") == 201
+    assert "1,234" in shown(Listing([{"n": 1234, "missing": None}], ["n", "missing"]))
 
 
 def test_options_and_facts():

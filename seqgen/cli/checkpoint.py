@@ -26,7 +26,7 @@ def verify(*, run: RunName = None, as_json: Json = False) -> None:
     """Check every checkpoint and log of a run against its manifests; exit 4 if one is damaged."""
     from seqgen.checkpoint import find_run
     from seqgen.errors import CheckpointError
-    from seqgen.render import plain_table
+    from seqgen.render import Listing
 
     folder = find_run(run)
     rows: list[dict[str, Any]] = []
@@ -37,7 +37,7 @@ def verify(*, run: RunName = None, as_json: Json = False) -> None:
     if as_json:
         show_json(rows)
     else:
-        show(plain_table(rows, ("step", "state", "logs", "bytes", "problem"), str(folder.path)))
+        show(Listing(rows, ("step", "state", "logs", "bytes", "problem"), str(folder.path)))
     damaged = [row for row in rows if row["state"] != "ok"]
     if damaged or not rows:
         what = f"{len(damaged)} of {len(rows)} checkpoints are damaged" if rows else "there is no checkpoint"

@@ -77,7 +77,7 @@ def list_names(
     """List what is registered."""
     from rich.console import Group
 
-    from seqgen.render import plain_table
+    from seqgen.render import Listing
 
     if tf:
         _list_tf(kind, as_json)
@@ -100,7 +100,7 @@ def list_names(
         show_json(rows[KINDS[kinds[0]]] if kind else rows)
         return
     tables = [
-        plain_table(listed, ("name", "summary", "package"), plural) for plural, listed in rows.items() if listed or kind
+        Listing(listed, ("name", "summary", "package"), plural) for plural, listed in rows.items() if listed or kind
     ]
     show(Group(*tables))
 
@@ -109,7 +109,7 @@ def _list_tf(kind: str | None, as_json: bool) -> None:
     from rich.text import Text
 
     from seqgen.cli.tf import tf_answers
-    from seqgen.render import plain_table, visible
+    from seqgen.render import Listing, visible
 
     if kind is None or _kind(kind) != "cell":
         raise UsageError(f"--tf is of cells, not of {kind or 'everything'}: seqgen list cells --tf")
@@ -123,7 +123,7 @@ def _list_tf(kind: str | None, as_json: bool) -> None:
     # What answers stands in one column with what it is: three are wider than a terminal of 80.
     answers = [Text.assemble(visible(row["use"]), "\n", (visible(row["summary"]), "dim")) for row in rows]
     shown = [{"tf": row["tf"], "use": answer} for row, answer in zip(rows, answers, strict=True)]
-    show(plain_table(shown, ("tf", "use"), "cells of TensorFlow 1", folded=("use",)))
+    show(Listing(shown, ("tf", "use"), "cells of TensorFlow 1", folded=("use",)))
 
 
 def show_one(

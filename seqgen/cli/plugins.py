@@ -38,7 +38,7 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
     """List plugins: where each comes from, its hooks, how long it took to load, what is wrong with it."""
     if ctx.invoked_subcommand is not None:
         return
-    from seqgen.render import plain_table
+    from seqgen.render import Listing
 
     found = session.plugins
     rows = [
@@ -58,7 +58,7 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
     else:
         columns = ("package", "distribution", "version", "load_ms", "hooks", "state")
         shown = [{**row, "hooks": str(row["hooks"]).replace("register_", "")} for row in rows]
-        show(plain_table(shown, columns))
+        show(Listing(shown, columns))
 
 
 def _state(plugin: Plugin) -> str:
@@ -108,7 +108,7 @@ def check_plugin(
     as_json: Json = False,
 ) -> None:
     """Check that a plugin keeps its contracts; exit 5 if it does not."""
-    from seqgen.render import plain_table
+    from seqgen.render import Listing
     from seqgen.testing import checks_of_plugin
     from seqgen.testing.check import Check, Foundations
     from seqgen.testing.plugin import package_of
@@ -127,7 +127,7 @@ def check_plugin(
         show_json(rows)
     else:
         shown = [row for row in rows if session.verbose or row not in waiting]
-        show(plain_table(_notes_once(shown), ("what", "check", "result", "note"), folded=("note",)))
+        show(Listing(_notes_once(shown), ("what", "check", "result", "note"), folded=("note",)))
     failed = [row["id"] for row in rows if row["result"] == "FAILED"]
     if failed:
         listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")

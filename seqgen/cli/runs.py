@@ -49,7 +49,7 @@ def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
     """List runs, the newest first; `seqgen show run RUN` has the settings of one."""
     from seqgen.checkpoint import RUNS, name_for_commands
     from seqgen.checkpoint import list_runs as find_all
-    from seqgen.render import plain_table
+    from seqgen.render import Listing
 
     if folder is not None and not folder.is_dir():
         raise UsageError(f"no folder {str(folder)!r} to list runs of")
@@ -66,7 +66,7 @@ def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
     models = ("model",) if {row.get("model") for row in rows} - {None, "recurrent"} else ()
     columns = ("run", "corpus", *models, "cell", *some, "parameters", "step", "bits_per_char", "state")
     shown = [{**row, "state": _state(row), "conditions": ", ".join(row.get("conditions", ()))} for row in rows]
-    show(plain_table(shown, columns, folded=("run",), spare=("parameters", "cell", "corpus", "step")))
+    show(Listing(shown, columns, folded=("run",), spare=("parameters", "cell", "corpus", "step")))
 
 
 def show_run(name: str | None, as_json: bool) -> None:

@@ -30,7 +30,7 @@ def top(
     settings: dict[str, Any],
 ) -> None:
     """Find the most probable rows of a run, and report how many are proven within --nodes."""
-    from seqgen.render import EMPTY_ROW, plain_table
+    from seqgen.render import EMPTY_ROW, Listing
 
     loaded = load_run(run, checkpoint)
     found = loaded.top(n, n_nodes=nodes, **settings)
@@ -55,4 +55,4 @@ def top(
         return
     show(Text(f"{proven} ({found.n_nodes:,} prefixes expanded)"))
     rows = [{**row, "text": row["text"] or EMPTY_ROW, "p": f"{row['p']:.3g}"} for row in rows]
-    show(plain_table(rows, ["rank", "text", "p", "nats", "proven"]))
+    show(Listing(rows, ["rank", "text", "p", "nats", "proven"]))

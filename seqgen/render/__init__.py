@@ -5,9 +5,9 @@ from seqgen.render.heat import HEAT_LEGEND, STOP, heat_map, score_line
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.tables import (
     EMPTY_ROW,
+    Listing,
     corpus_view,
     options_table,
-    plain_table,
     samples_table,
     spec_view,
 )
@@ -17,6 +17,7 @@ __all__ = [
     "EMPTY_ROW",
     "HEAT_LEGEND",
     "STOP",
+    "Listing",
     "corpus_view",
     "counted",
     "draw",
@@ -26,7 +27,6 @@ __all__ = [
     "heat_map",
     "options_table",
     "percent",
-    "plain_table",
     "samples_table",
     "score_line",
     "sparkline",

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqgen.metrics import DOMAIN, MetricRow, groups
-from seqgen.render.tables import plain_table
+from seqgen.render.tables import Listing
 from seqgen.render.text import visible
 
 
@@ -45,7 +45,7 @@ def _beside_published(
         {"metric": row.label, run: metrics[row.name], **{model: of.get(row.name) for model, of in published.items()}}
         for row in rows
     ]
-    return plain_table(shown, ("metric", run, *published))
+    return Listing(shown, ("metric", run, *published))
 
 
 def _group(heading: str, rows: list[MetricRow]) -> Table:

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from seqgen.render.curve import loss_curve
 from seqgen.render.heat import STOP, shade_of, shown
-from seqgen.render.listing import Listing
 from seqgen.render.picture import record
+from seqgen.render.tables import Listing
 from seqgen.render.text import visible, visible_line, visible_lines
 
 _MAX_SAMPLES = 5

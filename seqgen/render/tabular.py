@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from seqgen.errors import BadOption, MissingExtra
 from seqgen.files import write_atomic
 from seqgen.render.html import export_html
-from seqgen.render.tables import plain_table
+from seqgen.render.tables import Listing
 
 _MIME = {".svg": "svg+xml", ".png": "png"}
 
@@ -56,7 +56,7 @@ class Tabular(abc.ABC):
     def view(self) -> RenderableType:
         """Return the table that a terminal shows."""
         rows = self.to_rows()
-        return plain_table(rows, list(rows[0]) if rows else [])
+        return Listing(rows, list(rows[0]) if rows else [])
 
     def _repr_html_(self) -> str:
         return export_html(self.view())
