@@ -1,8 +1,14 @@
 """Plugins: finding them, loading them in isolation, and calling their hooks."""
 
-from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
-from seqgen.plugins.explain import failure_reason, missing_plugin
-from seqgen.plugins.manager import Plugin, Plugins
+from seqgen.plugins.discovery import (
+    Candidate,
+    entry_point_candidates,
+    file_candidate,
+    installed,
+    missing_plugin,
+    origin_of,
+)
+from seqgen.plugins.manager import Plugin, Plugins, failure_reason
 from seqgen.plugins.selection import (
     PluginsArgument,
     activate_plugins,

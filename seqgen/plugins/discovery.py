@@ -72,17 +72,21 @@ def installed() -> list[Candidate]:
     ]
 
 
-def plugins_declaring(plural: str, name: str) -> list[str]:
-    """Return the installed plugins that declare a part or command, loaded or not.
+def missing_plugin(plural: str, name: str) -> str:
+    """Return a hint that names the installed plugin of a part or command that is missing, or "".
 
-    A distribution declares it by an entry point such as ``html = "mypages"`` in the group ``seqgen.reports``.
+    A distribution declares one by an entry point such as ``html = "mypages"`` in the group ``seqgen.reports``.
 
     Args:
         plural: "reports", "commands" or another kind in the plural.
         name: the name of the part or command.
     """
     points = importlib.metadata.entry_points(group=f"{GROUP}.{plural}", name=name)
-    return sorted({point.value.partition(":")[0].partition(".")[0] for point in points})
+    found = sorted({point.value.partition(":")[0].partition(".")[0] for point in points})
+    if not found:
+        return ""
+    listed = " or ".join(found)
+    return f"it comes with the plugin {listed}, which is not loaded: run without --no-plugins, or see seqgen plugins"
 
 
 def origin_of(distribution: str) -> str | None:

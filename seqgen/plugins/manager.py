@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,17 @@ from typing import Any
 import pluggy
 
 from seqgen import __version__, hookspecs
-from seqgen.errors import PluginError, find_plugin_frame, one_line
+from seqgen.errors import (
+    FAULT_NOTE,
+    DiskError,
+    Interrupted,
+    PluginError,
+    SeqgenError,
+    find_plugin_frame,
+    one_line,
+)
 from seqgen.plugins import builtin
-from seqgen.plugins.discovery import Candidate, installed
-from seqgen.plugins.explain import explain, missing_plugin
+from seqgen.plugins.discovery import Candidate, installed, missing_plugin
 from seqgen.plugins.hooks import CURRENT_API, check_hooks, declared_version, newer_hint
 from seqgen.registry import Entry, Registry
 from seqgen.signals import annotate_interrupt, reraise_signal
@@ -146,7 +154,7 @@ class Plugins:
             except BaseException as error:
                 reraise_signal()
                 self._drop(plugin)
-                plugin.problem = explain(error, candidate.package)
+                plugin.problem = _explained(error, candidate.package)
                 line = f"plugin {provenance} is not used: {plugin.problem}"
                 if needed:
                     raise PluginError(line) from error
@@ -230,7 +238,7 @@ class Plugins:
             except BaseException as error:
                 reraise_signal()
                 self.plugins[package].hooks.remove(hook)
-                self.add_note(package, f"its {hook} is not used: {explain(error, package)}")
+                self.add_note(package, f"its {hook} is not used: {_explained(error, package)}")
 
     def add_note(self, package: str, line: str) -> None:
         """Warn that a part of a plugin is not used, and remember it."""
@@ -273,3 +281,44 @@ class Plugins:
 def _is_set(variable: str) -> bool:
     """Return whether an environment variable is set; "", 0, false, no and off count as unset."""
     return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+# -- errors in one line
+
+
+def _explained(error: BaseException, package: str) -> str:
+    """Return an exception in one line, with the line of the plugin's code that raised it.
+
+    Args:
+        error: the exception.
+        package: the plugin's import package; if none of its code was running, the last line outside seqgen is shown.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = [item for item in frames if str(item[0].f_globals.get("__name__", "")).partition(".")[0] == package]
+    others = [item for item in frames if not _is_ours(item[0].f_code.co_filename)]
+    place = ""
+    if found := own or others:
+        frame, line = found[-1]
+        place = f" ({frame.f_code.co_filename}:{line})"
+    return f"{type(error).__name__}: {one_line(error)}{place}"
+
+
+def _is_ours(filename: str) -> bool:
+    """Return whether a file belongs to the plugin loader or to Python's import system."""
+    return "seqgen/plugins/" in filename.replace("\\", "/") or filename.startswith("<frozen ")
+
+
+def failure_reason(error: BaseException) -> str:
+    """Return the reason of a failure in one line, for a command that continues with the next part.
+
+    Raises:
+        BaseException: the error itself, if it says nothing of a part: a signal, or a disk that refuses.
+    """
+    reraise_signal()
+    if isinstance(error, KeyboardInterrupt | Interrupted | DiskError):
+        raise error
+    if isinstance(error, SeqgenError):
+        return one_line(error, limit=500)
+    text = f"{type(error).__name__}: {one_line(error)}"
+    notes = [note.removeprefix(FAULT_NOTE) for note in getattr(error, "__notes__", ()) if note.startswith(FAULT_NOTE)]
+    return f"{notes[0]}: {text}" if notes else text
