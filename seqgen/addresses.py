@@ -1,4 +1,7 @@
-"""Files at an address, such as https://host/names.csv or s3://bucket/a.csv, fetched into the cache by fsspec."""
+"""Records that are no files here, stored in the cache: those at an address, and those of standard input.
+
+fsspec fetches addresses such as https://host/names.csv or s3://bucket/a.csv.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import datetime
 import hashlib
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, SeqgenError, UsageError, one_line
 from seqgen.files import SafePath, cache_folder, dump_json, load_json, spool, write_atomic
@@ -103,3 +108,26 @@ def _opened(address: str) -> Any:
     if not web and (set(path) & set("*?[") or system.isdir(path)):
         raise UsageError(f"cannot fetch {address!r}: an address names one file; pass --corpus for each, or a .zip")
     return system.open(path, "rb", **({"block_size": 0} if web else {}))  # servers need not support ranges
+
+
+# -- standard input
+
+_spooled: WeakKeyDictionary[BinaryIO, Path] = WeakKeyDictionary()  # standard input that this process has read
+
+
+def spool_stdin() -> Path:
+    """Return the file in the cache to which standard input is written, once, so that it can be read again.
+
+    Raises:
+        UsageError: there is no standard input, or it is a terminal.
+        DiskError: it cannot be written.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "cannot read records from '-': standard input is a terminal; pipe records: cat names.txt | seqgen train "
+            "--corpus -"
+        )
+    stdin = sys.stdin.buffer
+    if stdin not in _spooled:
+        _spooled[stdin] = spool(cache_folder("stdin"), "stdin", iter(lambda: stdin.read(_BLOCK_BYTES), b""))
+    return _spooled[stdin]

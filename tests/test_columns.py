@@ -7,9 +7,9 @@ import textwrap
 import pytest
 
 import seqgen
+from seqgen.api.corpora import _claimed
 from seqgen.corpus import load_file
 from seqgen.errors import UsageError
-from seqgen.plugins.file_corpus import _claimed
 
 SMALL = {"hidden": 4, "steps": 1}
 SMILES = ["CCO", "CCN", "c1ccccc1", "CC(=O)O"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from seqgen.api.corpora import corpus_options, fold_reader_options, open_corpus, sort_out_corpus
+from seqgen.api.corpora import FILE, corpus_options, fold_reader_options, open_corpus, read_file_as, sort_out_corpus
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.layer_cells import (
     by_layer,
@@ -23,7 +23,6 @@ from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_optio
 from seqgen.corpus import Corpus, title_of
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
-from seqgen.plugins.file_corpus import FILE, read_file_as
 from seqgen.protocols import learns
 from seqgen.registry import Entry
 from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec

@@ -1,26 +1,32 @@
-"""Corpora found by name or path, and opened."""
+"""Corpora found by name or path, the readers and the domain of files, and corpora opened."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
-from weakref import WeakKeyDictionary
+from types import MappingProxyType
+from typing import Any
 
-from seqgen.addresses import fetch
+from seqgen.addresses import fetch, spool_stdin
 from seqgen.api.encoded_corpus import ignore
 from seqgen.corpus import (
+    NO_READERS,
     ConcatenatedRecords,
     Corpus,
     FileKinds,
+    InstalledReader,
+    JoinedFiles,
     PresplitSource,
+    ReaderRecords,
     Readers,
+    ReaderTable,
     Record,
     Table,
+    TextFile,
+    TrailingNames,
     absolute,
     exists,
     find_places,
@@ -28,22 +34,29 @@ from seqgen.corpus import (
     is_address,
     is_pattern,
     load_file,
+    name_of,
+    suffix_of,
     whole_path,
 )
 from seqgen.errors import (
+    BadOption,
     NoSuchFile,
     PluginError,
+    SeqgenError,
     UnknownName,
     UsageError,
     nearest_names,
     short_repr,
 )
-from seqgen.files import cache_folder, spool
+from seqgen.files import code_digest
 from seqgen.plugins import Plugins, get_referenced
-from seqgen.plugins.file_corpus import FILE, OF_FIELDS, fetched, locally, read_file_as, readers_for
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec, spelt_alike
+from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec, spelt_alike
 
+FILE = "seqgen:file"
+"""The built-in corpus ``file``; its option ``path`` names the file."""
+_OF_FIELDS = ("text_field", "label_field", "fields")
+"""Options of the corpus ``file`` that choose fields of a table."""
 CorpusName = str | Path | Sequence[str | Path]
 """A registered name, a file, folder, archive or pattern, or several of these."""
 _LOOKED_AT = 1000  # files of a folder, when one is missing
@@ -72,7 +85,7 @@ def sort_out_corpus(
         raise UsageError(f"a corpus is a registered name or the path of a file, not {short_repr(name)}{_OF_A_LIST}")
     if len(names) > 1:
         found = [_path_of(one, plugins, warn, alone=False) for one in names]
-        if repeated := find_repeated(list(map(fetched, found))):
+        if repeated := find_repeated(list(map(_fetched, found))):
             more = f" and {len(repeated) - 1:,} more" if len(repeated) > 1 else ""
             warn(f"corpus: {str(repeated[0])!r}{more} given more than once; the records of a file count once")
         return plugins.registry.get("corpus", FILE), {"path": found}
@@ -80,28 +93,6 @@ def sort_out_corpus(
     if isinstance(one, str) and plugins.registry.has("corpus", one):
         return plugins.registry.get("corpus", one), {}
     return plugins.registry.get("corpus", FILE), {"path": _path_of(one, plugins, warn)}
-
-
-_BLOCK_BYTES = 1 << 20
-_spooled: WeakKeyDictionary[BinaryIO, Path] = WeakKeyDictionary()  # standard input that this process has read
-
-
-def _spool_stdin() -> Path:
-    """Return the file in the cache to which standard input is written, once, so that it can be read again.
-
-    Raises:
-        UsageError: there is no standard input, or it is a terminal.
-        DiskError: it cannot be written.
-    """
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError(
-            "cannot read records from '-': standard input is a terminal; pipe records: cat names.txt | seqgen train "
-            "--corpus -"
-        )
-    stdin = sys.stdin.buffer
-    if stdin not in _spooled:
-        _spooled[stdin] = spool(cache_folder("stdin"), "stdin", iter(lambda: stdin.read(_BLOCK_BYTES), b""))
-    return _spooled[stdin]
 
 
 def _near(path: Path) -> str:
@@ -118,7 +109,7 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
         fetch(text, warn)
         return text
     if text == "-":
-        return str(_spool_stdin())
+        return str(spool_stdin())
     if exists(text) or is_pattern(text):
         found = absolute(text)
         if not path.is_file():
@@ -193,10 +184,10 @@ def open_corpus(
     spec = entry.spec
     assert isinstance(spec, CorpusSpec)
     is_file = entry.qualified == FILE
-    options = locally(options) if is_file else options
+    options = _locally(options) if is_file else options
     same = dict(options) if is_file else {}
-    held = [None if path is None else fetched(str(path)) for path in (valid, test)]
-    readers = readers_for(same, plugins)
+    held = [None if path is None else _fetched(str(path)) for path in (valid, test)]
+    readers = _readers_for(same, plugins)
     if new:
         how = _kinds(same | ({"layout": layout} if layout else {}), readers)
         for path in (same.get("path"), *held):
@@ -246,7 +237,7 @@ def _held_out(
     if path is None:
         return None
     read_as = {name: value for name, value in options_of(path).items() if name not in ("path", "layout")}
-    of_file = {name: value for name, value in read_as.items() if name not in OF_FIELDS}
+    of_file = {name: value for name, value in read_as.items() if name not in _OF_FIELDS}
     opened: Iterable[Record] = load_file(readers, path=path, layout=layout, **of_file)  # type: ignore[arg-type]
     if not _kinds({**read_as, "layout": layout}, readers).has_table(path):
         return opened
@@ -266,3 +257,135 @@ def _suiting(corpus: Entry, plugins: Plugins, path: str) -> dict[str, Any]:
     assert isinstance(corpus.spec, CorpusSpec)
     domain = get_referenced(corpus, "domain", corpus.spec.domain or "text", plugins)
     return read_file_as({"path": path}, plugins, domain)[1]
+
+
+# -- how files are read: by readers of plugins, and as the domain says that claims them
+
+
+def _locally(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of the corpus ``file`` with the files in the cache for addresses, which are fetched if need be."""
+    path = options.get("path")
+    if isinstance(path, str | list):
+        return {**options, "path": _fetched(path) if isinstance(path, str) else list(map(_fetched, path))}
+    return dict(options)
+
+
+def _fetched(path: str) -> str:
+    """Return a path, or the file in the cache for an address."""
+    return str(fetch(path)) if is_address(path) else path
+
+
+def _readers_for(options: Mapping[str, Any], plugins: Plugins | None) -> Readers:
+    """Return the readers by which the corpus ``file`` is read with these options; none without plugins.
+
+    Raises:
+        UnknownName: there is no reader of the name that is chosen.
+        BadOption: an option of the chosen reader is unknown or impossible.
+    """
+    if plugins is None:
+        return NO_READERS
+    own, name = dict(options.get("reader_options") or {}), options.get("reader")
+    if name is not None:
+        chosen = plugins.registry.get("reader", name, plugins.failed_hint)
+        return Readers(chosen=_installed(chosen, chosen.options(own)))
+    return Readers([_installed(reader, own) for reader in plugins.registry.entries("reader")])
+
+
+def _installed(reader: Entry, options: Mapping[str, Any]) -> InstalledReader:
+    spec = reader.spec
+    assert isinstance(spec, ReaderSpec)
+    matches = None if spec.matches is None else reader.matches
+    said = reader.qualified, reader.full_label, reader.version, spec.endings, matches, spec.text, spec.table
+    return InstalledReader(*said, options, lambda: reader.build(options), lambda: code_digest(reader.load()))
+
+
+def read_file_as(
+    said: Mapping[str, Any],
+    plugins: Plugins,
+    domain: Entry | None = None,
+    before: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[Entry, dict[str, Any]]:
+    """Find the domain of a file, and the options by which its texts are read.
+
+    The end of the file's name comes first, then the field that is said to be the text, then the names of its fields.
+
+    Args:
+        said: options of the corpus ``file`` as far as they are given, ``path`` among them; they are not checked here.
+        plugins: where domains come from.
+        domain: the domain, if it is known.
+        before: columns that the file of another run was read from, which are preferred where this one has them.
+
+    Returns:
+        The domain, ``text`` where nothing says more; and options of the corpus for what is not said: the field that
+        is the text, that names stand behind the texts, or the reader of all files.
+
+    Raises:
+        UsageError: several domains claim the file.
+        BadOption: there are options of a reader, and none reads it.
+    """
+    said = _locally(said)
+    sources = _opened(said, plugins)
+    source = next((one for one in sources if isinstance(one, Table)), sources[0] if sources else None)
+    fields = _field_names(source)
+    domain = domain or _domain_of(said, fields, plugins)
+    spec = domain.spec
+    assert isinstance(spec, DomainSpec)
+    known: dict[str, Any] = {}
+    if spec.trailing_names and isinstance(source, Table | TextFile | TrailingNames):
+        known |= {"trailing_names": True, "headings": [mark + name for mark in ("", "#") for name in spec.columns]}
+    if isinstance(source, Table):
+        known |= {name: value for name, value in before.items() if value in fields}
+    if isinstance(source, Table) and not (said.get("fields") or before.get("fields") or "text_field" in said | known):
+        label = said.get("label_field", known.get("label_field"))
+        columns = _claimed(spec, [name for name in fields if name != label])
+        known |= {"text_field": columns[0]} if columns else {}
+    readers = {one.reader.name if isinstance(one, ReaderRecords | ReaderTable) else None for one in sources}
+    if readers == {None} and (of_reader := said.get("reader_options")):
+        raise BadOption(
+            f"cannot use the option {next(iter(of_reader))!r} of a reader: no reader of a plugin reads the file"
+        )
+    if len(readers) == 1 and (name := readers.pop()) is not None:
+        known["reader"] = name  # so that the run is read by it, whatever is installed later
+    return domain, known
+
+
+def _opened(said: Mapping[str, Any], plugins: Plugins) -> list[Iterable[Record]]:
+    """Return the sources of the files, as they are read without a choice of fields."""
+    corpus = plugins.registry.get("corpus", FILE)
+    options = {name: value for name, value in said.items() if name not in _OF_FIELDS}
+    with contextlib.suppress(SeqgenError):  # it comes up again, with its message, where the corpus is opened
+        source = corpus.build(corpus.options(options), _readers_for(options, plugins))
+        return list(source.sources()) if isinstance(source, JoinedFiles) else [source]
+    return []
+
+
+def _field_names(source: Iterable[Record] | None) -> list[str]:
+    with contextlib.suppress(SeqgenError):  # as above
+        return source.field_names() if isinstance(source, Table) else []
+    return []
+
+
+def _claimed(spec: DomainSpec, fields: Iterable[str]) -> list[str]:
+    """Return the fields that a domain claims, the one it prefers first."""
+    columns = list(map(spelt_alike, spec.columns))
+    found = [(columns.index(spelt_alike(name)), name) for name in fields if spelt_alike(name) in columns]
+    return [name for _, name in sorted(found, key=lambda pair: pair[0])]
+
+
+def _domain_of(said: Mapping[str, Any], fields: Sequence[str], plugins: Plugins) -> Entry:
+    domains = [
+        (entry, entry.spec) for entry in plugins.registry.entries("domain") if isinstance(entry.spec, DomainSpec)
+    ]
+    path = said["path"]
+    endings = {suffix_of(name_of(place)) for place in find_places(path)}
+    claiming = [entry for entry, spec in domains if endings <= set(spec.endings)]
+    what = f"files that end in {' or '.join(sorted(endings))}"
+    if not claiming and not said.get("fields"):
+        text = said.get("text_field")
+        considered = [name for name in fields if name != said.get("label_field")] if text is None else [str(text)]
+        claiming = [entry for entry, spec in domains if _claimed(spec, considered)]
+        what = f"the fields of {path!r}"
+    if len(claiming) > 1:
+        names = " or ".join(f"--domain {entry.qualified}" for entry in claiming)
+        raise UsageError(f"{what} belong to several domains; say which: {names}")
+    return claiming[0] if claiming else plugins.registry.get("domain", "seqgen:text")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpora import fold_reader_options, open_corpus, sort_out_corpus
+from seqgen.api.corpora import FILE, fold_reader_options, open_corpus, read_file_as, sort_out_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus, ignore, missing_corpus, read_again
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_metrics, gather, memorization_metrics
 from seqgen.api.factories import domain_entry
@@ -23,7 +23,6 @@ from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of, check_suffix
 from seqgen.metrics import METRICS, Evaluation, best_baseline, has_few_tested
 from seqgen.plugins import get_referenced
-from seqgen.plugins.file_corpus import FILE, read_file_as
 from seqgen.registry import Entry
 from seqgen.render import counted
 from seqgen.specs import DomainSpec

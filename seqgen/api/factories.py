@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpora import open_corpus
+from seqgen.api.corpora import FILE, open_corpus
 from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError, one_line, short_repr
 from seqgen.plugins import Plugins, get_referenced
-from seqgen.plugins.file_corpus import FILE
 from seqgen.registry import Entry, check_module
 from seqgen.specs import DomainSpec
 

@@ -16,6 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.config import ResolvedConfig
+from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.checkpoint import RunFolder
 from seqgen.compute import computing
@@ -30,7 +31,6 @@ from seqgen.errors import (
 )
 from seqgen.files import free_bytes
 from seqgen.plugins import Plugins, get_referenced
-from seqgen.plugins.file_corpus import FILE
 from seqgen.protocols import Verdict, has_corpus_warning
 from seqgen.registry import Entry, attribute_errors
 from seqgen.specs import DomainSpec

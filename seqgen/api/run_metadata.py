@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import seqgen
 from seqgen.api.config import ResolvedConfig
+from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.factories import build_model
 from seqgen.api.layer_cells import cell_settings
@@ -20,7 +21,6 @@ from seqgen.corpus import whole_path
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
 from seqgen.plugins import Plugins, origin_of
-from seqgen.plugins.file_corpus import FILE
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
-from seqgen.api.corpora import CorpusName
+from seqgen.api.corpora import FILE, CorpusName
 from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched, launched_processes
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
@@ -31,7 +31,6 @@ from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL
 from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts
-from seqgen.plugins.file_corpus import FILE
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.protocols import learns
 from seqgen.registry import attribute_errors

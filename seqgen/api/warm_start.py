@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqgen.api.corpora import FILE
 from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
 from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
@@ -27,7 +28,6 @@ from seqgen.checkpoint import (
 from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, suffix_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
 from seqgen.plugins import Plugins
-from seqgen.plugins.file_corpus import FILE
 from seqgen.protocols import learns
 from seqgen.registry import Entry
 from seqgen.render import visible

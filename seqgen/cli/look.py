@@ -158,9 +158,8 @@ def show_one(
     """
     from rich.text import Text
 
-    from seqgen.api.corpora import fold_reader_options, sort_out_corpus
+    from seqgen.api.corpora import FILE, fold_reader_options, read_file_as, sort_out_corpus
     from seqgen.config import parse_assignments
-    from seqgen.plugins.file_corpus import FILE, read_file_as
     from seqgen.render import corpus_view, options_table, spec_view
 
     fields = {"text_field": text_field, "label_field": label_field}
