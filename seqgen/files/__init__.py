@@ -14,11 +14,10 @@ from seqgen.files.atomic_write import (
     write_folder_atomic,
     write_synced,
 )
-from seqgen.files.caches import ReadingCache, cache_folder, cache_key, code_digest, read_cached
+from seqgen.files.caches import ReadingCache, cache_folder, cache_key, code_digest, read_cached, spool
 from seqgen.files.lock import FolderLock, Holder, find_holder, last_holder, lock_file
 from seqgen.files.logs import JsonLines
 from seqgen.files.safe_path import SafePath
-from seqgen.files.spool import spool
 from seqgen.files.stored_json import dump_checksummed, finite, json_text, load_checksummed, load_json
 
 __all__ = [
