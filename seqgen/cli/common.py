@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from rich.console import Console, RenderableType
 
-from seqgen.cli.escaping import EscapingHook
 from seqgen.errors import Interrupted, PluginError
-from seqgen.render import visible_json, visible_line, visible_lines
+from seqgen.render.text import EscapingHook, visible_json, visible_line, visible_lines
 from seqgen.signals import Signalled
 
 if TYPE_CHECKING:

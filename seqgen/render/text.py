@@ -1,10 +1,13 @@
-"""Short texts for tables and messages."""
+"""Short texts for tables and messages, and the escaping of characters that would steer a terminal."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
+
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
+from rich.segment import Segment
 
 _BLOCKS, _MAX_BLOCKS = "▁▂▃▄▅▆▇█", 40
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -45,6 +48,30 @@ def visible_line(text: str) -> str:
 def visible_lines(text: str) -> str:
     """Return the result of ``visible`` with line ends kept."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+class EscapingHook(RenderHook):
+    """A hook of a console (``push_render_hook``) that escapes all that it shows.
+
+    Texts of a corpus, names of folders and what a plugin renders end up in tables, titles and progress lines. They are
+    escaped last of all, so that none of these has to remember to.
+    """
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Return the renderables, escaped."""
+        return [_Escaped(renderable) for renderable in renderables]
+
+
+class _Escaped(ConsoleRenderable):
+    def __init__(self, renderable: RenderableType) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._renderable, options):
+            if segment.control:  # rich's own, for the cursor
+                yield segment
+            else:
+                yield Segment(visible_lines(segment.text), segment.style)
 
 
 def sparkline(values: Sequence[float]) -> str:
