@@ -87,7 +87,7 @@ def test_json_is_json_in_any_encoding(tmp_path):
 
 def test_suggested_commands_are_quoted(cli, spaced, words, in_tmp):
     taken = cli("train", "--corpus", words, "--out", spaced)
-    assert f"seqgen resume '{spaced}'" in taken.err
+    assert f"it exists; pass another --out, or train on: seqgen train --from '{spaced}'" in taken.err
     (in_tmp / "plain").mkdir()
     (in_tmp / "plain" / "file").touch()
     other = cli("train", "--corpus", words, "--out", in_tmp / "plain")

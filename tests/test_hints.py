@@ -308,3 +308,36 @@ def test_a_step_that_writes_over_what_it_is_given_is_not_traced_and_says_so():
 def test_a_plugin_that_is_no_file_is_one_line(cli, path):
     result = cli("list", "cells", "--plugin", path)
     assert result.code == 2 and result.err.count("\n") == 1 and "no such plugin file" in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("train --from --corpus a.txt", "--from needs a value before --corpus"),
+        ("sample --prefix Anna Maria Eva run", ""),
+        ("sample run --prefix Anna Maria", "a text with blanks stands in quotes: --prefix 'Anna Maria'"),
+        ("train --corpus a.txt --text-field Pub name", "--text-field 'Pub name'"),
+        ("train --corpus my names.txt", "--corpus 'my names.txt'"),
+        ("train --corpus my other.txt", "repeat it: --corpus my --corpus other.txt"),
+        ("sample run -prefix An", "no such option: -prefix; did you mean --prefix?"),
+        ("train -corpus=a.txt", "no such option: -corpus; did you mean --corpus?"),
+        ("sample -y", "No such option: -y; seqgen sample --help"),
+        ("sample --run run", "no such option: --run; the run needs no flag: seqgen sample RUN"),
+        ("sample --prefix The Red", "no run 'Red'"),
+        ("sample --prefix The Red", "a text with blanks stands in quotes: --prefix 'The Red'"),
+        ("sample run -o some.txt", "to write a file: --out some.txt"),
+    ],
+)
+def test_a_text_without_quotes_and_a_flag_without_its_dash_are_understood(cli, tiny_run, in_tmp, line, says):
+    (in_tmp / "my names.txt").write_text("anna\n")
+    arguments = [tiny_run.path if word == "run" else word for word in line.split(" ")]
+    result = cli(*arguments)
+    assert result.code == 2 and says in result.err and len(result.err.splitlines()) == 1, result.err
+
+
+def test_a_run_that_has_ended_is_trained_on_and_keeps_its_corpus(cli, tiny_run, words):
+    taken = cli("train", "--corpus", words, "--out", tiny_run.path)
+    assert taken.code == 2 and f"or train on: seqgen train --from {tiny_run.path}" in taken.err
+    again = cli("resume", tiny_run.path, "--allow-corpus-change")
+    assert again.code == 0 and "has ended, so that its corpus stays what it was" in again.err
+    assert "best bits/char" in cli("runs", tiny_run.path.parent).out

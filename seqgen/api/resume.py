@@ -146,6 +146,8 @@ def _resumed(
         if snapshot is not None and snapshot.state.get("ended"):
             for line in damaged_logs(folder):
                 warn(line)
+            if allow_corpus_change:
+                warn(f"{folder.name} has ended, so that its corpus stays what it was; --from {folder.name} trains on")
             return Run(folder, settings, plugins)
         Mixture.read({} if snapshot is None else snapshot.state)  # one that an older version blended cannot go on
         Mixture.read({} if settings.refit is None else settings.refit.model_dump())

@@ -89,7 +89,10 @@ class RunFolder(Checkpoints):
         if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
             return
         by = f", trained by {holder}" if (holder := last_holder(self.files)) else ""
-        way = f", or run: seqgen resume {shlex.quote(str(path))}" if _is_run(path) else ""
+        way, name = "", shlex.quote(str(path))
+        if _is_run(path):
+            ended = (_state(self) or {}).get("ended")
+            way = f", or train on: seqgen train --from {name}" if ended else f", or run: seqgen resume {name}"
         raise _Taken(f"cannot create run folder {str(path)!r}: it exists{by}; pass another --out{way}")
 
     @classmethod

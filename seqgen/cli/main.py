@@ -18,7 +18,7 @@ from seqgen import __version__
 from seqgen.cli import checkpoint, evaluate, export, look, plugins, runs, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.cli.mounting import mount_plugin_commands
-from seqgen.cli.usage import hint_on_dashes, usage_line
+from seqgen.cli.usage import hint_on_words, usage_line
 from seqgen.errors import (
     FAULT_NOTE,
     SAVED_NOTE,
@@ -104,7 +104,7 @@ def _verdict(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, 
             return str(signalled), 128 + signalled.number
     if isinstance(error, SeqgenError):
         taken = [word for word in arguments if isinstance(error, UsageError) and repr(word) in str(error)]  # as a name
-        hint = hint_on_dashes(taken)
+        hint = hint_on_words(taken, arguments)
         return "; ".join(filter(None, (str(error), hint))), error.exit_code
     if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
         return usage_line(error, arguments), UsageError.exit_code

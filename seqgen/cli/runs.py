@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder, RunSettings
 
 _UNFINISHED, _RUNNING = "can be resumed", "running"
+_BEST = "best bits/char"  # of the best step, which need not be the last
 _DIGEST = 64  # characters of a SHA-256
 _Folder = Annotated[
     Path | None, typer.Argument(help="Folder of the runs; default: runs, and the current folder.", show_default=False)
@@ -64,8 +65,16 @@ def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
         column for column in ("from", "refit of", "conditions", "blend") if any(row.get(column) for row in rows)
     )
     models = ("model",) if {row.get("model") for row in rows} - {None, "recurrent"} else ()
-    columns = ("run", "corpus", *models, "cell", *some, "parameters", "step", "bits_per_char", "state")
-    shown = [{**row, "state": _state(row), "conditions": ", ".join(row.get("conditions", ()))} for row in rows]
+    columns = ("run", "corpus", *models, "cell", *some, "parameters", "step", _BEST, "state")
+    shown = [
+        {
+            **row,
+            _BEST: row.get("bits_per_char"),
+            "state": _state(row),
+            "conditions": ", ".join(row.get("conditions", ())),
+        }
+        for row in rows
+    ]
     show(Listing(shown, columns, folded=("run",), spare=("parameters", "cell", "corpus", "step")))
 
 

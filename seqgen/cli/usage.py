@@ -7,6 +7,7 @@ import itertools
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from seqgen.cli.common import session
@@ -21,6 +22,9 @@ _OTHER_DASHES = re.compile(r"[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]?([A-Za-
 _HELPFUL = ("Did you mean", " is not one of ", " is not in the range ", " is not a valid ")
 _LEAST_ALIKE = 0.7  # the similarity from which a flag is suggested for another
 _LEAST_BEGINNING = 3  # characters of a flag that begins as another does
+_TEXTS = ("prefix", "contains", "avoid", "ends", "given", "template", "text_field", "label_field", "regex")
+"""Options whose values may have blanks."""
+_WRITTEN = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".smi", ".abc", ".fasta")  # files that samples are written to
 _MAX_REPEATED = 4  # values that are written out, each with its flag
 _BY_FOLDER = "a run is a folder: delete or rename the folder"
 _OTHER_COMMANDS: Mapping[str, str] = {
@@ -60,6 +64,7 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
         if command_hint := _hint_on_command(unknown[1], arguments, context):
             return f"no such command {unknown[1]!r}: {command_hint}"
     elif option and line.startswith("No such option") and context is not None:
+        option = _as_typed(option, arguments)
         line = f"No such option: {option}"
         if option_hint := hint or _hint_on_option(option, arguments, context):
             return f"no such option: {option}; {option_hint}"
@@ -70,6 +75,24 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
     return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
 
 
+def hint_on_words(words: Sequence[str], arguments: Sequence[str]) -> str:
+    """Return what is to be written in place of words that an error names, or "".
+
+    Args:
+        words: those of the command line that a message names.
+        arguments: the command line.
+    """
+    before = dict(zip(arguments[1:], arguments, strict=False))
+    for word in words:
+        if before.get(word) in ("-o", "--option") and "=" not in word and Path(word).suffix in _WRITTEN:
+            return f"to write a file: --out {shlex.quote(word)}"
+        text = before.get(word, "")
+        flag = before.get(text, "")
+        if flag.removeprefix("--").replace("-", "_") in _TEXTS and not text.startswith("-"):
+            return f"a text with blanks stands in quotes: {flag} {shlex.quote(f'{text} {word}')}"
+    return hint_on_dashes(words)
+
+
 def hint_on_dashes(arguments: Sequence[str], context: Any = None) -> str:
     """Return how a flag is written that begins with another dash than a hyphen, or ""; in a context, one of it."""
     flags = [] if context is None else [flag for parameter in context.command.params for flag in parameter.opts]
@@ -77,6 +100,14 @@ def hint_on_dashes(arguments: Sequence[str], context: Any = None) -> str:
         if (found := _OTHER_DASHES.fullmatch(argument)) and (context is None or _flag(found[1]) in flags):
             return f"{argument!r} begins with another dash than a hyphen: write {_flag(found[1])}"
     return ""
+
+
+def _as_typed(option: str, arguments: Sequence[str]) -> str:
+    """Return the argument with one dash, such as ``-prefix``, whose first letter the parser took for an option."""
+    if option.startswith("--"):
+        return option
+    words = [word.partition("=")[0] for word in arguments]
+    return next((word for word in words if word.startswith(option) and len(word) > len(option)), option)
 
 
 def _flag(name: str) -> str:
@@ -97,13 +128,15 @@ def _reordered_export(context: Any) -> str:
 
 
 def _hint_on_arguments(extra: str, arguments: Sequence[str], context: Any) -> str:
-    """Return what to write in place of arguments of a command that has none, or ""."""
+    """Return what to write in place of arguments that a command does not take, or ""."""
+    split = (word.split("=", 1) if word.startswith("--") else [word] for word in arguments)
+    given = [*itertools.chain.from_iterable(split)]
+    if hint := _hint_on_value(given, extra, context):
+        return hint
     if any(parameter.param_type_name == "argument" for parameter in context.command.params):
         return ""
     if re.fullmatch("h|hours?|m|min|minutes?|s|sec|seconds?", extra):
         return "write a duration without a blank, as --time 10s"
-    split = (word.split("=", 1) if word.startswith("--") else [word] for word in arguments)
-    given = [*itertools.chain.from_iterable(split)]
     quoted = "; or quote a pattern, which the shell expands to several: --corpus '*.txt'"
     for parameter in context.command.params:
         for at, flag in enumerate(given):
@@ -122,6 +155,33 @@ def _hint_on_arguments(extra: str, arguments: Sequence[str], context: Any) -> st
     words = extra.split(" ")
     words = words if all(word in arguments for word in words) else [extra]
     return f"write {_repeated('--corpus', words)}" + (quoted if len(words) > 1 else "")
+
+
+def _hint_on_value(given: Sequence[str], extra: str, context: Any) -> str:
+    """Return what is wrong with the value of an option before extra arguments: a flag, or a text without quotes."""
+    options = {
+        flag: parameter
+        for parameter in context.command.params
+        if parameter.param_type_name == "option" and not getattr(parameter, "is_flag", False)
+        for flag in parameter.opts
+    }
+    for at, flag in enumerate(given[:-1]):
+        value, parameter = given[at + 1], options.get(flag)
+        if parameter is None:
+            continue
+        if value in options and value.startswith("--"):
+            return f"{flag} needs a value before {value}"
+        whole = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), given[at + 1 :]))
+        is_text = parameter.name in _TEXTS or _is_file(whole)
+        if is_text and whole != value and whole.endswith(extra):
+            return f"a text with blanks stands in quotes: {flag} {shlex.quote(whole)}"
+    return ""
+
+
+def _is_file(text: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return Path(text).is_file()
+    return False
 
 
 def _repeated(flag: str, values: Sequence[str]) -> str:
@@ -170,6 +230,8 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
     settings = _settings() if context.info_name == "train" else []
     if name in settings:
         return f"it is one of those that -o sets: -o {name}=VALUE"
+    if name == "run" and any(parameter.name == "run" for parameter in parameters):
+        return f"the run needs no flag: {context.command_path} RUN"
     meant = OTHER_WORDS.get(name)
     for parameter in parameters:
         if parameter.name == meant:

@@ -251,7 +251,8 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         most = f"{training.MAX_COPIES:.0%}"
         held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"
     elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
-        held_out += " (too few to select the best step; add more with --valid-file FILE or --split A/B/C)"
+        way = "" if settings.start is None else ", or go by copies: -o best_by=copies"
+        held_out += f" (too few to select the best step; add more with --valid-file FILE or --split A/B/C{way})"
     elif settings.refit is not None:
         refit = settings.refit
         there = f"its best step, {refit.step:,}, corresponds to {refit.steps:,} here"
