@@ -2,7 +2,7 @@
 
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
-from seqgen.counting.discount import fit_factor, is_among, is_first, record_keys, records_of_ids
+from seqgen.counting.discount import fit_factor, is_first, record_keys, records_of_ids
 from seqgen.counting.frequent import by_frequency, sparse_table
 from seqgen.counting.gate import Observed, cross_fitted, fit_share, gate_scores, scored_nats
 from seqgen.counting.gate_fit import LEAST_RECORDS, Gates, Predictions, cross_fit, fit_gate, most_symbols
@@ -57,7 +57,6 @@ __all__ = [
     "fit_repeats",
     "fit_share",
     "gate_scores",
-    "is_among",
     "is_first",
     "leave_out_by_order",
     "load_counts",

@@ -15,7 +15,6 @@ Dimension letters: N records, T ids, M prefixes of training records, I prefixes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,23 +61,16 @@ def records_of_ids(flat: Integers, lengths_N: Integers) -> Encoded:
     return Encoded(flat, np.cumsum(lengths_N) - lengths_N, lengths_N, np.zeros_like(lengths_N))
 
 
-def is_among(part: Encoded, known: Set[int]) -> Flags:
-    """Return whether each record, (N,), has one of the keys of others."""
-    return np.fromiter((key in known for key in record_keys(part)), dtype=np.bool_, count=len(part))
-
-
 def is_first(part: Encoded) -> Flags:
     """Return whether each record is the first with its ids, (N,)."""
-    first_N, seen = np.zeros(len(part), dtype=np.bool_), set[int]()
-    for number, key in enumerate(record_keys(part)):
-        first_N[number] = key not in seen
-        seen.add(key)
+    first_N = np.zeros(len(part), dtype=np.bool_)
+    first_N[np.unique(record_keys(part), return_index=True)[1]] = True
     return first_N
 
 
-def record_keys(part: Encoded) -> Iterator[int]:
-    """Yield a hash of the ids of each record, which takes less memory than they do."""
-    return map(hash, part.row_bytes())
+def record_keys(part: Encoded) -> npt.NDArray[np.int64]:
+    """Return a hash of the ids of each record, (N,), which takes less memory than they do."""
+    return np.fromiter(map(hash, part.row_bytes()), dtype=np.int64, count=len(part))
 
 
 def fit_factor(training_mass: float, held_out_mass: float) -> float | None:

@@ -35,7 +35,6 @@ from seqgen.evaluation.memorization import (
     memorization_verdict,
     nearest_candidates,
     similarity_metrics,
-    text_hashes,
 )
 from seqgen.evaluation.novelty import SampleCounts, canonical_form, count_samples, membership, verdicts
 from seqgen.evaluation.record_losses import (
@@ -99,7 +98,6 @@ __all__ = [
     "score",
     "share_interval",
     "similarity_metrics",
-    "text_hashes",
     "total_nats",
     "verdicts",
 ]

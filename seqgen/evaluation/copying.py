@@ -30,9 +30,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded, evaluation_batches
-from seqgen.counting import leave_out_by_order, records_of_texts
+from seqgen.counting import leave_out_by_order, record_keys, records_of_texts
 from seqgen.evaluation.excerpts import decoded_rows
-from seqgen.evaluation.memorization import text_hashes
 from seqgen.evaluation.record_losses import batch_nats
 from seqgen.model import evaluation_mode
 from seqgen.tokenizers import Vocabulary
@@ -69,9 +68,9 @@ def copying_metrics(
     """
     logs: dict[str, float] = {}
     is_train: list[bool] = []
-    training = text_hashes(parts["train"])
+    training = record_keys(parts["train"])
     for name in ("train", "valid", "test"):
-        known_N = None if name == "train" else np.isin(text_hashes(parts[name]), training)
+        known_N = None if name == "train" else np.isin(record_keys(parts[name]), training)
         for text, log in _log_probs(model, parts[name], vocabulary, penalty_V, known_N).items():
             if text not in logs:
                 logs[text] = log

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.corpus import Corpus, Splitter, Survey
-from seqgen.evaluation.memorization import text_hashes
+from seqgen.counting import record_keys
 
 _MAX_RECORDS, _MAX_CHARS = 10_000, 1_000_000  # of a corpus whose canonical forms are compared: a few seconds
 _TITLES = {"valid": "validation", "test": "test"}
@@ -46,8 +46,8 @@ def leakage_warnings(
 
 def _same_texts(encoded: Mapping[str, Any]) -> Mapping[str, int]:
     """Return the number of held-out records whose text a training record has, by part."""
-    training = np.unique(text_hashes(encoded["train"]))
-    return {part: int(np.isin(text_hashes(encoded[part]), training).sum()) for part in _TITLES}
+    training = np.unique(record_keys(encoded["train"]))
+    return {part: int(np.isin(record_keys(encoded[part]), training).sum()) for part in _TITLES}
 
 
 def _other_spellings(corpus: Corpus, splitter: Splitter, form: Form, training_form: Form) -> Mapping[str, int]:

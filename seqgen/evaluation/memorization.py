@@ -21,7 +21,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded
-from seqgen.counting import record_keys
+from seqgen.counting import is_first, record_keys
 from seqgen.errors import MissingExtra
 from seqgen.evaluation.common_substring import longest_common_substrings
 from seqgen.evaluation.intervals import binomial_tail, difference, length_strata, share_interval
@@ -82,14 +82,9 @@ def count_different(parts: Mapping[str, Encoded]) -> tuple[int, int]:
     Args:
         parts: the encoded records of "train", "valid" and "test".
     """
-    hashes = {name: np.unique(text_hashes(parts[name])) for name in ("train", "valid", "test")}
+    hashes = {name: np.unique(record_keys(parts[name])) for name in ("train", "valid", "test")}
     held_out = np.setdiff1d(np.concatenate((hashes["valid"], hashes["test"])), hashes["train"])
     return len(hashes["train"]), len(held_out)
-
-
-def text_hashes(encoded: Encoded) -> npt.NDArray[np.int64]:
-    """Return a hash of the text of each record, (N,)."""
-    return np.fromiter(record_keys(encoded), dtype=np.int64, count=len(encoded))
 
 
 def edit_distance(purpose: str) -> tuple[Any, Any]:
@@ -226,8 +221,7 @@ def expected_copies(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> fl
         encoded: the records, a small number.
         penalty_V: the result of ``penalty``, on the model's device.
     """
-    row_of = {text: row for row, text in enumerate(encoded.row_bytes())}
-    rows = np.array(list(row_of.values()), dtype=np.int64)
+    rows = np.flatnonzero(is_first(encoded))
     total = 0.0
     with evaluation_mode(model):
         for first in range(0, len(rows), _BATCH_SIZE):

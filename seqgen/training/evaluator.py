@@ -28,7 +28,6 @@ from seqgen.counting import (
     cross_fit,
     fit_factor,
     fit_repeats,
-    is_among,
     is_first,
     record_keys,
 )
@@ -101,9 +100,9 @@ class Evaluator:
             assert isinstance(self._train, Encoded) and isinstance(self._valid, Encoded)
             self._known = Observer(blend, blend.records, penalty_V, partial(shares.training_log_probs, blend.records))
             self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
-            training = set(record_keys(self._train))
+            training = np.unique(record_keys(self._train))
             self._n_distinct = len(training)
-            self._is_new_N = ~is_among(self._valid, training)  # those of a file may be training records
+            self._is_new_N = ~np.isin(record_keys(self._valid), training)  # those of a file may be training records
             self._is_first_N = is_first(self._valid) & self._is_new_N
         self._duration_s = 0.0
 
