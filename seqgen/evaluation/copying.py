@@ -32,8 +32,7 @@ from torch import Tensor, nn
 from seqgen.batches import Encoded, evaluation_batches
 from seqgen.counting import leave_out_by_order, record_keys, records_of_texts
 from seqgen.evaluation.excerpts import decoded_rows
-from seqgen.evaluation.record_losses import batch_nats
-from seqgen.model import evaluation_mode
+from seqgen.evaluation.record_losses import nats_of_rows
 from seqgen.tokenizers import Vocabulary
 
 if TYPE_CHECKING:
@@ -134,18 +133,15 @@ def _log_probs(
         penalty_V: as ``copying_metrics`` has it.
         left_out_N: the records that are passed over.
     """
-    found: dict[str, float] = {}
     if not len(encoded):
-        return found
-    with evaluation_mode(model):
-        for rows_B in evaluation_batches(encoded.lengths_N, _BATCH_SIZE, _n_looked_at(encoded)):
-            rows_B = rows_B if left_out_N is None else rows_B[~left_out_N[rows_B]]
-            if not len(rows_B):
-                continue
-            absent_BC = np.ones((len(rows_B), encoded.n_slots), dtype=bool) if encoded.n_slots else None
-            batch = encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device)
-            nats_B = batch_nats(model, batch, penalty_V)
-            found |= zip(decoded_rows(encoded, vocabulary, rows_B), (-nats_B).tolist(), strict=True)
+        return {}
+    batches = list(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, _n_looked_at(encoded)))
+    if left_out_N is not None:
+        batches = [kept_B for rows_B in batches if len(kept_B := rows_B[~left_out_N[rows_B]])]
+    found: dict[str, float] = {}
+    nats = nats_of_rows(model, encoded.without_conditions(), batches, penalty_V)
+    for rows_B, nats_B in zip(batches, nats, strict=True):
+        found |= zip(decoded_rows(encoded, vocabulary, rows_B), (-nats_B).tolist(), strict=True)
     return found
 
 

@@ -25,8 +25,7 @@ from seqgen.counting import is_first, record_keys
 from seqgen.errors import MissingExtra
 from seqgen.evaluation.common_substring import longest_common_substrings
 from seqgen.evaluation.intervals import binomial_tail, difference, length_strata, share_interval
-from seqgen.evaluation.record_losses import batch_nats
-from seqgen.model import evaluation_mode
+from seqgen.evaluation.record_losses import nats_of_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -222,11 +221,6 @@ def expected_copies(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> fl
         penalty_V: the result of ``penalty``, on the model's device.
     """
     rows = np.flatnonzero(is_first(encoded))
-    total = 0.0
-    with evaluation_mode(model):
-        for first in range(0, len(rows), _BATCH_SIZE):
-            rows_B = rows[first : first + _BATCH_SIZE]
-            absent_BC = np.ones((len(rows_B), encoded.n_slots), dtype=bool)
-            nats_B = batch_nats(model, encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device), penalty_V)
-            total += float((-nats_B.double()).exp().sum())
-    return total
+    batches = [rows[first : first + _BATCH_SIZE] for first in range(0, len(rows), _BATCH_SIZE)]
+    nats = nats_of_rows(model, encoded.without_conditions(), batches, penalty_V)
+    return sum((float((-nats_B).exp().sum()) for nats_B in nats), 0.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.batches import Batch, Encoded, Stream, evaluation_batches
+from seqgen.batches import Encoded, Stream, evaluation_batches
 from seqgen.evaluation.intervals import N_RESAMPLES, ratio_interval
 from seqgen.evaluation.loss import RECORDS_PER_BATCH, batch_logits, held_out_batches, window_logits
 from seqgen.model import evaluation_mode
@@ -83,78 +83,73 @@ def record_losses(
         known: the losses of the records of all batches in their order, by ``losses_of_batches``; None: they are
             computed.
     """
-    if known is not None:
-        assert isinstance(encoded, Encoded)
-        return _known_losses(encoded, known, most)
-    nats, chars, n_targets, n_chars = [np.empty(0)], [np.empty(0)], 0, 0
-    with evaluation_mode(model):
-        for nats_B, chars_B, batch in _batches(model, encoded, vocabulary, penalty_V, most, conditions):
-            nats.append(nats_B.double().cpu().numpy())
-            chars.append(chars_B)
-            n_targets += batch.n_targets
-            n_chars += batch.n_chars
-    chars_N = np.concatenate(chars)
-    if isinstance(encoded, Stream) and chars_N.any():
-        chars_N *= n_chars / chars_N.sum()
-    return RecordLosses(np.concatenate(nats), chars_N, n_targets)
-
-
-def _known_losses(encoded: Encoded, known: Iterable[list[float]], most: int) -> RecordLosses:
-    rows = list(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, most))
-    nats = [np.array(nats_B, dtype=np.float64) for nats_B, _ in zip(known, rows, strict=True)]
-    chars = [encoded.chars_N[rows_B].astype(np.float64) + 1 for rows_B in rows]
-    return RecordLosses(np.concatenate(nats), np.concatenate(chars), sum(encoded.take(one).n_targets for one in rows))
+    if isinstance(encoded, Stream):
+        return _window_losses(model, encoded, vocabulary, penalty_V)
+    batches = list(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, most))
+    if known is None:
+        absent_C = None if conditions is None else np.array([name not in conditions for name in vocabulary.slots], bool)
+        known = [nats_B.tolist() for nats_B in nats_of_rows(model, encoded, batches, penalty_V, absent_C)]
+    rows_N = np.concatenate(batches)
+    chars_N = encoded.chars_N[rows_N].astype(np.float64) + 1
+    return RecordLosses(np.concatenate(list(known)), chars_N, int((encoded.lengths_N[rows_N] - 1).sum()))
 
 
 def losses_of_batches(
     model: nn.Module, encoded: Encoded, penalty_V: Tensor, first: int, last: int
 ) -> list[list[float]]:
     """Return the losses of the records of batches ``first`` to ``last - 1`` of ``record_losses``, nats."""
-    with evaluation_mode(model):
-        rows = itertools.islice(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, 10**9), first, last)
-        return [batch_nats(model, encoded.take(one).to(penalty_V.device), penalty_V).cpu().tolist() for one in rows]
+    batches = itertools.islice(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, 10**9), first, last)
+    return [nats_B.tolist() for nats_B in nats_of_rows(model, encoded, batches, penalty_V)]
 
 
-def _batches(
+def nats_of_rows(
     model: nn.Module,
-    encoded: Encoded | Stream,
-    vocabulary: Vocabulary,
+    encoded: Encoded,
+    batches: Iterable[npt.NDArray[np.int64]],
     penalty_V: Tensor,
-    most: int,
-    conditions: Collection[str] | None,
-) -> Iterator[tuple[Tensor, Floats, Batch]]:
-    """Yield nats and characters of the rows of each batch, with the batch."""
-    if isinstance(encoded, Stream):
-        state: State = None
+    absent_C: npt.NDArray[np.bool_] | None = None,
+) -> list[Tensor]:
+    """Return the losses of the records of each batch, (B,) nats, stops counted.
+
+    Args:
+        model: evaluated in evaluation mode.
+        encoded: the records.
+        batches: the numbers of the records that are computed together.
+        penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
+        absent_C: the conditions that are not given to the model; None: it gets all that a record has.
+    """
+    found = []
+    with evaluation_mode(model):
+        for rows_B in batches:
+            absent_BC = None if absent_C is None else np.tile(absent_C, (len(rows_B), 1))
+            batch, B = encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device), len(rows_B)
+            logits_NV, targets_N = batch_logits(model, batch, penalty_V)
+            nats_N = functional.cross_entropy(logits_NV, targets_N, ignore_index=PAD, reduction="none").double()
+            whole = len(nats_N) == batch.ids_BT.numel()
+            at_N = torch.arange(len(nats_N), device=nats_N.device) if whole else batch.at_N
+            assert at_N is not None
+            found.append(nats_N.new_zeros(B).index_add_(0, at_N % B, nats_N))
+    return found
+
+
+def _window_losses(model: nn.Module, encoded: Stream, vocabulary: Vocabulary, penalty_V: Tensor) -> RecordLosses:
+    """Return the losses of the windows of a long text."""
+    nats, chars, n_targets, n_chars = [np.empty(0)], [np.empty(0)], 0, 0
+    state: State = None
+    with evaluation_mode(model):
         for window in held_out_batches(encoded, 10**9):
-            batch = window.to(penalty_V.device)
-            nats_B, state = _window_nats(model, batch, penalty_V, state)
-            B, T = window.targets_BT.shape
+            batch, (B, T) = window.to(penalty_V.device), window.targets_BT.shape
+            logits_NV, state = window_logits(model, batch, penalty_V, state)
+            nats_N = functional.cross_entropy(logits_NV, batch.targets_BT.flatten(), reduction="none").double()
             texts = vocabulary.decode_many(window.targets_BT.flatten().numpy(), np.full(B, T))
-            yield nats_B, np.array([len(text) for text in texts], dtype=np.float64), batch
-        return
-    absent_C = [conditions is not None and name not in conditions for name in vocabulary.slots]
-    for rows_B in evaluation_batches(encoded.lengths_N, _BATCH_SIZE, most):
-        absent_BC = np.tile(np.array(absent_C, dtype=bool), (len(rows_B), 1)) if any(absent_C) else None
-        batch = encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device)
-        yield batch_nats(model, batch, penalty_V), encoded.chars_N[rows_B].astype(np.float64) + 1, batch
-
-
-def batch_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
-    """Return the sum of ``total_nats`` split by record, (B,)."""
-    logits_NV, targets_N = batch_logits(model, batch, penalty_V)
-    nats_N = functional.cross_entropy(logits_NV, targets_N, ignore_index=PAD, reduction="none").double()
-    at_N = torch.arange(len(nats_N), device=nats_N.device) if len(nats_N) == batch.ids_BT.numel() else batch.at_N
-    assert at_N is not None
-    B = len(batch.ids_BT)
-    return nats_N.new_zeros(B).index_add_(0, at_N % B, nats_N)
-
-
-def _window_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> tuple[Tensor, State]:
-    """Return the sum of ``carried_nats`` split by lane, (B,), and the state at the end."""
-    logits_NV, state = window_logits(model, batch, penalty_V, state)
-    nats_N = functional.cross_entropy(logits_NV, batch.targets_BT.flatten(), reduction="none").double()
-    return nats_N.view(len(batch.ids_BT), -1).sum(1), state
+            nats.append(nats_N.view(B, T).sum(1).cpu().numpy())
+            chars.append(np.array([len(text) for text in texts], dtype=np.float64))
+            n_targets += window.n_targets
+            n_chars += window.n_chars
+    chars_N = np.concatenate(chars)
+    if chars_N.any():
+        chars_N *= n_chars / chars_N.sum()
+    return RecordLosses(np.concatenate(nats), chars_N, n_targets)
 
 
 @dataclass(frozen=True)
@@ -206,11 +201,10 @@ def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_
         penalty_V: the result of ``penalty``, on the model's device.
         batch_size: records computed together.
     """
+    batches = list(evaluation_batches(encoded.lengths_N, batch_size, max(1, len(encoded))))
     nats_N = np.zeros(len(encoded))
-    with evaluation_mode(model):
-        for rows_B in evaluation_batches(encoded.lengths_N, batch_size, max(1, len(encoded))):
-            batch = encoded.take(rows_B).to(penalty_V.device)
-            nats_N[rows_B] = batch_nats(model, batch, penalty_V).cpu().numpy()
+    for rows_B, nats_B in zip(batches, nats_of_rows(model, encoded, batches, penalty_V), strict=True):
+        nats_N[rows_B] = nats_B.cpu().numpy()
     return nats_N
 
 
