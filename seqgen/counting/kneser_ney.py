@@ -136,21 +136,6 @@ class Counted:
     mass_C: Floats
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """Predictions of one order without the records of each id's group.
-
-    Attributes:
-        probs_N: the probability of each probed id that is predicted.
-        total_N: c_k of its context; 0 where it did not occur.
-        mass_N: the share of the probability that the order leaves to the one below; 1 where it did not occur.
-    """
-
-    probs_N: Floats
-    total_N: Floats
-    mass_N: Floats
-
-
 def number_grams(records: Records) -> Iterator[Order]:
     """Yield the grams of 0, 1, 2, ... symbols, without end."""
     gram_S: Integers = np.zeros(len(records.ids_S), dtype=np.int32)
@@ -270,9 +255,11 @@ def leave_out(
     here: Order,
     counts: Counted,
     lower_N: Floats,
-    contexts: tuple[Integers, Integers] | None = None,
-) -> LeftOut:
-    """Return the predictions of an order without each id's group: its counts are taken away, the discounts stay.
+    contexts: tuple[Integers, Integers],
+) -> Floats:
+    """Return the probabilities of the probed ids under an order without each id's group, whose counts are taken away.
+
+    The discounts stay.
 
     Args:
         records: the records.
@@ -280,12 +267,12 @@ def leave_out(
         here: their grams of k symbols.
         counts: the counts of these.
         lower_N: the predictions of the order below.
-        contexts: the result of ``number_contexts`` for the same grams, where it is known.
+        contexts: the result of ``number_contexts`` for the same grams.
     """
     at_N = records.probed_N
     valid_N = here.gram_S[at_N] >= 0
     at_M = at_N[valid_N]
-    context_Q, place_M = contexts or number_contexts(records, below, here)
+    context_Q, place_M = contexts
     pair_M = here.pair_U[np.searchsorted(records.probed_U, at_M)]
     place_P = np.zeros(len(here.first_P), dtype=np.int64)
     place_P[pair_M] = place_M
@@ -295,13 +282,10 @@ def leave_out(
     total_M = (counts.total_C[context_Q] - np.bincount(place_P, gone_P, len(context_Q)))[place_M]
     mass_M = (counts.mass_C[context_Q] - np.bincount(place_P, freed_P, len(context_Q)))[place_M]
     left_M = left_P[pair_M]
-    seen_M, scale_M = total_M > 0, np.maximum(total_M, 1)
     own_M = np.maximum(left_M - discounts[np.minimum(left_M, 3)], 0)
-    probs_N, total_N, mass_N = lower_N.copy(), np.zeros(len(at_N)), np.ones(len(at_N))
-    probs_N[valid_N] = np.where(seen_M, (own_M + mass_M * lower_N[valid_N]) / scale_M, lower_N[valid_N])
-    total_N[valid_N] = total_M
-    mass_N[valid_N] = np.where(seen_M, mass_M / scale_M, 1)
-    return LeftOut(probs_N, total_N, mass_N)
+    probs_N, lower_M = lower_N.copy(), lower_N[valid_N]
+    probs_N[valid_N] = np.where(total_M > 0, (own_M + mass_M * lower_M) / np.maximum(total_M, 1), lower_M)
+    return probs_N
 
 
 def choose_order(records: Records) -> tuple[list[Order], list[Counted], list[float]]:
@@ -361,11 +345,11 @@ def _try_orders(records: Records, most: int) -> Iterator[tuple[Order, Order, Cou
     for k in range(1, most + 1):
         contexts = number_contexts(records, below, here)
         counts = count_order(records, below, here, None)
-        probs_N = leave_out(records, below, here, counts, lower_N, contexts).probs_N
+        probs_N = leave_out(records, below, here, counts, lower_N, contexts)
         yield below, here, lower, replace(counts, left_P=_NONE), probs_N
         if k < most:
             above = next(numbering)
             counts = count_order(records, below, here, above)
-            lower_N = leave_out(records, below, here, counts, lower_N, contexts).probs_N
+            lower_N = leave_out(records, below, here, counts, lower_N, contexts)
             lower = replace(counts, left_P=_NONE)
             below, here = here, above
