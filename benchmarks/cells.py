@@ -86,7 +86,7 @@ class TorchGRU:
         """Return the bits per character of the test part."""
         encoded, nats = self.data.encoded["test"], 0.0
         self.model.eval()
-        for rows_B in evaluation_batches(encoded.lengths_N, 256, len(encoded)):
+        for rows_B in evaluation_batches(encoded.lengths_N, len(encoded)):
             batch = encoded.take(rows_B)
             logits, targets = self.model(batch.ids_BT.t()).flatten(0, 1), batch.targets_BT.t().flatten()
             nats += functional.cross_entropy(logits, targets, ignore_index=PAD, reduction="sum").item()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.batches import count_batches, derive_seed, encode, epoch_batches, evaluation_batches
+from seqgen.batches import count_batches, derive_seed, encode, epoch_batches, evaluation_batches, feed
 from seqgen.batches import encoded as encoded_module
 from seqgen.corpus import PARTS, Record, Splitter
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
@@ -101,7 +102,8 @@ def test_blocks_of_a_large_corpus_come_whole():
 
 @given(st.integers(1, 300), st.integers(1, 300))
 def test_evaluation_looks_at_most_so_many_evenly(n, most):
-    rows = np.concatenate(list(evaluation_batches(np.arange(n) % 5, 16, most)))
+    with mock.patch.object(feed, "EVALUATION_BATCH", 16):
+        rows = np.concatenate(list(evaluation_batches(np.arange(n) % 5, most)))
     assert len(rows) <= most and len(set(rows.tolist())) == len(rows)
     assert n > most or len(rows) == n
 
@@ -118,7 +120,7 @@ def test_the_parts_of_many_records_are_those_of_each(given_records, seed):
 @pytest.mark.parametrize("longest", [9, 2**16 + 5])
 def test_records_of_like_length_are_put_together_stably(longest):
     lengths = np.random.default_rng(0).integers(1, longest, 500)
-    (rows,) = evaluation_batches(lengths, 500, 500)
+    rows = np.concatenate(list(evaluation_batches(lengths, 500)))
     assert rows.tolist() == sorted(range(500), key=lambda row: lengths[row])
 
 

@@ -34,13 +34,14 @@ def uniform(tokenizer):
     return Uniform(vocabulary.size), vocabulary
 
 
-def test_the_loss_of_a_uniform_model_is_known():
+def test_the_loss_of_a_uniform_model_is_known(monkeypatch):
     """A uniform model needs ln(symbols + stop) per target; padding and begin do not count."""
     model, vocabulary = uniform(CharTokenizer.fit(WORDS))
     part = encode([Record(word) for word in WORDS], vocabulary, Splitter((1, 0, 0)))["train"]
     penalty = torch.zeros(vocabulary.size).masked_fill(~torch.from_numpy(vocabulary.allowed_V()), -torch.inf)
     for batch_size in (1, 2, 256):
-        result = held_out_loss(model, part, penalty, batch_size=batch_size)
+        monkeypatch.setattr("seqgen.batches.feed.EVALUATION_BATCH", batch_size)
+        result = held_out_loss(model, part, penalty)
         assert result.loss_nats == pytest.approx(math.log(vocabulary.tokenizer.n_symbols + 1), rel=1e-5)
         assert result.bits_per_char == pytest.approx(math.log2(vocabulary.tokenizer.n_symbols + 1), rel=1e-5)
     assert held_out_loss(model, part, penalty, most=2).n_records == 2

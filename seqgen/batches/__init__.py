@@ -3,6 +3,7 @@
 from seqgen.batches.cache import cached
 from seqgen.batches.encoded import Batch, Encoded, Parts, Stream, encode, encode_stream, join_encoded
 from seqgen.batches.feed import (
+    EVALUATION_BATCH,
     Feed,
     RecordFeed,
     Rewriter,
@@ -17,7 +18,7 @@ from seqgen.batches.feed import (
 from seqgen.batches.pieces import piece_bounds, take_piece
 
 __all__ = [
-    "Batch", "Encoded", "Feed", "Parts", "RecordFeed", "Rewriter", "Stream", "StreamFeed", "cached", "count_batches",
-    "derive_seed", "encode", "encode_stream", "epoch_batches", "evaluation_batches", "evaluation_windows",
-    "join_encoded", "make_feed", "piece_bounds", "take_piece",
+    "EVALUATION_BATCH", "Batch", "Encoded", "Feed", "Parts", "RecordFeed", "Rewriter", "Stream", "StreamFeed", "cached",
+    "count_batches", "derive_seed", "encode", "encode_stream", "epoch_batches", "evaluation_batches",
+    "evaluation_windows", "join_encoded", "make_feed", "piece_bounds", "take_piece",
 ]  # fmt: skip

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Flags = npt.NDArray[np.bool_]
 
 
+EVALUATION_BATCH = 256
+"""Records that are evaluated together."""
 _BLOCK = 64  # consecutive records that are read together: about a page
 _POOL = 1024  # blocks that are shuffled together
 _WINDOW = 50  # batches that are sorted by length together
@@ -87,13 +89,13 @@ def _lanes(n_symbols: int, batch_size: int, window: int) -> tuple[int, int, int]
     return window, lanes, max(1, usable // lanes // window)
 
 
-def evaluation_batches(lengths_N: Integers, batch_size: int, most: int) -> Iterator[Order]:
+def evaluation_batches(lengths_N: Integers, most: int) -> Iterator[Order]:
     """Yield at most ``most`` records, evenly spaced over the corpus, in batches of similar length."""
     every = max(1, -(-len(lengths_N) // most))
     rows = np.arange(0, len(lengths_N), every)
     rows = rows[_by_length(lengths_N[rows])]
-    for start in range(0, len(rows), batch_size):
-        yield rows[start : start + batch_size]
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        yield rows[start : start + EVALUATION_BATCH]
 
 
 def _by_length(lengths_N: Integers) -> Order:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _MAX_TABLE = 1 << 23  # probabilities in the table
-_RECORDS_PER_BATCH = 256
 _TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
 
 
@@ -122,7 +121,7 @@ class Blend(nn.Module):
             return
         log_probs: list[npt.NDArray[np.floating[Any]]] = [np.empty(0)] * len(self.records)
         with evaluation_mode(self):
-            for rows_B in evaluation_batches(self.records.lengths_N, _RECORDS_PER_BATCH, len(self.records)):
+            for rows_B in evaluation_batches(self.records.lengths_N, len(self.records)):
                 batch = self.records.take(rows_B).to(self.penalty_V.device)
                 found_BTV, _ = self(batch.ids_BT, self.initial_state(len(rows_B)))
                 found_BT = found_BTV.gather(2, batch.targets_BT[..., None])[..., 0].double().cpu().numpy()

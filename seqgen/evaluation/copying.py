@@ -47,7 +47,6 @@ _N_PERMUTATIONS = 999
 _MAX_RECORDS, _MAX_CHARS = 10_000, 300_000  # of the training part, and of each held-out part
 _MIN_RECORDS = 10  # of training and of held-out records
 _LEAST_SHARE = 1e-3  # of copies, below which their number is of no interest
-_BATCH_SIZE = 256  # records
 _TINY = 1e-300  # keeps sums positive
 
 
@@ -135,7 +134,7 @@ def _log_probs(
     """
     if not len(encoded):
         return {}
-    batches = list(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, _n_looked_at(encoded)))
+    batches = list(evaluation_batches(encoded.lengths_N, _n_looked_at(encoded)))
     if left_out_N is not None:
         batches = [kept_B for rows_B in batches if len(kept_B := rows_B[~left_out_N[rows_B]])]
     found: dict[str, float] = {}

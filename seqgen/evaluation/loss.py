@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
+from seqgen.batches import EVALUATION_BATCH, Batch, Encoded, Stream, evaluation_batches, evaluation_windows
 from seqgen.model import device_of, evaluation_mode
 from seqgen.protocols import State, has_logits_at
 from seqgen.tokenizers import PAD, Vocabulary
@@ -26,7 +26,7 @@ SYMBOLS_PER_RECORD = 64
 """Symbols of a long text that count as one record."""
 MIN_WINDOWS = 8
 """Least number of windows of a long text that are computed one after another; see ``lanes``."""
-RECORDS_PER_BATCH: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // SYMBOLS_PER_RECORD}
+RECORDS_PER_BATCH: dict[type, int] = {Encoded: EVALUATION_BATCH, Stream: _LANES * _WINDOW // SYMBOLS_PER_RECORD}
 """Records of an evaluation batch; of a long text, the number of records it counts as."""
 
 
@@ -112,7 +112,6 @@ def held_out_loss(
     encoded: Encoded | Stream,
     penalty_V: Tensor,
     *,
-    batch_size: int = RECORDS_PER_BATCH[Encoded],
     most: int = 10_000,
     check: Callable[[], None] = lambda: None,
     known: Iterable[float] | None = None,
@@ -123,7 +122,6 @@ def held_out_loss(
         model: evaluated in evaluation mode.
         encoded: the records, at least one; or a text of at least one symbol.
         penalty_V: the result of ``penalty``, on the model's device.
-        batch_size: records computed together.
         most: limit on the records.
         check: called before each batch; may raise to stop.
         known: the losses of all batches in their order, by ``loss_of_batches``; None: they are computed.
@@ -132,10 +130,10 @@ def held_out_loss(
     with evaluation_mode(model):
         losses: Iterable[tuple[float, Batch]]
         if known is None:
-            computed = _batch_losses(model, encoded, penalty_V, batch_size, most, check)
+            computed = _batch_losses(model, encoded, penalty_V, most, check)
             losses = ((found.item(), batch) for found, batch in computed)
         else:
-            losses = zip(known, held_out_batches(encoded, most, batch_size), strict=True)
+            losses = zip(known, held_out_batches(encoded, most), strict=True)
         for batch_nats, batch in losses:
             nats += batch_nats
             n_targets += batch.n_targets
@@ -151,14 +149,12 @@ def loss_of_batches(model: nn.Module, encoded: Encoded, penalty_V: Tensor, first
         return [total_nats(model, batch.to(penalty_V.device), penalty_V).item() for batch in batches]
 
 
-def held_out_batches(
-    encoded: Encoded | Stream, most: int, batch_size: int = RECORDS_PER_BATCH[Encoded]
-) -> Iterator[Batch]:
+def held_out_batches(encoded: Encoded | Stream, most: int) -> Iterator[Batch]:
     """Yield the batches of at most ``most`` records, or the windows of the first 64 * ``most`` symbols of a text."""
     if isinstance(encoded, Stream):
         yield from evaluation_windows(encoded, _LANES, _WINDOW, SYMBOLS_PER_RECORD * most)
         return
-    for rows_B in evaluation_batches(encoded.lengths_N, batch_size, most):
+    for rows_B in evaluation_batches(encoded.lengths_N, most):
         yield encoded.take(rows_B)
 
 
@@ -166,13 +162,12 @@ def _batch_losses(
     model: nn.Module,
     encoded: Encoded | Stream,
     penalty_V: Tensor,
-    batch_size: int,
     most: int,
     check: Callable[[], None],
 ) -> Iterator[tuple[Tensor, Batch]]:
     """Yield the summed loss of each batch, nats, with the batch."""
     state: State = None
-    for held_out in held_out_batches(encoded, most, batch_size):
+    for held_out in held_out_batches(encoded, most):
         check()
         batch = held_out.to(penalty_V.device)
         if isinstance(encoded, Stream):

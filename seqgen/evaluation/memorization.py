@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor, nn
 
-from seqgen.batches import Encoded
+from seqgen.batches import EVALUATION_BATCH, Encoded
 from seqgen.counting import is_first, record_keys
 from seqgen.errors import MissingExtra
 from seqgen.evaluation.common_substring import longest_common_substrings
@@ -207,9 +207,6 @@ def memorization_verdict(metrics: Mapping[str, float], n_samples: int, n_held_ou
     return f"{EVIDENCE} ({', '.join(found)})" if found else NO_EVIDENCE
 
 
-_BATCH_SIZE = 256  # records
-
-
 def expected_copies(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> float:
     """Return the probability that a sample without conditions equals the text of one of the records, 0 to 1.
 
@@ -221,6 +218,6 @@ def expected_copies(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> fl
         penalty_V: the result of ``penalty``, on the model's device.
     """
     rows = np.flatnonzero(is_first(encoded))
-    batches = [rows[first : first + _BATCH_SIZE] for first in range(0, len(rows), _BATCH_SIZE)]
+    batches = [rows[at : at + EVALUATION_BATCH] for at in range(0, len(rows), EVALUATION_BATCH)]
     nats = nats_of_rows(model, encoded.without_conditions(), batches, penalty_V)
     return sum((float((-nats_B).exp().sum()) for nats_B in nats), 0.0)

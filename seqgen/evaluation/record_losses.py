@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from seqgen.batches import Encoded, Stream, evaluation_batches
 from seqgen.evaluation.intervals import N_RESAMPLES, ratio_interval
-from seqgen.evaluation.loss import RECORDS_PER_BATCH, batch_logits, held_out_batches, window_logits
+from seqgen.evaluation.loss import batch_logits, held_out_batches, window_logits
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Integers = npt.NDArray[np.integer[Any]]
-
-
-_BATCH_SIZE = RECORDS_PER_BATCH[Encoded]
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def record_losses(
     """
     if isinstance(encoded, Stream):
         return _window_losses(model, encoded, vocabulary, penalty_V)
-    batches = list(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, most))
+    batches = list(evaluation_batches(encoded.lengths_N, most))
     if known is None:
         absent_C = None if conditions is None else np.array([name not in conditions for name in vocabulary.slots], bool)
         known = [nats_B.tolist() for nats_B in nats_of_rows(model, encoded, batches, penalty_V, absent_C)]
@@ -98,7 +95,7 @@ def losses_of_batches(
     model: nn.Module, encoded: Encoded, penalty_V: Tensor, first: int, last: int
 ) -> list[list[float]]:
     """Return the losses of the records of batches ``first`` to ``last - 1`` of ``record_losses``, nats."""
-    batches = itertools.islice(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, 10**9), first, last)
+    batches = itertools.islice(evaluation_batches(encoded.lengths_N, 10**9), first, last)
     return [nats_B.tolist() for nats_B in nats_of_rows(model, encoded, batches, penalty_V)]
 
 
@@ -192,16 +189,15 @@ class Difference:
     high: float
 
 
-def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_size: int = 256) -> Floats:
+def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> Floats:
     """Return the negative log-likelihood of each record (N,), nats, stops counted, in the order of the corpus.
 
     Args:
         model: evaluated in evaluation mode.
         encoded: the records.
         penalty_V: the result of ``penalty``, on the model's device.
-        batch_size: records computed together.
     """
-    batches = list(evaluation_batches(encoded.lengths_N, batch_size, max(1, len(encoded))))
+    batches = list(evaluation_batches(encoded.lengths_N, 10**9))
     nats_N = np.zeros(len(encoded))
     for rows_B, nats_B in zip(batches, nats_of_rows(model, encoded, batches, penalty_V), strict=True):
         nats_N[rows_B] = nats_B.cpu().numpy()

@@ -262,7 +262,7 @@ class Evaluator:
     def _order(self, most: int) -> npt.NDArray[np.int64]:
         """Return the held-out records in the order in which an evaluation has them."""
         assert isinstance(self._valid, Encoded)
-        return np.concatenate(list(evaluation_batches(self._valid.lengths_N, RECORDS_PER_BATCH[Encoded], most)))
+        return np.concatenate(list(evaluation_batches(self._valid.lengths_N, most)))
 
     def _batch_s(self, stop: StopFlag) -> float:
         """Return the seconds that one batch of held-out records, or one window of a long text, takes."""

@@ -23,7 +23,7 @@ from seqgen.batches import Encoded, Stream, derive_seed, evaluation_batches, pie
 from seqgen.config import TrainSettings
 from seqgen.counting import records_of_ids
 from seqgen.errors import WorkerLost
-from seqgen.evaluation import RECORDS_PER_BATCH, total_nats
+from seqgen.evaluation import total_nats
 from seqgen.model import count_parameters, evaluation_mode
 from seqgen.sampling import Sample
 from seqgen.sampling.row_batch import MULTIPLE
@@ -181,7 +181,7 @@ class Shares:
         if order not in self._rounds or self._rounds[order][0] != most:
             rounds: list[list[Rows]] = [[]]
             work = 0
-            for rows in evaluation_batches(self._encoded[order].lengths_N, RECORDS_PER_BATCH[Encoded], most):
+            for rows in evaluation_batches(self._encoded[order].lengths_N, most):
                 if work >= _ROUND_WORK * self._size and len(rounds[-1]) % self._size == 0:
                     rounds.append([])
                     work = 0

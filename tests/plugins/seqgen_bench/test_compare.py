@@ -62,10 +62,12 @@ def test_a_run_that_began_with_anothers_weights_is_judged_with_its_own_symbols(r
         assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_cost_of_each_record_is_its_score_and_sums_to_the_loss(runs):
+def test_the_cost_of_each_record_is_its_score_and_sums_to_the_loss(runs, monkeypatch):
     run = runs["good"]
     part = encoded(run, "test")
-    nats_N = record_nats(run.model, part, penalty(run.vocabulary), batch_size=5)
+    with monkeypatch.context() as patched:
+        patched.setattr("seqgen.batches.feed.EVALUATION_BATCH", 5)
+        nats_N = record_nats(run.model, part, penalty(run.vocabulary))
     texts = held_out_texts(runs)
     assert nats_N == pytest.approx([score.nats for score in run.score(texts)], rel=1e-5)
     loss = held_out_loss(run.model, part, penalty(run.vocabulary))
