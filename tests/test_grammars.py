@@ -96,7 +96,7 @@ def test_too_many_states_are_refused():
 def test_contexts_are_the_counts_of_symbols_in_each_state(brackets):
     (model, vocabulary), _ = brackets
     one = Sampler(model, vocabulary, SampleConfig(max_length=6))
-    automaton = one.constrained([tabulate_for(Brackets(), vocabulary, "brackets")]).automaton()
+    automaton = one.constrained([tabulate_for(Brackets(), vocabulary, "brackets")]).automaton
     rows = ["(a)", "a", "(("]
     ids = [vocabulary.encode(row) for row in rows]
     contexts = contexts_by_state(automaton, np.concatenate(ids), np.array([len(row) for row in ids]))
@@ -110,7 +110,7 @@ def test_a_symbol_that_is_rare_everywhere_is_expected_in_each_state(brackets):
     """The rows that were counted cannot tell where it occurs; one that is frequent elsewhere does not occur here."""
     of = make(CharTokenizer("(abc)"), seed=4, hidden=4)
     one = Sampler(*of, SampleConfig(max_length=6))
-    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton()
+    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton
     rows = ["(a)(a)(a)"] * 400 + ["a" * 9] * 400 + ["b"]
     ids = [of[1].encode(row) for row in rows]
     contexts = contexts_by_state(automaton, np.concatenate(ids), np.array([len(row) for row in ids]))
@@ -126,7 +126,7 @@ def test_a_symbol_that_is_rare_everywhere_is_expected_in_each_state(brackets):
 def test_a_few_visits_say_what_occurs_in_a_state(brackets):
     of = make(CharTokenizer("(abc)"), seed=4, hidden=4)
     one = Sampler(*of, SampleConfig(max_length=6))
-    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton()
+    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton
     ids = [of[1].encode(row) for row in [*["a" * 9] * 4000, *["(b)"] * 30]]
     contexts = contexts_by_state(automaton, np.concatenate(ids), np.array([len(row) for row in ids]))
     opened = int(automaton.next(0, of[1].encode("(")[0]))
@@ -138,7 +138,7 @@ def test_classes_of_symbols_give_the_same_look_ahead(brackets, monkeypatch):
     """Symbols that the automaton treats alike are one in the computation."""
     of = make(CharTokenizer("(abcd)"), seed=4, hidden=4)
     one = Sampler(*of, SampleConfig(max_length=6))
-    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton()
+    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton
     counted = one.sample_flat(0, 2000)[:2]
     contexts = contexts_by_state(automaton, *counted)
     grouped = LookAhead(automaton, contexts, [], 6)

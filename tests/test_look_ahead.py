@@ -42,7 +42,7 @@ def graph_of(of, n_rows=4000, max_length=8):
 def with_look_ahead(of, graph, max_length=6, processors=(), **wanted):
     one = Sampler(*of, SampleConfig(max_length=max_length, **wanted), processors=processors)
     ahead = LookAhead(
-        one.constraint.automaton(),
+        one.constraint.automaton,
         graph,
         one.forced,
         max_length,
@@ -245,7 +245,7 @@ def test_fewer_contexts_change_the_cost_and_not_the_distribution(letters, monkey
 )  # fmt: skip
 def test_the_states_after_which_all_rows_are_accepted(letters, wanted, n_free):
     of, _, _ = letters
-    automaton = sampler(of, **wanted).constraint.automaton()
+    automaton = sampler(of, **wanted).constraint.automaton
     free_S = look_ahead.find_free(automaton)
     assert free_S.sum() == n_free
     for state in np.flatnonzero(free_S):
@@ -289,7 +289,7 @@ def test_rows_of_one_long_text():
     shares, _ = conditional_shares(shares, lambda text: "bcb" in text)
     flat, lengths_N, _ = Sampler(model, vocabulary, SampleConfig(max_length=5)).sample_flat(0, 2000)
     graph = count_records(records_of_rows(flat, lengths_N, vocabulary), vocabulary)
-    ahead = LookAhead(one.constraint.automaton(), graph, one.forced, 5)
+    ahead = LookAhead(one.constraint.automaton, graph, one.forced, 5)
     texts, _ = kept(LookAheadSampler(one, ahead), 10_000)
     assert variation(texts, shares) < noise(shares, 10_000) + MAX_ABOVE
 

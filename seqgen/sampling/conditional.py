@@ -246,7 +246,7 @@ def _by_grammar(sampler: Sampler, grammar: Grammar, remember: Remember, size: in
     if grammar.misfit:
         return grammar.misfit
     assert states is not None
-    contexts = contexts_by_state(states.automaton(), *_counted_rows(sampler, remember))
+    contexts = contexts_by_state(states.automaton, *_counted_rows(sampler, remember))
     return _look_ahead(strict, contexts, 1.0, size) or _TOO_MANY
 
 
@@ -269,7 +269,7 @@ def _look_ahead(
     assert sampler.constraint is not None
     try:
         look_ahead = LookAhead(
-            sampler.constraint.automaton(),
+            sampler.constraint.automaton,
             counts,
             sampler.forced[sampler.n_slots :],
             sampler.max_length,

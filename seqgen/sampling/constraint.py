@@ -23,11 +23,11 @@ from seqgen.config import DecodeConfig, SampleConfig
 from seqgen.errors import UsageError
 from seqgen.sampling import automata
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.product import Product, RowAutomaton, explain_conflict
+from seqgen.sampling.product import RowAutomaton, explain_conflict
 from seqgen.sampling.regexes import regex
 from seqgen.sampling.state_graph import UNREACHABLE
 from seqgen.sampling.steps import follow
-from seqgen.tokenizers import EOS, Vocabulary
+from seqgen.tokenizers import Vocabulary
 
 _MAX_PENALTIES = 1 << 22  # entries of the cached penalty tables, with which masking is one addition
 
@@ -51,6 +51,7 @@ class Constraint:
         exact: as given.
         parts: as given.
         name: the requirements, for messages.
+        automaton: the requirements as one table.
 
     Raises:
         UsageError: no row can satisfy it (the message names the requirements that exclude each other), or the table is
@@ -75,21 +76,19 @@ class Constraint:
             parts = [*parts, automata.well_formed()]
         start = prefix.encode("utf-8", "surrogatepass")
         n_left = min(max_length - len(vocabulary.encode(prefix)), UNREACHABLE - 1)
-        product = Product(parts, pieces, start, vocabulary.ends)
-        if product.min_symbols() > n_left:
+        self.automaton = RowAutomaton(parts, pieces, start, vocabulary.ends)
+        if self.automaton.min_symbols() > n_left:
             rows = f"rows that begin with {prefix!r}" if prefix else "rows"
             raise UsageError(f"cannot sample {rows}: {explain_conflict(parts, pieces, start, n_left, vocabulary.ends)}")
         self.name = " and ".join(part.name for part in self.parts)
         self._decodes_parts = len(parts) > len(self.parts)
-        self._product, self._device, self._max_length = product, device, max_length
-        self._allowed_V, self._ends = np.array([piece is not None for piece in pieces]), vocabulary.ends
-        self._allowed_V[EOS] = vocabulary.ends
-        self._next_SC = torch.from_numpy(product.next_SC).to(device)
-        self._class_V = torch.from_numpy(product.class_V).to(device)
+        self._device, self._max_length = device, max_length
+        self._next_SC = torch.from_numpy(self.automaton.next_SC).to(device)
+        self._class_V = torch.from_numpy(self.automaton.class_V).to(device)
         self._use_distances()
 
     def _use_distances(self) -> None:
-        distance_SC = self._product.distance_table(self.exact)
+        distance_SC = self.automaton.distance_table(self.exact)
         self._distance_SC = torch.from_numpy(distance_SC).to(self._device)
         self._penalties: dict[int, Tensor] = {}
         self._max_distance = int(distance_SC.max(initial=0, where=distance_SC < UNREACHABLE))
@@ -101,11 +100,6 @@ class Constraint:
         other.exact = True
         other._use_distances()
         return other
-
-    def automaton(self) -> RowAutomaton:
-        """Return the constraint as a table."""
-        product = self._product
-        return RowAutomaton(product.next_SC, product.class_V, product.distance_S, self._allowed_V, self._ends)
 
     def initial_state(self, width: int) -> Tensor:
         """Return the state of ``width`` rows after the prefix, (C,)."""
@@ -124,7 +118,7 @@ class Constraint:
             length: symbols of the rows so far, prefix included.
         """
         left = self._max_length - length
-        if not (self._ends or left):  # one more symbol is sampled of a row without an end, whatever it is
+        if not (self.automaton.ends or left):  # one more symbol is sampled of a row without an end, whatever it is
             left = self._max_distance
         most = min(left, self._max_distance)
         if self._is_small:

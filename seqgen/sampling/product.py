@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from seqgen.errors import UsageError
 from seqgen.sampling.automata import Automaton, equal_groups
-from seqgen.sampling.state_graph import UNREACHABLE, Edges, Ints, IntSet
+from seqgen.sampling.state_graph import UNREACHABLE, Edges, IntSet
 from seqgen.tokenizers import EOS
 
 MAX_TRANSITIONS = 10_000_000
@@ -75,36 +74,12 @@ def _lift_classes(
     return lifted, class_V
 
 
-@dataclass(frozen=True)
-class RowAutomaton:
-    """A constraint as a table.
-
-    Attributes:
-        next_SC: the state after each class of ids; the last state is that of ended and of rejected rows.
-        class_V: the class of each id.
-        distance_S: the least number of symbols from each state to an accepted end.
-        allowed_V: the ids that may be sampled, the end included where rows end.
-        ends: whether rows have an end.
-    """
-
-    next_SC: npt.NDArray[np.int32]
-    class_V: npt.NDArray[np.intp]
-    distance_S: Ints
-    allowed_V: npt.NDArray[np.bool_]
-    ends: bool
-
-    def next(self, states: Any, ids: Any) -> npt.NDArray[np.int32]:
-        """Return the states after ids, by indices of an array that fit together."""
-        next_states: npt.NDArray[np.int32] = self.next_SC[states, self.class_V[ids]]
-        return next_states
-
-
 class CombinationTooLarge(UsageError):
     """Several automata together have more transitions than the limit."""
 
 
-class Product:
-    """The product of several automata, restricted to the states that can be reached.
+class RowAutomaton:
+    """The automaton of rows of ids: the product of several automata, restricted to the states that can be reached.
 
     Args:
         parts: the automata.
@@ -117,10 +92,13 @@ class Product:
             have ended or are rejected: only the end can be sampled there.
         class_V: the class of each id.
         distance_S: the least number of symbols to an accepted end.
+        allowed_V: the ids that may be sampled, the end included where rows end.
+        ends: as given.
     """
 
     def __init__(self, parts: Sequence[Automaton], pieces: Sequence[bytes | None], start: bytes, ends: bool) -> None:
-        self._ends = ends
+        self.ends, self.allowed_V = ends, np.array([piece is not None for piece in pieces])
+        self.allowed_V[EOS] = ends
         entered = [part.walk(start) for part in parts]
         self.next_SC, self.class_V = np.full((1, 1), -1, np.int32), np.zeros(len(pieces), np.intp)
         accepts_S = np.zeros(1, bool)
@@ -141,6 +119,11 @@ class Product:
         live_S = self.distance_S < UNREACHABLE
         self.next_SC[~live_S[self.next_SC]] = len(live_S) - 1  # index -1 is the last one, too
 
+    def next(self, states: Any, ids: Any) -> npt.NDArray[np.int32]:
+        """Return the states after ids, by indices of an array that fit together."""
+        next_states: npt.NDArray[np.int32] = self.next_SC[states, self.class_V[ids]]
+        return next_states
+
     def min_symbols(self) -> int:
         """Return the least number of symbols of a row after the start."""
         return int(self.distance_S[0])
@@ -154,10 +137,10 @@ class Product:
         if exact:
             distance_SC = np.zeros(self.next_SC.shape, np.int16)
             distance_SC[:, -2] = distance_SC[-1] = UNREACHABLE
-            distance_SC[:, -1] = 0 if self._ends else UNREACHABLE
+            distance_SC[:, -1] = 0 if self.ends else UNREACHABLE
         else:
             distance_SC = np.minimum(self.distance_S.astype(np.int16)[self.next_SC], UNREACHABLE - 1) + np.int16(1)
-            if self._ends:
+            if self.ends:
                 distance_SC[:, -1] = np.where(self.distance_S == 0, 0, UNREACHABLE)
         distance_SC[-1, -1] = 0
         return distance_SC
@@ -169,7 +152,7 @@ def explain_conflict(
     """Return why no row of at most ``n_left`` more symbols satisfies all parts, naming a minimal set of them."""
 
     def min_symbols(some: Sequence[Automaton]) -> int:
-        return Product(some, pieces, start, ends).min_symbols()
+        return RowAutomaton(some, pieces, start, ends).min_symbols()
 
     core = list(parts)
     for part in parts:
