@@ -24,7 +24,6 @@ from seqgen.tokenizers import Vocabulary
 from seqgen.training.evaluator import Evaluator, StopRequested
 from seqgen.training.events import Ended, Evaluating, Event, Progress, Saved
 from seqgen.training.gang import Command, Order
-from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
 from seqgen.training.shares import Draw, Shares
 from seqgen.training.state import TrainState
@@ -81,7 +80,8 @@ class Trainer:
         stop_step = None if self.refit is None else self.refit.steps
         self.schedule = Schedule(self.settings, self._feed.steps_per_epoch, stop_step)
         self._saved_step, self._in_step = -1, False
-        self._logs = RunLogs(self.folder)
+        self._metrics, self._samples = self.folder.metrics, self.folder.samples
+        self._logs = {log.path.name: log for log in (self._metrics, self._samples)}
         self._unread: list[StepResult] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._last_losses: deque[float] = deque(maxlen=_LAST_LOSSES)
@@ -115,7 +115,9 @@ class Trainer:
                 ) from None
         if self.gang is not None:
             start_workers(self.gang, self.model, self._train_step.optimizer.state() if train is None else train)
-        return self._logs.restore(self.state.log_bytes, {} if snapshot is None else snapshot.logs)
+        sizes, sums = self.state.log_bytes, {} if snapshot is None else snapshot.logs
+        damaged = (log.truncate(sizes.get(name, 0), sums.get(name)) for name, log in self._logs.items())
+        return [line for line in damaged if line]
 
     def save(self) -> Saved:
         """Publish a checkpoint of the current state.
@@ -134,9 +136,10 @@ class Trainer:
                     "resume from an older checkpoint"
                 )
         train = self._train_state()
-        self.state.log_bytes = self._logs.sync()
+        self.state.log_bytes = {name: log.sync() for name, log in self._logs.items()}
         self.state.elapsed_s = self._elapsed_s()
-        path = self.folder.save(Snapshot(model, train, self.state.model_dump(), self._logs.checksums()))
+        checksums = {name: log.checksum() for name, log in self._logs.items()}
+        path = self.folder.save(Snapshot(model, train, self.state.model_dump(), checksums))
         self._saved_at, self._saved_step = time.monotonic(), self.state.step
         return Saved(self.state.step, path)
 
@@ -201,7 +204,9 @@ class Trainer:
         yield Evaluating(self.state.step, self.schedule.progress(self.state.step, self._elapsed_s()))
         self._read_losses()
         report = self._evaluator.evaluate(self.state, self._lr(), stop)
-        self._logs.append(report.metrics, report.samples)
+        self._metrics.append(report.metrics)
+        step = report.metrics["step"]
+        self._samples.append(*({"step": step, "text": row.text, "cut": row.cut} for row in report.samples))
         over = self.schedule.ended(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)  # meanwhile
         self.state.ended = reason or self._patience_spent() or over
         saved = self.save()  # before it is reported: a callback may fail
