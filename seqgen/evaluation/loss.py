@@ -127,15 +127,19 @@ def held_out_loss(
         known: the losses of all batches in their order, by ``loss_of_batches``; None: they are computed.
     """
     nats, n_targets, n_chars, n_records = 0.0, 0, 0, 0
+    state: State = None
+    losses: Iterable[float | None] = itertools.repeat(None) if known is None else known
     with evaluation_mode(model):
-        losses: Iterable[tuple[float, Batch]]
-        if known is None:
-            computed = _batch_losses(model, encoded, penalty_V, most, check)
-            losses = ((found.item(), batch) for found, batch in computed)
-        else:
-            losses = zip(known, held_out_batches(encoded, most), strict=True)
-        for batch_nats, batch in losses:
-            nats += batch_nats
+        for loss, batch in zip(losses, held_out_batches(encoded, most), strict=known is not None):
+            if loss is None:
+                check()
+                here = batch.to(penalty_V.device)
+                if isinstance(encoded, Stream):
+                    found, state = carried_nats(model, here, penalty_V, state)
+                else:
+                    found = total_nats(model, here, penalty_V)
+                loss = found.item()
+            nats += loss
             n_targets += batch.n_targets
             n_chars += batch.n_chars
             n_records += batch.n_records
@@ -156,22 +160,3 @@ def held_out_batches(encoded: Encoded | Stream, most: int) -> Iterator[Batch]:
         return
     for rows_B in evaluation_batches(encoded.lengths_N, most):
         yield encoded.take(rows_B)
-
-
-def _batch_losses(
-    model: nn.Module,
-    encoded: Encoded | Stream,
-    penalty_V: Tensor,
-    most: int,
-    check: Callable[[], None],
-) -> Iterator[tuple[Tensor, Batch]]:
-    """Yield the summed loss of each batch, nats, with the batch."""
-    state: State = None
-    for held_out in held_out_batches(encoded, most):
-        check()
-        batch = held_out.to(penalty_V.device)
-        if isinstance(encoded, Stream):
-            nats, state = carried_nats(model, batch, penalty_V, state)
-            yield nats, batch
-        else:
-            yield total_nats(model, batch, penalty_V), batch
