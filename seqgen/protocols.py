@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from seqgen.metrics import Evaluation
 
     Ids = npt.NDArray[np.integer[Any]]
+    Integers = npt.NDArray[np.integer[Any]]
+    Floats = npt.NDArray[np.floating[Any]]
+    Flags = npt.NDArray[np.bool_]
     Lengths = npt.NDArray[np.int64]
 
 State = Any

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seqgen.files.arrays import CheckedArray
+    from seqgen.protocols import Flags, Integers
 
-    Integers = npt.NDArray[np.integer[Any]]
     Ids = npt.NDArray[np.int64]
     Order = npt.NDArray[np.int64]
-    Flags = npt.NDArray[np.bool_]
     Array = npt.NDArray[Any]
 
 

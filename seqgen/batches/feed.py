@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seqgen.batches.encoded import Order
-
-    Integers = npt.NDArray[np.integer[Any]]
-    Flags = npt.NDArray[np.bool_]
+    from seqgen.protocols import Flags, Integers
 
 
 EVALUATION_BATCH = 256

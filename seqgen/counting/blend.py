@@ -29,6 +29,8 @@ from seqgen.tokenizers import BOS, EOS
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from seqgen.protocols import Floats
+
 _MAX_TABLE = 1 << 23  # probabilities in the table
 _TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
 
@@ -99,7 +101,7 @@ class Blend(nn.Module):
         self.register_buffer("weights_32", torch.zeros(3, 2), persistent=False)
         self.register_buffer("change_IV", None, persistent=False)
         self.register_buffer("next_IV", None, persistent=False)
-        self.gate_2F: npt.NDArray[np.floating[Any]]
+        self.gate_2F: Floats
         self.set_gate(gate)
 
     def set_gate(self, weights: npt.ArrayLike) -> None:
@@ -119,7 +121,7 @@ class Blend(nn.Module):
         self.change_IV = self.next_IV = None
         if self.records is None or not len(self.records):
             return
-        log_probs: list[npt.NDArray[np.floating[Any]]] = [np.empty(0)] * len(self.records)
+        log_probs: list[Floats] = [np.empty(0)] * len(self.records)
         with evaluation_mode(self):
             for rows_B in evaluation_batches(self.records.lengths_N, len(self.records)):
                 batch = self.records.take(rows_B).to(self.penalty_V.device)

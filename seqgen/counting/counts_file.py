@@ -6,7 +6,7 @@ Dimension letters: V ids, R nodes, A arcs, N records.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +19,8 @@ from seqgen.errors import CheckpointError
 from seqgen.tokenizers import BOS, EOS, PAD, Vocabulary
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Integers
 
-    Integers = npt.NDArray[np.integer[Any]]
 
 _CLOSE = 1e-3  # of a sum of probabilities to 1
 _NAME = "ngram.safetensors"  # of the file, for messages

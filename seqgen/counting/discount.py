@@ -16,7 +16,7 @@ Dimension letters: N records, T ids, M prefixes of training records, I prefixes 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,9 +26,8 @@ from seqgen.tokenizers import BOS, PAD
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.floating[Any]]
-    Flags = npt.NDArray[np.bool_]
+    from seqgen.protocols import Flags, Floats, Integers
+
 
 _MAX_TABLE = 1 << 22  # factors in a table
 _MAX_IDS = 1 << 17  # ids of the training records that are discounted

@@ -8,17 +8,14 @@ Dimension letters: R nodes, A arcs, V ids, D nodes that are kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqgen.counting.graph import Graph, node_table
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.floating[Any]]
+    from seqgen.protocols import Floats, Integers
 
 
 def count_occurrences(graph: Graph) -> Floats:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,10 +22,8 @@ from torch.nn import functional
 from seqgen.counting.scaling import Scaled, climb
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Flags, Floats, Integers
 
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.floating[Any]]
 
 _MAX_SYMBOLS = 10_000  # that a gate is fitted to
 _FOLDS, _LEAST_RECORDS = 4, 4  # parts of the held-out records, each left out once, and records of each
@@ -52,7 +50,7 @@ class Observed:
     features_NF: Floats
     record_N: Integers
 
-    def take(self, chosen_N: npt.NDArray[np.bool_]) -> Observed:
+    def take(self, chosen_N: Flags) -> Observed:
         """Return those of some symbols."""
         return Observed(*(part_N[chosen_N] for part_N in vars(self).values()))
 

@@ -7,7 +7,7 @@ network and the counts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,8 +19,8 @@ from seqgen.counting.scaling import Scaled, climb
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.floating[Any]]
+    from seqgen.protocols import Floats, Integers
+
 
 _STEPS = 30
 _CLOSE = 0.01  # gain of a step, nats, below which fitting ends

@@ -18,10 +18,8 @@ from seqgen.encoding import ranges
 from seqgen.tokenizers import BOS
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Floats, Integers
 
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.floating[Any]]
 
 ARRAY_TYPES = {
     "shorter_R": np.int32,

@@ -31,10 +31,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Floats, Integers
 
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.floating[Any]]
 
 MAX_ORDER = 12
 """The longest gram that is counted, in symbols."""

@@ -27,7 +27,7 @@ the network and the counts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -39,8 +39,8 @@ from seqgen.counting.kneser_ney import MAX_ORDER
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.floating[Any]]
+    from seqgen.protocols import Floats, Integers
+
 
 N_LENGTHS = MAX_ORDER - 1
 N_FEATURES = 2 * N_LENGTHS + 5

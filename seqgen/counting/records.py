@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +14,7 @@ from seqgen.encoding import ranges
 from seqgen.tokenizers import BOS, EOS, Vocabulary
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Ids = npt.NDArray[np.integer[Any]]
+    from seqgen.protocols import Ids
 
 N_BLOCKS = 64
 """Blocks of a long text, each of which is left out as a record is."""

@@ -43,6 +43,8 @@ from seqgen.tokenizers import BOS, EOS, PAD
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from seqgen.protocols import Floats
+
 SHORTEST = 4
 """Symbols of a match, below which it does not count."""
 LONGEST = 8
@@ -214,7 +216,7 @@ def count_matches(ids: Sequence[int]) -> int:
     return len(starts) - len({tuple(ids[start : start + SHORTEST]) for start in starts})
 
 
-def fit_repeats(observed: Observed) -> tuple[npt.NDArray[np.floating[Any]] | None, float]:
+def fit_repeats(observed: Observed) -> tuple[Floats | None, float]:
     """Return the weights of the gate (G,), and the share of the model's loss that new records have with it.
 
     Args:

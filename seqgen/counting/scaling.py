@@ -6,16 +6,15 @@ Dimension letters: N symbols, F features.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Floats
 
-    Floats = npt.NDArray[np.floating[Any]]
 
 _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 _SMALLEST_STEP = 1 / 64

@@ -36,8 +36,8 @@ from seqgen.encoding import ranges
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Integers = npt.NDArray[np.int64]
-    Floats = npt.NDArray[np.float64]
+    from seqgen.protocols import Floats, Integers
+
 
 _ORDERS = {"unigram": 1, "bigram": 2, "5gram": 5}
 _XZ: dict[str, Any] = {

@@ -20,9 +20,9 @@ from seqgen.encoding import ranges
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from seqgen.protocols import Flags, Integers
+
     Hashes = npt.NDArray[np.uint64]
-    Integers = npt.NDArray[np.int64]
-    Flags = npt.NDArray[np.bool_]
 
 _BASE = 0x9E3779B97F4A7C15 | 1
 _INVERSE = pow(_BASE, -1, 1 << 64)

@@ -36,10 +36,8 @@ from seqgen.evaluation.record_losses import nats_of_rows
 from seqgen.tokenizers import Vocabulary
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Flags, Floats
 
-    Floats = npt.NDArray[np.floating[Any]]
-    Flags = npt.NDArray[np.bool_]
 
 TOLERANCE = 1.25
 """The ratio that the test of copying does not count as memorization."""

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Floats
 
-    Floats = npt.NDArray[np.float64]
 
 _N_SUBSETS = 20  # of training records, over which distances are averaged
 

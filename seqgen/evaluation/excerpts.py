@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from seqgen.encoding import ranges
 from seqgen.tokenizers import Vocabulary
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Integers
 
 
 def excerpt(part: Encoded | Stream, vocabulary: Vocabulary, *, most_chars: int, most: int = 10**9) -> list[str]:
@@ -36,7 +36,7 @@ def excerpt(part: Encoded | Stream, vocabulary: Vocabulary, *, most_chars: int, 
     return decoded_rows(part, vocabulary, np.arange(0, len(part), every))
 
 
-def decoded_rows(encoded: Encoded, vocabulary: Vocabulary, rows_N: npt.NDArray[np.integer[Any]]) -> list[str]:
+def decoded_rows(encoded: Encoded, vocabulary: Vocabulary, rows_N: Integers) -> list[str]:
     """Return the texts of records."""
     lengths = encoded.lengths_N[rows_N].astype(np.int64) - 2
     return vocabulary.decode_many(encoded.flat[ranges(encoded.starts_N[rows_N] + 1, lengths)].astype(np.int32), lengths)

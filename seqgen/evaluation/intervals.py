@@ -18,9 +18,9 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from seqgen.protocols import Floats, Integers
+
     Numbers = npt.NDArray[np.number[Any]]
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.float64]
 
 
 Interval = tuple[float, float]

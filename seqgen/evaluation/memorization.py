@@ -28,9 +28,7 @@ from seqgen.evaluation.intervals import binomial_tail, difference, length_strata
 from seqgen.evaluation.record_losses import nats_of_rows
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float64]
+    from seqgen.protocols import Floats
 
 
 _MAX_RECORDS = 200_000  # among which the nearest one is searched

@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,8 +28,7 @@ from seqgen.tokenizers import PAD, Vocabulary
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Floats = npt.NDArray[np.float64]
-    Integers = npt.NDArray[np.integer[Any]]
+    from seqgen.protocols import Flags, Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def nats_of_rows(
     encoded: Encoded,
     batches: Iterable[npt.NDArray[np.int64]],
     penalty_V: Tensor,
-    absent_C: npt.NDArray[np.bool_] | None = None,
+    absent_C: Flags | None = None,
 ) -> list[Tensor]:
     """Return the losses of the records of each batch, (B,) nats, stops counted.
 

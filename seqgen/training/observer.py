@@ -35,10 +35,8 @@ from seqgen.protocols import State
 from seqgen.tokenizers import PAD
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from seqgen.protocols import Floats, Integers
 
-    Floats = npt.NDArray[np.floating[Any]]
-    Integers = npt.NDArray[np.integer[Any]]
 
 _REPEAT_IDS, _FEWEST_RECORDS = 20_000, 5  # held-out ids, and records, that the gate of what they repeat is fitted to
 _FEWEST_MATCHES = 5e-4  # share of symbols that may be repetitions, below which no gate is fitted
