@@ -36,7 +36,7 @@ from seqgen.counting import (
     sparse_table,
     thinned,
 )
-from seqgen.counting.frequent import count_occurrences
+from seqgen.counting.graph import count_occurrences
 from seqgen.errors import CheckpointError
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
 

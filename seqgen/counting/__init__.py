@@ -3,10 +3,9 @@
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
 from seqgen.counting.discount import fit_factor, is_first, record_keys, records_of_ids
-from seqgen.counting.frequent import by_frequency, sparse_table
 from seqgen.counting.gate import Observed, cross_fitted, fit_share, gate_scores, scored_nats
 from seqgen.counting.gate_fit import LEAST_RECORDS, Gates, Predictions, cross_fit, fit_gate, most_symbols
-from seqgen.counting.graph import Graph, build_graph, dense_table
+from seqgen.counting.graph import Graph, build_graph, by_frequency, dense_table, sparse_table
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
 from seqgen.counting.log_linear import FLOOR, N_FEATURES, NEUTRAL, SHARP, exponents, mix, node_features
 from seqgen.counting.mixture import Mixture

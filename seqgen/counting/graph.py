@@ -3,7 +3,10 @@
 A distribution of the n-gram depends only on the longest suffix of the history that occurred as a context, so one node
 is all that a reader of a sequence has to remember.
 
-Dimension letters: R nodes, A arcs, V ids, G grams of one order.
+Where only some contexts can be kept, those that occur most predict more than all contexts up to some length: a long one
+that is frequent is worth more than many short ones that hardly occur.
+
+Dimension letters: R nodes, A arcs, V ids, G grams of one order, D nodes with a row in a table.
 """
 
 from __future__ import annotations
@@ -170,10 +173,28 @@ def dense_table(graph: Graph, n_dense: int) -> tuple[Floats, Integers]:
         graph: the counts.
         n_dense: D, all nodes up to some length.
     """
-    return node_table(graph, np.arange(n_dense), np.arange(graph.n_nodes, dtype=np.int32))
+    return _node_table(graph, np.arange(n_dense), np.arange(graph.n_nodes, dtype=np.int32))
 
 
-def node_table(graph: Graph, nodes_D: Integers, place_R: Integers) -> tuple[Floats, Integers]:
+def sparse_table(graph: Graph, nodes_D: Integers) -> tuple[Floats, Integers]:
+    """Return the distributions (D, V) of some nodes, and the place (D, V) among them of the node after each id.
+
+    A node that is left out stands for its longest suffix that is not.
+
+    Args:
+        graph: the counts.
+        nodes_D: ascending, and with each node its shorter one.
+    """
+    place_R = np.full(graph.n_nodes, -1, dtype=np.int32)
+    place_R[nodes_D] = np.arange(len(nodes_D))
+    for length in range(1, graph.order):
+        level = np.arange(graph.n_nodes)[graph.level(length)]
+        left_out = level[place_R[level] < 0]
+        place_R[left_out] = place_R[graph.shorter_R[left_out]]
+    return _node_table(graph, nodes_D, place_R)
+
+
+def _node_table(graph: Graph, nodes_D: Integers, place_R: Integers) -> tuple[Floats, Integers]:
     """Return the distributions (D, V) of some nodes, and the place (D, V) of the node after each id.
 
     Args:
@@ -223,3 +244,32 @@ def _entropies(graph: Graph) -> Floats:
             change = np.bincount(source - source[0], left * np.log(left) - known * np.log(known))
             entropy_R[source[0] : source[-1] + 1] += change
     return np.maximum(entropy_R, 0)  # that of a nearly certain symbol is rounded to either side of it
+
+
+def count_occurrences(graph: Graph) -> Floats:
+    """Return how often each context occurs before a symbol, (R,).
+
+    Kneser-Ney counts occurrences for the longest contexts and those that begin a record. Each occurrence of another one
+    has a symbol before it, and so is one of a context that is longer by this symbol. That of the beginning of a long
+    text is left out.
+    """
+    length_R, begins_R = graph.length_R.astype(np.int64), np.zeros(graph.n_nodes, dtype=np.bool_)
+    begins_R[graph.begin] = graph.begin > 0
+    source_A = graph.keys_A // graph.n_ids
+    grows_A = length_R[graph.next_A] == length_R[source_A] + 1
+    for length in range(graph.order):
+        arcs = graph.arcs(graph.level(length))
+        found = grows_A[arcs] & begins_R[source_A[arcs]]
+        begins_R[graph.next_A[arcs][found]] = True
+    times_R = np.where(begins_R | (length_R == graph.order - 1), graph.total_R, 0).astype(np.float64)
+    for length in range(graph.order - 1, 0, -1):
+        level = graph.level(length)
+        times_R += np.bincount(graph.shorter_R[level], times_R[level], graph.n_nodes)
+    return times_R
+
+
+def by_frequency(graph: Graph, least: int = 0) -> Integers:
+    """Return the nodes that occur at least so often, and the first; the most frequent first, each after its shorter."""
+    times_R = count_occurrences(graph)
+    order_R = np.argsort(-times_R, kind="stable")  # of equal ones the shorter comes first
+    return order_R[: max(1, int((times_R >= least).sum()))]
