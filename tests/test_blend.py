@@ -24,14 +24,12 @@ from seqgen.counting import (
     cross_fit,
     cross_fitted,
     exponents,
-    fit_gate,
-    fit_share,
-    gate_scores,
     mix,
     most_symbols,
-    scored_nats,
 )
 from seqgen.counting import gate as sum_gate
+from seqgen.counting.gate import fit_share, gate_scores, scored_nats
+from seqgen.counting.gate_fit import fit_gate
 from seqgen.counting.log_linear import as_gate
 from seqgen.model import RecurrentModel, make_stepper
 from seqgen.testing import check_model

@@ -23,20 +23,18 @@ from seqgen.counting import (
     MAX_ORDER,
     Blend,
     Counts,
-    build_graph,
     by_frequency,
-    choose_order,
     count_part,
-    dense_table,
     dump_counts,
     kneser_ney,
     load_counts,
-    records_of_part,
     records_of_texts,
     sparse_table,
     thinned,
 )
-from seqgen.counting.graph import count_occurrences
+from seqgen.counting.graph import build_graph, count_occurrences, dense_table
+from seqgen.counting.kneser_ney import choose_order
+from seqgen.counting.records import records_of_part
 from seqgen.errors import CheckpointError
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from seqgen.api.sample import describe_bound
 from seqgen.config import SampleConfig
-from seqgen.counting import N_FEATURES, Blend, count_records, dense_table, records_of_rows
+from seqgen.counting import N_FEATURES, Blend, count_records, records_of_rows
+from seqgen.counting.graph import dense_table
 from seqgen.errors import Diverged, UsageError
 from seqgen.sampling import Sampler, conditional, find_way, look_ahead
 from seqgen.sampling.bound import LEAST_KEPT, MAX_ABOVE, fit_any_bound, fit_bound, heaviest, recovery, with_trial

@@ -3,20 +3,13 @@
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
 from seqgen.counting.discount import fit_factor, is_first, record_keys, records_of_ids
-from seqgen.counting.gate import Observed, cross_fitted, fit_share, gate_scores, scored_nats
-from seqgen.counting.gate_fit import LEAST_RECORDS, Gates, Predictions, cross_fit, fit_gate, most_symbols
-from seqgen.counting.graph import Graph, build_graph, by_frequency, dense_table, sparse_table
-from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
+from seqgen.counting.gate import Observed, cross_fitted
+from seqgen.counting.gate_fit import LEAST_RECORDS, Gates, Predictions, cross_fit, most_symbols
+from seqgen.counting.graph import Graph, by_frequency, sparse_table
+from seqgen.counting.kneser_ney import MAX_ORDER, Records, leave_out_by_order
 from seqgen.counting.log_linear import FLOOR, N_FEATURES, NEUTRAL, SHARP, exponents, mix, node_features
 from seqgen.counting.mixture import Mixture
-from seqgen.counting.records import (
-    N_BLOCKS,
-    count_symbols,
-    records_of_part,
-    records_of_rows,
-    records_of_texts,
-    thinned,
-)
+from seqgen.counting.records import N_BLOCKS, count_symbols, records_of_rows, records_of_texts, thinned
 from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, count_matches, fit_repeats, network_of
 
 __all__ = [
@@ -38,24 +31,18 @@ __all__ = [
     "Records",
     "Repeats",
     "blend_of",
-    "build_graph",
     "by_frequency",
-    "choose_order",
     "count_matches",
     "count_part",
     "count_records",
     "count_symbols",
     "cross_fit",
     "cross_fitted",
-    "dense_table",
     "dump_counts",
     "entropy",
     "exponents",
     "fit_factor",
-    "fit_gate",
     "fit_repeats",
-    "fit_share",
-    "gate_scores",
     "is_first",
     "leave_out_by_order",
     "load_counts",
@@ -65,10 +52,8 @@ __all__ = [
     "node_features",
     "record_keys",
     "records_of_ids",
-    "records_of_part",
     "records_of_rows",
     "records_of_texts",
-    "scored_nats",
     "sparse_table",
     "thinned",
 ]

@@ -2,7 +2,7 @@
 
 from seqgen.evaluation.baselines import baseline_bits_per_char
 from seqgen.evaluation.copying import copying_metrics
-from seqgen.evaluation.counts import CountBits, count_bits_per_char, kneser_ney_bits_per_char, ppmd_bits_per_char
+from seqgen.evaluation.counts import count_bits_per_char, kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.evaluation.distance import distances
 from seqgen.evaluation.domain_metrics import (
     PartTexts,
@@ -52,7 +52,6 @@ __all__ = [
     "MIN_WINDOWS",
     "RECORDS_PER_BATCH",
     "SYMBOLS_PER_RECORD",
-    "CountBits",
     "Difference",
     "HeldOut",
     "PartTexts",
