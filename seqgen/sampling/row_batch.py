@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqgen.protocols import State
 from seqgen.states import select_rows
-from seqgen.tokenizers import EOS, PAD
+from seqgen.tokenizers import BOS, EOS, PAD
 
 MULTIPLE = 32
 _MAX_DISTINCT = 0.6  # share of distinct rows up to which finding the duplicates costs less than it saves
@@ -33,7 +33,6 @@ class RowBatch:
     Args:
         width: number of rows.
         n_ids: V.
-        first_id: the id that every row starts from.
         device: where they are computed.
         large_model: whether a step costs much more than moving its state.
         keep_history: whether ``history_AT`` will be called.
@@ -44,18 +43,9 @@ class RowBatch:
         sampled: for each position the active rows and their ids; ids after the end of a row have no meaning.
     """
 
-    def __init__(
-        self,
-        width: int,
-        n_ids: int,
-        first_id: int,
-        device: torch.device,
-        *,
-        large_model: bool = False,
-        keep_history: bool = False,
-    ) -> None:
+    def __init__(self, width: int, n_ids: int, device: torch.device, *, large_model: bool, keep_history: bool) -> None:
         self.active_A = torch.arange(width, device=device)
-        self.ids_C = torch.full((MULTIPLE,), first_id, device=device)
+        self.ids_C = torch.full((MULTIPLE,), BOS, device=device)
         self.sampled: list[tuple[Tensor, Tensor]] = []
         self._n_ids = n_ids
         self._max_kept = _MAX_KEPT_LARGE if large_model else _MAX_KEPT

@@ -24,7 +24,7 @@ from seqgen.sampling.categorical import Uniforms
 from seqgen.sampling.row_batch import MULTIPLE, RowBatch
 from seqgen.sampling.sampler import Sample, Sampler, write_ids
 from seqgen.sampling.steps import DecodingStep
-from seqgen.tokenizers import BOS, EOS
+from seqgen.tokenizers import EOS
 
 if TYPE_CHECKING:
     from seqgen.keywords import DecodeKeywords
@@ -124,9 +124,7 @@ class _Started:
         self._parts = parts
         self._firsts = torch.tensor([part.first for part in parts[1:]], dtype=torch.long, device=first.device)
         keep = any(part.sampler.processors for part in parts)
-        self._rows = RowBatch(
-            width, first.vocabulary.size, BOS, first.device, large_model=first.is_large, keep_history=keep
-        )
+        self._rows = RowBatch(width, first.vocabulary.size, first.device, large_model=first.is_large, keep_history=keep)
         self._step = step
         self._state: State | None = step.initial_state(MULTIPLE)
 

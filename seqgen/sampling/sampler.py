@@ -26,7 +26,7 @@ from seqgen.sampling.categorical import Uniforms, identity, sample_ids
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.row_batch import MULTIPLE, RowBatch, round_up
 from seqgen.sampling.steps import DecodingStep
-from seqgen.tokenizers import BOS, EOS, PAD
+from seqgen.tokenizers import EOS, PAD
 
 _MAX_LOGITS = 2**22
 _ROWS_SMALL, _ROWS_LARGE = 4096, 2048  # rows sampled together at most, by the size of the model
@@ -215,7 +215,7 @@ class Sampler(Decoder):
         step = self.steps()
         uniforms = Uniforms(self.settings.seed, start, width)
         rows = RowBatch(
-            width, self.vocabulary.size, BOS, self.device, large_model=self.is_large, keep_history=bool(self.processors)
+            width, self.vocabulary.size, self.device, large_model=self.is_large, keep_history=bool(self.processors)
         )
         state: State | None = step.initial_state(MULTIPLE)
         while state is not None and rows.n_sampled <= self.n_slots + self.max_length:
