@@ -129,9 +129,9 @@ class Blend(nn.Module):
                 found_BT = found_BTV.gather(2, batch.targets_BT[..., None])[..., 0].double().cpu().numpy()
                 for row, of_row_T in zip(rows_B.tolist(), found_BT, strict=True):
                     log_probs[row] = of_row_T[: int(self.records.lengths_N[row]) - 1]
-        discount = build_discount(self.records, log_probs, factor, (self.penalty_V != 0).cpu().numpy())
-        self.change_IV = torch.from_numpy(discount.change_IV).to(self.penalty_V)
-        self.next_IV = torch.from_numpy(discount.next_IV).to(self.penalty_V.device)
+        unread_V = (self.penalty_V != 0).cpu().numpy()
+        change_IV, next_IV = map(torch.from_numpy, build_discount(self.records, log_probs, factor, unread_V))
+        self.change_IV, self.next_IV = change_IV.to(self.penalty_V), next_IV.to(self.penalty_V.device)
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first symbol: of the network, the node, the position and the prefix (B,)."""

@@ -15,7 +15,6 @@ Dimension letters: N records, T ids, M prefixes of training records, I prefixes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,21 +82,12 @@ def fit_factor(training_mass: float, held_out_mass: float) -> float | None:
     return factor if (1 - factor) * training_mass >= _LEAST_SHARE else None
 
 
-@dataclass(frozen=True)
-class Discount:
-    """Changes of the log probabilities after each prefix of a training record.
+def build_discount(
+    records: Encoded, log_probs: list[Floats], factor: float, unread_V: Flags
+) -> tuple[Floats, Integers]:
+    """Return the changes of log probabilities after each prefix of a training record, and the row after each id (I, V).
 
-    Attributes:
-        change_IV: the logarithm of (1 - R(v s)) / (1 - R(v)); the last row, of all other prefixes, is 0.
-        next_IV: the row after each id.
-    """
-
-    change_IV: npt.NDArray[np.float32]
-    next_IV: npt.NDArray[np.int32]
-
-
-def build_discount(records: Encoded, log_probs: list[Floats], factor: float, unread_V: Flags) -> Discount:
-    """Return the discount of training records.
+    A change is the logarithm of (1 - R(v s)) / (1 - R(v)); those in the last row, of all other prefixes, are 0.
 
     Args:
         records: distinct records.
@@ -127,7 +117,7 @@ def build_discount(records: Encoded, log_probs: list[Floats], factor: float, unr
     next_IV[row_M[parent_M[1:]], id_M[1:]] = row_M[1:]
     next_IV[:, unread_V] = np.arange(n_rows + 1)[:, None]
     next_IV[:, BOS] = 0
-    return Discount(change_IV, next_IV)
+    return change_IV, next_IV
 
 
 def _prefixes(records: Encoded) -> tuple[list[int], Integers, Integers, Integers, Integers]:
