@@ -191,13 +191,13 @@ def test_a_link_to_itself_in_a_folder_is_named(cli, words, in_tmp):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("train", "--corpus", "names", "--time", "10", "s"), "write a duration without a blank, as --time 10s"),
+        (("train", "--corpus", "names", "--time", "10", "s"), "stands in quotes: --time '10 s'"),
         (
             ("train", "--corpus", "a.txt", "b.txt"),
             "repeat it: --corpus a.txt --corpus b.txt; or quote a pattern, which the shell",
         ),
         (("bench", "--corpus", "a.txt", "b.txt"), "takes: b.txt; seqgen bench --help lists what it takes\n"),
-        (("train", "--corpus", "a.txt", "--split", "80", "10", "10"), "takes: 10 10; seqgen train --help lists"),
+        (("train", "--corpus", "a.txt", "--split", "80", "10", "10"), "takes: 10 10; write --split 80/10/10"),
         (("train", "elves.csv"), "takes: elves.csv; write --corpus elves.csv\n"),
         (("train", "-o", "seed=1", "hidden=8"), "repeat it: -o seed=1 -o hidden=8\n"),
         (("--corpus", "a.txt", "train"), "write it after the command: seqgen train --corpus a.txt\n"),

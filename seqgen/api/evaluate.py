@@ -52,6 +52,8 @@ def evaluate(
 
     n, reference = config.n, None if config.reference is None else str(config.reference)
     reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
+    if len(reports) <= len(config.reports) and config.html is not None:
+        raise BadOption(f"the report html is to be {str(config.reports['html'])!r} and {str(config.html)!r}: give one")
     for path in reports.values():
         check_folder_of(Path(path))
     executor, options = split_executor_options(config.options)

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ _FURTHER = ("--steps", "--epochs", "--time", "--lr")  # what somebody gives who 
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _NO_COMMAND = re.compile(r"No such command '(\S+)'")
 _SETTING = re.compile(r"\w+(\.\w+)*")  # a name that -o takes
-_OTHER_DASHES = re.compile(r"[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]?([A-Za-z][\w-]*)(?:=.*)?")
+_DASH = "\u2010-\u2015\u2212"  # those that are no hyphen
+_OTHER_DASHES = re.compile(rf"(?:[{_DASH}][-{_DASH}]?|-[{_DASH}])([A-Za-z][\w-]*)(?:=.*)?")
 _HELPFUL = ("Did you mean", " is not one of ", " is not in the range ", " is not a valid ")
 _LEAST_ALIKE = 0.7  # the similarity from which a flag is suggested for another
 _LEAST_BEGINNING = 3  # characters of a flag that begins as another does
-_TEXTS = ("prefix", "contains", "avoid", "ends", "given", "template", "text_field", "label_field", "regex")
+_PATTERN = "; or quote a pattern, which the shell expands to several: --corpus '*.txt'"
+_TEXTS = ("time_s", "prefix", "contains", "avoid", "ends", "given", "template", "text_field", "label_field", "regex")
 """Options whose values may have blanks."""
 _WRITTEN = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".smi", ".abc", ".fasta")  # files that samples are written to
 _MAX_REPEATED = 4  # values that are written out, each with its flag
@@ -49,10 +51,11 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
     from seqgen.config import refusal
 
     cause, parameter, context = error.__cause__, getattr(error, "param", None), getattr(error, "ctx", None)
-    if isinstance(cause, ValidationError) and parameter is not None:
-        return f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
-    line, option = " ".join(str(error.format_message()).split()).removesuffix("."), getattr(error, "option_name", "")
     hint = hint_on_dashes(arguments, context)
+    if isinstance(cause, ValidationError) and parameter is not None:
+        refused = f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
+        return f"{refused}; {hint}" if hint else refused
+    line, option = " ".join(str(error.format_message()).split()).removesuffix("."), getattr(error, "option_name", "")
     if line.startswith("Missing argument ") and parameter is not None:
         if reordered := _reordered_export(context):
             return reordered
@@ -99,6 +102,8 @@ def hint_on_dashes(arguments: Sequence[str], context: Any = None) -> str:
     for argument in arguments:
         if (found := _OTHER_DASHES.fullmatch(argument)) and (context is None or _flag(found[1]) in flags):
             return f"{argument!r} begins with another dash than a hyphen: write {_flag(found[1])}"
+        if argument[:1] == "-" and len(argument) > 2 and f"-{argument.partition('=')[0]}" in flags:
+            return f"a long flag begins with two dashes: write -{argument.partition('=')[0]}"
     return ""
 
 
@@ -129,52 +134,49 @@ def _reordered_export(context: Any) -> str:
 
 def _hint_on_arguments(extra: str, arguments: Sequence[str], context: Any) -> str:
     """Return what to write in place of arguments that a command does not take, or ""."""
-    split = (word.split("=", 1) if word.startswith("--") else [word] for word in arguments)
-    given = [*itertools.chain.from_iterable(split)]
-    if hint := _hint_on_value(given, extra, context):
-        return hint
-    if any(parameter.param_type_name == "argument" for parameter in context.command.params):
-        return ""
-    if re.fullmatch("h|hours?|m|min|minutes?|s|sec|seconds?", extra):
-        return "write a duration without a blank, as --time 10s"
-    quoted = "; or quote a pattern, which the shell expands to several: --corpus '*.txt'"
-    for parameter in context.command.params:
-        for at, flag in enumerate(given):
-            if not getattr(parameter, "multiple", False) or flag not in parameter.opts:
-                continue
-            values = [*itertools.takewhile(lambda word: not word.startswith("-"), given[at + 1 :])]
-            if len(values) > 1 and flag in ("-o", "--option") and _SETTING.fullmatch(values[0]):
-                return f"write {flag} {values[0]}={values[1]}"
-            if len(values) > 1 and flag in ("-o", "--option") and "=" not in values[0]:
-                return f"{flag} takes NAME=VALUE; --out says where results go"
-            if len(values) > 1:
-                return f"repeat it: {_repeated(flag, values)}" + (quoted if parameter.name == "corpus" else "")
-    takes_corpus = any("--corpus" in parameter.opts for parameter in context.command.params)
-    if not takes_corpus or any(argument.partition("=")[0] == "--corpus" for argument in arguments):
+    parameters = context.command.params
+    options = {flag: one for one in parameters if one.param_type_name == "option" for flag in one.opts}
+    given = _words(arguments)
+    for at, flag in enumerate(given[:-1]):
+        option, values = options.get(flag), [*_values(given[at + 1 :])]
+        if option is None or getattr(option, "is_flag", False):
+            continue
+        if given[at + 1] in options and given[at + 1].startswith("--"):
+            return f"{flag} needs a value before {given[at + 1]}"
+        if len(values) > 1 and extra in " ".join(values) and (hint := _hint_on_values(flag, option, values)):
+            return hint
+    if any(one.param_type_name == "argument" for one in parameters) or "--corpus" not in options or "--corpus" in given:
         return ""
     words = extra.split(" ")
     words = words if all(word in arguments for word in words) else [extra]
-    return f"write {_repeated('--corpus', words)}" + (quoted if len(words) > 1 else "")
+    return f"write {_repeated('--corpus', words)}" + (_PATTERN if len(words) > 1 else "")
 
 
-def _hint_on_value(given: Sequence[str], extra: str, context: Any) -> str:
-    """Return what is wrong with the value of an option before extra arguments: a flag, or a text without quotes."""
-    options = {
-        flag: parameter
-        for parameter in context.command.params
-        if parameter.param_type_name == "option" and not getattr(parameter, "is_flag", False)
-        for flag in parameter.opts
-    }
-    for at, flag in enumerate(given[:-1]):
-        value, parameter = given[at + 1], options.get(flag)
-        if parameter is None:
-            continue
-        if value in options and value.startswith("--"):
-            return f"{flag} needs a value before {value}"
-        whole = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), given[at + 1 :]))
-        is_text = parameter.name in _TEXTS or _is_file(whole)
-        if is_text and whole != value and whole.endswith(extra):
-            return f"a text with blanks stands in quotes: {flag} {shlex.quote(whole)}"
+def _words(arguments: Sequence[str]) -> list[str]:
+    """Return arguments, those like ``--out=x`` as two."""
+    return [*itertools.chain(*(word.split("=", 1) if word[:2] == "--" else [word] for word in arguments))]
+
+
+def _values(words: Sequence[str]) -> Iterator[str]:
+    """Return the words before the next option."""
+    return itertools.takewhile(lambda word: not word.startswith("-"), words)
+
+
+def _hint_on_values(flag: str, option: Any, values: list[str]) -> str:
+    """Return how several words after a flag are written, by what its option takes; "" if that cannot be told."""
+    form, apart = option.metavar or "", [value for value in values if value != "="]
+    whole = shlex.quote(" ".join(values))
+    if flag in ("-o", "--option") and "=" not in values[0] and not _SETTING.fullmatch(values[0]):
+        return f"{flag} takes NAME=VALUE; --out says where results go"
+    if len(apart) < len(values) or ("=" in form and "=" not in values[0]):
+        return f"write {flag} {'='.join(apart[:2])}"
+    if option.name in _TEXTS or _is_file(" ".join(values)):
+        return f"a text with blanks stands in quotes: {flag} {whole}"
+    for mark in (",", "/"):
+        if mark in form and mark not in "".join(values):
+            return f"write {flag} {shlex.quote(mark.join(values))}"
+    if getattr(option, "multiple", False):
+        return f"repeat it: {_repeated(flag, values)}" + (_PATTERN if option.name == "corpus" else "")
     return ""
 
 
@@ -206,9 +208,10 @@ def _hint_on_command(name: str, arguments: Sequence[str], context: Any) -> str:
 
 
 def _command_in(arguments: Sequence[str], context: Any) -> str:
-    """Return the first argument that is a command, or ""."""
+    """Return the argument that is the command, or "": the first that is no value of an option, if there is one."""
     commands = getattr(getattr(context, "command", None), "commands", {})
-    return next((argument for argument in arguments if argument in commands), "")
+    words = [(word, before) for before, word in itertools.pairwise(["", *arguments]) if word in commands]
+    return next((word for word, before in words if not before.startswith("-")), words[0][0] if words else "")
 
 
 def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
@@ -230,8 +233,11 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
     settings = _settings() if context.info_name == "train" else []
     if name in settings:
         return f"it is one of those that -o sets: -o {name}=VALUE"
-    if name == "run" and any(parameter.name == "run" for parameter in parameters):
-        return f"the run needs no flag: {context.command_path} RUN"
+    for parameter in parameters:
+        if parameter.name == name and parameter.param_type_name == "argument":
+            return f"it needs no flag: {context.command_path} {parameter.metavar or name.upper()}"
+    if name.startswith("no_") and (off := _off(_flag(option[5:]), parameters)):
+        return off
     meant = OTHER_WORDS.get(name)
     for parameter in parameters:
         if parameter.name == meant:
@@ -239,7 +245,8 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
             return f"did you mean {(same or parameter.opts)[0]}?"
     if "given" in (parameter.name for parameter in parameters) and (given := _condition(option, arguments)):
         return given
-    if not near and name in getattr(context.parent.command, "commands", {}):
+    has_value = len([*_values(_words(arguments)[_words(arguments).index(option) + 1 :])]) > 0
+    if not near and not has_value and name in getattr(context.parent.command, "commands", {}):
         return f"it is a command: seqgen {name}"
     return near or _nearest(name, settings, "-o {}=VALUE")
 
@@ -263,24 +270,34 @@ def _hint_on_order(option: str, arguments: Sequence[str], context: Any) -> str:
     command = _command_in(arguments, context)
     if not command:
         return f"write it after a command: seqgen COMMAND {option}; seqgen --help lists the commands"
-    at = list(arguments).index(command)
+    at = len(arguments) - 1 - [*arguments][::-1].index(command)
     return f"write it after the command: seqgen {shlex.join([command, *arguments[:at], *arguments[at + 1 :]])}"
+
+
+def _off(flag: str, parameters: Sequence[Any]) -> str:
+    """Return how an option is left off, or "" if there is no such option."""
+    for parameter in parameters:
+        if flag in parameter.opts and "none" in (parameter.metavar or "").split("|"):
+            return f"write {flag} none"
+        if flag in parameter.opts:
+            return f"leave {flag} out"
+    return ""
 
 
 def _condition(option: str, arguments: Sequence[str]) -> str:
     """Return how a run is given the condition that an option is named after, or ""."""
     from seqgen.checkpoint import find_run
 
-    name, run = option.lstrip("-"), None
+    words, run = _words(arguments), None
+    names = words[words.index("--run") + 1 :] if "--run" in words else words[1:]
     with contextlib.suppress(SeqgenError, OSError):
-        for word in arguments[1:]:
+        for word in names:
             with contextlib.suppress(SeqgenError):
                 run = run or find_run(word)
-        settings = (run or find_run(None)).settings()
-        if name in settings.conditions:
-            after = arguments[list(arguments).index(option) + 1 :] if option in arguments else []
-            value = shlex.quote(after[0]) if after and not after[0].startswith("-") else "VALUE"
-            return f"it is a condition of {(run or find_run(None)).name}: --given {name}={value}"
+        run = run or find_run(None)
+        if (name := option.lstrip("-")) in run.settings().conditions:
+            value = next(_values(words[words.index(option) + 1 :]), "VALUE") if option in words else "VALUE"
+            return f"it is a condition of {run.name}: --given {name}={shlex.quote(value)}"
     return ""
 
 

@@ -25,8 +25,8 @@ OTHER_WORDS: Mapping[str, str] = {
     **dict.fromkeys(("start", "starts", "begin", "begins", "starts_with", "startswith"), "prefix"),
     **dict.fromkeys(("end", "ends_with", "endswith", "suffix"), "ends"),
     **dict.fromkeys(("count", "number", "num", "samples"), "n"),
-    **dict.fromkeys(("output", "file", "save"), "out"),
-    **dict.fromkeys(("data", "dataset", "input"), "corpus"),
+    **dict.fromkeys(("output", "save"), "out"),
+    **dict.fromkeys(("data", "dataset", "input", "file"), "corpus"),
     **dict.fromkeys(("temp", "creativity"), "temperature"),
 }
 """Keywords of settings by the words that people try in their place, as keywords or as flags."""
