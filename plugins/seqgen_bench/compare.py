@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from rich.console import RenderableType
 import seqgen
 from seqgen import commands, measure
 from seqgen_bench.render import PARTS, compare_view
+from seqgen_bench.same_records import PARTS_AND_ALL, digest_records
 from seqgen_bench.seed_groups import seed_groups
 
 _COLUMNS = (
@@ -66,8 +66,9 @@ class _Compared:
         name: its name, unique among the runs.
         row: its row.
         losses: the losses of the records of the part; None where there are no records.
-        digests: a value for each part, and one for "all" of them, which is equal for two runs with the same texts in
-            the same order; {} where the run was not evaluated.
+        digests: a value for each part, and one for "all" of them, which is equal for two runs with the same texts; {}
+            where the run was not evaluated.
+        keys_N: by which the records of the part are paired, where those of two runs may be in another order.
     """
 
     run: seqgen.Run
@@ -75,6 +76,11 @@ class _Compared:
     row: dict[str, Any]
     losses: Any = None
     digests: Mapping[str, Hashable] = field(default_factory=dict)
+    keys_N: Any = None
+
+    def paired(self, values_N: Any) -> Any:
+        """Return values of the records of the part in an order that runs with the same texts share."""
+        return values_N if self.keys_N is None else values_N[self.keys_N.argsort(kind="stable")]
 
 
 def _ignore(line: str) -> None:
@@ -138,7 +144,7 @@ def compare(
             notes.append(f"{one.name}: {one.run.lacking}; without it texts are compared as they stand")
     notes += _of_conditions(able)
     column = f"{PARTS[part]}_bits_per_char"
-    _add_digests(able)
+    _add_digests(able, part)
     notes += _pair(able, part, column)
     compared.sort(key=lambda one: _order(one.row[column]))
     same = len({one.digests[part] for one in able}) == 1
@@ -150,30 +156,22 @@ def _order(bits: float | None) -> float:
     return float("inf") if bits is None else bits
 
 
-def _add_digests(able: Sequence[_Compared]) -> None:
+def _add_digests(able: Sequence[_Compared], part: str) -> None:
     """Add the digests of the texts to runs; corpora are read for it only where they are not known to be the same."""
     settings = [one.run.settings for one in able]
     known = [(one.corpus.digest, one.corpus.layout, one.train.split, one.train.split_seed) for one in settings]
     for one, key in zip(able, known, strict=True):
         same = len(set(known)) == 1 or one.run.settings.corpus.layout == "stream"
-        one.digests = {"all": key[0]} | dict.fromkeys(_ALL_PARTS, key) if same else _digests(one.run)
-
-
-def _digests(run: seqgen.Run) -> dict[str, Hashable]:
-    """Return the digests of the texts of a run's records; labels and fields do not count."""
-    hashes = {name: hashlib.blake2b() for name in ("all", *_ALL_PARTS)}
-    for record in run.corpus:
-        data = record.text.encode("utf-8", "surrogatepass")
-        for name in ("all", run.settings.splitter.part(record)):
-            hashes[name].update(b"%d:%s" % (len(data), data))
-    empty, whole = hashlib.blake2b().digest(), hashes["all"].digest()
-    return {name: whole if (digest := found.digest()) == empty else digest for name, found in hashes.items()}
+        if same:
+            one.digests = {"all": key[0]} | dict.fromkeys(_ALL_PARTS, key)
+        else:
+            one.digests, one.keys_N = digest_records(one.run, part)
 
 
 def _notes(able: Sequence[_Compared], part: str) -> list[str]:
     """Return a line on held-out losses that cannot be compared, or on other parts whose records differ."""
     titles = list(dict.fromkeys(one.run.settings.corpus.title for one in able))
-    different = [name for name in ("all", *_ALL_PARTS) if len({one.digests[name] for one in able}) > 1]
+    different = [name for name in PARTS_AND_ALL if len({one.digests[name] for one in able}) > 1]
     if part in different and "all" in different:
         others = f"the runs were trained on different corpora ({', '.join(titles)})"
         changed = f"the corpus {titles[0]!r} was not the same for all runs"
@@ -240,7 +238,8 @@ def _pair(able: Sequence[_Compared], part: str, column: str) -> list[str]:
     for one in paired:
         if best is None or one is best or one.digests[part] != best.digests[part]:
             continue
-        found = measure.paired_difference(one.losses.nats_N, best.losses.nats_N, one.losses.chars_N - 1)
+        own, others = one.paired(one.losses.nats_N), best.paired(best.losses.nats_N)
+        found = measure.paired_difference(own, others, one.paired(one.losses.chars_N) - 1)
         one.row["difference"] = found.bits_per_char
         if math.isfinite(found.low):
             one.row |= {"difference_low": found.low, "difference_high": found.high}

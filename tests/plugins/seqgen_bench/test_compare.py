@@ -287,3 +287,22 @@ def test_a_comparison_shows_means_over_seeds(cli, runs, tmp_path):
     assert "test part, means over seeds" in " ".join(cli("compare", *both, "-n", 0).out.split())
     assert not compare([runs["good"], runs["gru"]], n=0).seed_groups
     assert not compare([*both, runs["otherwise"]], n=0).seed_groups, "not of the same test records"
+
+
+def test_the_order_of_the_records_does_not_matter(tmp_path, runs):
+    words = (runs["good"].path.parent / "words.txt").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "turned.txt").write_text("\n".join(words[::-1]) + "\n", encoding="utf-8")
+    given = {**SMALL, "blend": "none", "cell": "vanilla", "steps": 10}
+    turned = seqgen.train(tmp_path / "turned.txt", **given, out=tmp_path / "turned")
+    found = compare([runs["good"], turned], n=0)
+    assert not found.notes and len(found.settings["corpus.path"]) == 2
+    row = next(row for row in found.rows if row["difference"] is not None)
+    scores = [{score.text: score.nats for score in run.score(words)} for run in (turned, runs["good"])]
+    test = sorted(held_out_texts(runs))
+    nats = [np.array([of_text[text] for text in test]) for of_text in scores]
+    expected = paired_difference(*nats, np.array([len(text) for text in test]))
+    assert row["run"] == "turned" and row["difference"] == pytest.approx(expected.bits_per_char, rel=1e-4)
+    wrong = paired_difference(nats[0], nats[1][::-1], np.array([len(text) for text in test]))
+    width = row["difference_high"] - row["difference_low"]
+    assert width == pytest.approx(expected.high - expected.low, rel=0.2)
+    assert abs(wrong.high - wrong.low - width) > 0.3 * width
