@@ -12,6 +12,9 @@ from seqgen import commands
 if TYPE_CHECKING:
     from seqgen_play.player import Player
 
+_MEANT = ("?", "help", "quit", "exit")
+"""Lines that are commands elsewhere."""
+
 
 @commands.results_on_stdout
 def play(
@@ -51,6 +54,8 @@ def play(
                 _show_look(player, line.removeprefix(":") if line.startswith("::") else line)
         except (seqgen.UsageError, seqgen.Diverged) as error:
             commands.warn(str(error))
+        if line.strip().casefold() in _MEANT:
+            commands.log(f"{line.strip()!r} was taken for a prefix; commands begin with a colon, and :q quits")
 
 
 def _commands(player: Player) -> list[str]:

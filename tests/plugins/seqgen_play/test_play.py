@@ -154,7 +154,7 @@ def played(run, typed, *options, cwd):
 
 @pytest.mark.full
 def test_playing_by_lines(labelled, tmp_path):
-    typed = "a\n\n:label b\n\nÄ\n:label c\n:what\n:t 0.5\n:seed 9\nbb\n:q\naaa\n"
+    typed = "a\n\n:label b\n\nÄ\n:label c\n:what\n:t 0.5\n:seed 9\nbb\nhelp\n:q\naaa\n"
     result = played(labelled.path, typed, "--label", "a", cwd=tmp_path)
     assert result.returncode == 0
     looks = result.stdout.split("sampled with seed ")
@@ -163,7 +163,8 @@ def test_playing_by_lines(labelled, tmp_path):
     completions = looks[3].split("\n\n")[0]
     assert "bbb" in completions and "aa" not in completions and "bits/char" in completions
     problems = [line for line in result.stderr.splitlines() if line.startswith("seqgen: ")]
-    assert len(problems) == 3
+    assert len(problems) == 4 and "unknown symbol 'h'" in problems[3]
+    assert "'help' was taken for a prefix; commands begin with a colon, and :q quits" in result.stderr
     assert "unknown symbol 'Ä'" in problems[0] and "no label 'c'" in problems[1] and "':what'" in problems[2]
     assert ":label X" in result.stderr.splitlines()[1]
     assert "\x1b" not in result.stdout
