@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +16,9 @@ import seqgen
 from conftest import ROOT
 from resuming import digests
 from seqgen.api.encoded_corpus import _learned_facts
+from seqgen.api.start_leakage import leakage_notes
 from seqgen.api.warm_start import _moved, find_warm_start
+from seqgen.checkpoint import RunSettings, check_same
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, CheckpointError
 from seqgen.plugins import default_plugins
@@ -313,7 +316,7 @@ def test_held_out_files_go_with_their_corpus(with_files, in_tmp, cli, arguments,
     settings = json.loads((in_tmp / "second" / "run.json").read_text())
     found = settings["corpus"]["parts"]["valid"]
     assert found == n_valid if n_valid is not None else found not in (0, 3)
-    assert ("which has learned from some of them" in result.err) == told
+    assert ("the weights of first have learned from validation" in result.err) == told
 
 
 @pytest.mark.parametrize(("gone", "way"), [("valid.txt", "--valid-file or --split"), ("words.txt", "--corpus")])
@@ -326,12 +329,67 @@ def test_files_of_the_first_run_that_are_gone(with_files, in_tmp, cli, gone, way
     )
 
 
-def test_other_held_out_records_are_told(first):
+LEARNED = "the weights of {} have learned from {} of this run: losses on them say little"
+CHOSEN = ", and so does a best step that they choose"
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({}, ()),
+        ({"split": "70/20/10"}, ("valid",)),
+        ({"split": "70/10/20"}, ("valid",)),
+        ({"split": "60/10/30"}, ("valid", "test")),
+        ({"split": "90/5/5"}, ()),
+        ({"split_seed": 1}, ("valid", "test")),
+        ({"split": "none"}, ()),
+    ],
+    ids=str,
+)
+def test_other_held_out_records_are_reported(first, settings, parts):
     warned = []
-    seqgen.train(start=first.path, out="same", steps=1, warn=warned.append)
-    assert warned == []
-    seqgen.train(start=first.path, out="split", steps=1, split="70/20/10", warn=warned.append)
-    assert len(warned) == 1 and warned[0].startswith("other records are held out than in first")
+    second = seqgen.train(start=first.path, out="second", steps=1, warn=warned.append, **settings)
+    titles = [title for part, title in (("valid", "validation"), ("test", "test")) if part in parts]
+    line = LEARNED.format("first", f"{' and '.join(titles)} records") + CHOSEN
+    assert warned == ([line] if parts else [])
+    assert second.settings.start.learned == parts
+    held_out = {record.text for part in parts for record in second.records(part)}
+    assert bool(held_out & {record.text for record in first.records("train")}) == bool(parts)
+
+
+def test_a_refit_has_learned_from_the_validation_records(first):
+    refit, warned = seqgen.refit(first), []
+    second = seqgen.train(start=refit, out="second", steps=1, warn=warned.append)
+    line = LEARNED.format("first-refit", "validation records") + CHOSEN
+    assert warned == [f"{line}; those of first, of which it is the refit, have not"]
+    again, third = [], seqgen.train(start=second, out="third", steps=1)  # from weights that know of them
+    assert third.settings.start.learned == ("valid",)
+    seqgen.train(start=refit, out="fourth", steps=1, split_seed=1, warn=again.append)
+    assert again == [LEARNED.format("first-refit", "validation and test records") + CHOSEN]
+
+
+def test_an_evaluation_reports_it_again(first):
+    same = seqgen.train(start=first, out="same", steps=1)
+    other = seqgen.train(start=first, out="other", steps=1, split="70/20/10")
+    shutil.rmtree(first.path)
+    note = LEARNED.format("first", "validation records") + CHOSEN
+    assert note in other.evaluate(5)["notes"] and note not in same.evaluate(5).get("notes", ())
+
+
+def test_it_is_unknown_of_another_corpus(first, in_tmp):
+    (in_tmp / "other.txt").write_text("anna\nberta\nsara\nlisa\n" * 5)
+    second = seqgen.train("other.txt", start=first, out="second", steps=1)
+    assert second.settings.start.learned is None
+    assert seqgen.train(start=second, out="third", steps=1).settings.start.learned is None
+
+
+def test_it_is_unknown_of_a_run_that_did_not_record_it(first):
+    planned = seqgen.plan(start=first, steps=1, split="70/20/10").settings
+    content = planned.model_dump(mode="json")
+    assert content["start"].pop("learned") == ["valid"]
+    old = RunSettings.read(content, "run.json")
+    assert old.start.learned is None and leakage_notes(old.start) == []
+    check_same(planned, old, Path("old"))  # as a bench of that time continues
 
 
 # -- conditions

@@ -15,6 +15,7 @@ from seqgen.api.evidence import Evidence, baseline_metrics, distance_metrics, ga
 from seqgen.api.factories import domain_entry
 from seqgen.api.sample import iter_rows
 from seqgen.api.score import describe_samples
+from seqgen.api.start_leakage import leakage_notes
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus
@@ -84,7 +85,7 @@ def evaluate(
     result |= {"samples": len(texts)} | _shares(run, texts)
     with computing(settings.engine.threads):
         result |= distance_metrics(run, found) | memorization_metrics(run, data, found)
-    found.notes += _of_conditions(run, data)
+    found.notes += leakage_notes(run.settings.start) + _of_conditions(run, data)
     found.notes += _beside_the_log(run, result, len(data.encoded["valid"])) + _beside_counts(result)
     found.notes += _of_few_tested(result, "test record" if run.vocabulary.ends else "window")
     if metrics:

@@ -15,7 +15,15 @@ from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.factories import build_model
 from seqgen.api.layer_cells import cell_settings
 from seqgen.api.preflight import check_memory
-from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RunSettings, lengths_with_refit
+from seqgen.checkpoint import (
+    NGRAM,
+    CorpusSettings,
+    EngineSettings,
+    PartSettings,
+    RunSettings,
+    WarmStartSettings,
+    lengths_with_refit,
+)
 from seqgen.compute import give_back_memory
 from seqgen.corpus import whole_path
 from seqgen.errors import BadOption
@@ -103,7 +111,7 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
         n_symbols=data.vocabulary.size,
         conditions=resolved.conditions,
         augmentation=part(resolved.augmentation, "augmentation") if resolved.augmentation is not None else None,
-        start=resolved.start.recorded if resolved.start is not None else None,
+        start=_start_settings(resolved, data),
         max_length=_STREAM_LENGTH if resolved.layout == "stream" else 2 * max(1, data.longest_symbols),
         n_parameters=0,
         engine=EngineSettings(threads=1),
@@ -116,6 +124,14 @@ def with_corpus(settings: RunSettings, data: EncodedCorpus) -> RunSettings:
     known = settings.corpus
     now = _counted(data) | {"before": (*known.before, known.digest)}
     return settings.model_copy(update={"corpus": known.model_copy(update=now)})
+
+
+def _start_settings(resolved: ResolvedConfig, data: EncodedCorpus) -> WarmStartSettings | None:
+    """Return what run.json will hold of the run whose weights this one starts from."""
+    if (start := resolved.start) is None:
+        return None
+    learned = start.learned(data, resolved.config, resolved.train, resolved.corpus, resolved.options["corpus"])
+    return start.recorded.model_copy(update={"learned": learned})
 
 
 def _counted(data: EncodedCorpus) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from seqgen.api.corpora import FILE
 from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
 from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
+from seqgen.api.start_leakage import describe_leakage, learned_parts
 from seqgen.checkpoint import (
     PartSettings,
     RunFolder,
@@ -25,7 +25,7 @@ from seqgen.checkpoint import (
     find_run,
     lengths_with_refit,
 )
-from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, suffix_of
+from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, real_paths, suffix_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
 from seqgen.plugins import Plugins
 from seqgen.protocols import learns
@@ -90,7 +90,8 @@ class WarmStart:
         """Return whether a corpus, with the options that are given, is the one that this run was trained on."""
         own = self.settings.corpus.options.get("path")
         path = options.get("path", own)
-        return self.reads(corpus) and (path == own or (None not in (path, own) and _real(path) == _real(own)))
+        same = path == own or (path is not None and own is not None and real_paths(path) == real_paths(own))
+        return same and self.reads(corpus)
 
     def read_as(self, corpus: Entry, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the options by which this run's corpus was read; without those of fields if the form differs.
@@ -247,17 +248,31 @@ class WarmStart:
             shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
             are = "1 symbol is new" if len(new) == 1 else f"{len(new)} symbols are new"
             lines.append(f"{are} to {self.folder.name} and start with fresh weights: {shown}")
-        files = (config.valid, config.test), (own.corpus.valid, own.corpus.test)
-        held = [[None if path is None else _real(str(path)) for path in pair] for pair in files]
-        now, before = (train.split, train.split_seed, held[0]), (own.train.split, own.train.split_seed, held[1])
-        held_out = len(data.encoded["valid"]) + len(data.encoded["test"])
-        same = data.survey.digest == own.corpus.digest or self.is_of(corpus, options)
-        if held_out and now != before and same:
+        if line := describe_leakage(self.folder.name, self.learned(data, config, train, corpus, options)):
+            first = replace(self, settings=own.model_copy(update={"refit": None}))
+            better = None if first.learned(data, config, train, corpus, options) else own.refit
             lines.append(
-                f"other records are held out than in {self.folder.name}, which has learned from some of them: losses "
-                "on them say little"
+                f"{line}; those of {Path(better.run).name}, of which it is the refit, have not" if better else line
             )
         return lines
+
+    def learned(
+        self,
+        data: EncodedCorpus,
+        config: TrainConfig,
+        train: TrainSettings,
+        corpus: Entry,
+        options: Mapping[str, Any],
+    ) -> tuple[str, ...] | None:
+        """Return the held-out parts with records that the weights have learned from; None if that is unknown.
+
+        Of another corpus it is unknown: the texts of this run's are not kept.
+        """
+        own = self.settings
+        if data.survey.digest != own.corpus.digest and not self.is_of(corpus, options):
+            return None
+        parts = [part for part, records in data.encoded.items() if len(records)]
+        return learned_parts(own, train, (config.valid, config.test), parts)
 
     def conditions(self, layout: str, asked: tuple[str, ...]) -> tuple[str, ...]:
         """Return the conditions of the weights.
@@ -305,11 +320,6 @@ def _shown(symbol: str) -> str:
     """Return a symbol as it is shown: blank and combining characters by their code points."""
     blank = len(symbol) == 1 and unicodedata.category(symbol)[0] in "ZM"
     return f"U+{ord(symbol):04X}" if blank else visible(symbol)
-
-
-def _real(path: Any) -> list[str]:
-    """Return the paths, or the one path, with links resolved."""
-    return [os.path.realpath(one) for one in ([path] if isinstance(path, str) else path)]
 
 
 def _suffixes(path: str | Sequence[str]) -> set[str]:

@@ -86,6 +86,9 @@ class WarmStartSettings(Options):
     run: str = Field(description="folder of that run")
     step: int = Field(ge=0, description="step of the checkpoint")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the weights")
+    learned: tuple[Literal["valid", "test"], ...] | None = Field(
+        None, description="held-out parts with records that the weights have learned from; None if that is unknown"
+    )
 
 
 class RefitSettings(Options):
@@ -180,8 +183,9 @@ class RunSettings(Options):
 _LEARNING = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "augmentation", "start")
 _SAME = (*_LEARNING, "n_symbols", "max_length")
 _SHOWN = (*_LEARNING, "refit", "engine", "environment")
+_LEARNED = "start.learned"  # older versions did not record it
 _DERIVED = (
-    "start.sha256", "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
+    "start.sha256", _LEARNED, "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
     "corpus.parts", "engine.how", "refit.step", "refit.gate", "refit.kept_share", "refit.repeats",
 )  # fmt: skip
 """Settings that follow from the corpus, the engine or the run of a refit, and are not shown."""
@@ -238,7 +242,7 @@ def check_same(planned: RunSettings, found: RunSettings, folder: Path) -> None:
     """
     before, now = (flatten(settings, _SAME) for settings in (found, planned))
     for name in before | now:
-        if before.get(name) != now.get(name):
+        if name != _LEARNED and before.get(name) != now.get(name):
             was, wanted = (_with(name, table.get(name)) for table in (before, now))
             raise UsageError(f"cannot continue {str(folder)!r}: it was trained {was}, not {wanted}; pass another --out")
 

@@ -244,6 +244,7 @@ def _one(text: str, label: Any, fields: Mapping[str, Any], split: Any) -> str:
 # -- the split
 
 PARTS = ("train", "valid", "test")
+_NO_SHARE = 1e-9  # of a corpus: shares that were divided differ by rounding
 
 
 @dataclass(frozen=True)
@@ -282,6 +283,18 @@ class Splitter:
         free = np.flatnonzero(parts_N < 0)
         parts_N[free] = self._by_text(records[place].text for place in free.tolist())
         return parts_N
+
+    def learned_by(self, other: Splitter, *, by_text: bool) -> tuple[str, ...]:
+        """Return the held-out parts with records that another split of the same corpus has in its training part.
+
+        Args:
+            other: the other split.
+            by_text: whether records are split by their texts, so that the seed matters, or one long text by position.
+        """
+        valid, test = self._bounds
+        learned = 1.0 if by_text and self.seed != other.seed else other._bounds[0]
+        ends = (("valid", valid, test), ("test", test, 1.0))
+        return tuple(part for part, start, end in ends if min(end, learned) - start > _NO_SHARE)
 
     def _by_text(self, texts: Iterable[str]) -> npt.NDArray[np.int8]:
         import numpy as np

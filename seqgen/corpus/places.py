@@ -172,6 +172,11 @@ def whole_path(path: str) -> str:
     return path if is_address(path) or not path else absolute(path)
 
 
+def real_paths(path: str | Sequence[str]) -> list[str]:
+    """Return the paths, or the one path, with links resolved."""
+    return [os.path.realpath(one) for one in ([path] if isinstance(path, str) else path)]
+
+
 def title_of(path: str | Sequence[str]) -> str:
     """Return a name for a corpus read from a path: a file's without its suffixes, a pattern's folder."""
     if not isinstance(path, str):

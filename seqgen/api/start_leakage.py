@@ -1,0 +1,64 @@
+"""Held-out records of a run that the weights it starts from have learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from seqgen.checkpoint import RunSettings, WarmStartSettings
+from seqgen.config import TrainSettings
+from seqgen.corpus import Splitter, real_paths
+
+_TITLES = {"valid": "validation", "test": "test"}
+
+
+def learned_parts(
+    before: RunSettings, train: TrainSettings, files: Sequence[str | Path | None], parts: Collection[str]
+) -> tuple[str, ...] | None:
+    """Return the held-out parts with records that the weights of another run of the same corpus have learned from.
+
+    Args:
+        before: settings of that run.
+        train: settings of training of the run that starts from it.
+        files: its validation and test file, or None.
+        parts: its parts that have records.
+
+    Returns:
+        None where nobody knows what that run's own first weights had learned from, and it learned from no such records.
+    """
+    earlier = () if before.start is None else before.start.learned
+    known = earlier or ()
+    joined = before.refit is not None or "valid" in known  # what it held out first, it has seen
+    there, here = (
+        [None if path is None else real_paths(str(path)) for path in pair]
+        for pair in ((before.corpus.valid, before.corpus.test), files)
+    )
+    found: Collection[str] = _TITLES
+    if there == here and "test" not in known:
+        split = Splitter(before.train.split, before.train.split_seed, joined=joined)
+        of_split = Splitter(train.split, train.split_seed).learned_by(split, by_text=before.corpus.layout == "lines")
+        of_files = ("valid",) if joined else ()
+        found = of_split if here == [None, None] else of_files
+    learned = tuple(part for part in _TITLES if part in found and part in parts)
+    return None if earlier is None and not learned else learned
+
+
+def describe_leakage(start: str, learned: Collection[str] | None) -> str:
+    """Return a line on held-out records that the weights of a run have learned from; "" if none are known.
+
+    Args:
+        start: the folder of the run.
+        learned: the parts that have such records.
+    """
+    if not learned:
+        return ""
+    titles = " and ".join(_TITLES[part] for part in learned)
+    chosen = ", and so does a best step that they choose" if "valid" in learned else ""
+    learned_from = f"the weights of {Path(start).name} have learned from {titles} records of this run"
+    return f"{learned_from}: losses on them say little{chosen}"
+
+
+def leakage_notes(start: WarmStartSettings | None) -> list[str]:
+    """Return a note on the held-out records of a run that its first weights had learned from; else none."""
+    line = "" if start is None else describe_leakage(start.run, start.learned)
+    return [line] if line else []
