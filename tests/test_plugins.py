@@ -392,6 +392,14 @@ MISTAKES = {
         ("self.input(x_BTI)", "self.input(x_BTI) + torch.randn(1)"),
         "gives something else each time",
     ),
+    "random numbers in evaluation mode": (
+        ("return h_BH, h_BH", "return nn.functional.dropout(h_BH, 0.1, True), h_BH"),
+        "gives something else each time, though it is not being trained: random numbers",
+    ),
+    "a state kept on self": (
+        ("return h_BH, h_BH", "self.n = 0.9 * getattr(self, 'n', 1.0)\n        return self.n * h_BH, h_BH"),
+        "something kept on self between steps",
+    ),
     "a gradient that is no number": (("return h_BH, h_BH", "return (h_BH - h_BH).sqrt(), h_BH"), "that is no number"),
 }
 

@@ -25,7 +25,10 @@ _NEAR = 3e-5  # by which numbers found in two ways may differ, relative to the l
 _ALIKE = 1e-2  # the same after steps of large numbers, which may enlarge rounding
 _MANY, _STEPS, _LARGE, _ALONE = 64, 8, 10.0, 2  # rows, steps, a factor on inputs, and rows that are run alone too
 _NEAR_ONE = 1e-3  # by which the sum of probabilities may differ from 1
-_CHANGES = "gives something else each time, though it is not being trained"
+_CHANGES = (
+    "gives something else each time, though it is not being trained: random numbers in evaluation mode, or something "
+    "kept on self between steps"
+)
 
 
 class BrokenContract(Exception):
@@ -102,6 +105,8 @@ def _check_rows_apart(cell: StepCell) -> None:
     """Rows of a large batch and large inputs come out as each does alone: a branch on all of them takes another way."""
     x_BTI = _LARGE * torch.randn(_MANY, _STEPS, cell.input_size, generator=torch.Generator().manual_seed(0))
     together_BTH = _stepped(cell, x_BTI)
+    if not _near(_stepped(cell, x_BTI), together_BTH):
+        raise BrokenContract(f" {_CHANGES}")
     for row in range(_ALONE):
         if not _near(_stepped(cell, x_BTI[row : row + 1]), together_BTH[row : row + 1], tolerance=_ALIKE):
             raise BrokenContract(" mixes rows: what step gives for one depends on the others of its batch")
