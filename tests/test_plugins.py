@@ -400,6 +400,17 @@ MISTAKES = {
         ("return h_BH, h_BH", "self.n = 0.9 * getattr(self, 'n', 1.0)\n        return self.n * h_BH, h_BH"),
         "something kept on self between steps",
     ),
+    "a parallel form that differs": (
+        ("    def step(", "    def parallel(self, p, h):\n        return p.tanh(), p[:, -1].tanh()\n    def step("),
+        "symbol by symbol, as in sampling: parallel must compute what step does",
+    ),
+    "a fused form that differs": (
+        (
+            "    def step(",
+            "    def fused(self, x, h):\n        y = 2 * self.input(x)\n        return y, y[:, -1]\n    def step(",
+        ),
+        "symbol by symbol, as in sampling: fused must compute what step does",
+    ),
     "a gradient that is no number": (("return h_BH, h_BH", "return (h_BH - h_BH).sqrt(), h_BH"), "that is no number"),
 }
 
@@ -420,6 +431,20 @@ def test_a_cell_that_fails_on_its_first_batch_is_named(mistake, cli, words, in_t
     named = rf"seqgen: (cell bad of|plugin) badcell \(badcell\.py \w{{12}}\){clause}"
     assert re.match(named, result.err), result.err
     assert "report" not in result.err
+
+
+def test_a_parallel_form_may_round(cli, words, in_tmp):
+    gates = "x, f = self.input(p_BP).tanh(), self.recurrent(p_BP).sigmoid()\n        "
+    step = "h_BH = f * h_BH + x\n        return h_BH, h_BH"
+    scan = "y = seqgen.linear_scan(f.bfloat16(), x.bfloat16(), h_BH.bfloat16()).float()\n        return y, y[:, -1]"
+    source = CELL.replace("return self.input(x_BTI)", "return x_BTI").replace("h_BH = torch.tanh", gates + "#")
+    source = source.replace("self.recurrent = seqgen.Recurrent(hidden_size", "self.recurrent = nn.Linear(input_size")
+    source = source.replace("return h_BH, h_BH", step)
+    parallel = f"    def parallel(self, p_BP, h_BH):\n        {gates}{scan}\n    def step("
+    (in_tmp / "badcell.py").write_text(source.replace("    def step(", parallel))
+    result = cli("train", "--corpus", words, "--cell", "bad", "--steps", 2, "--hidden", 4, "--plugin", "badcell.py")
+    del sys.modules["badcell"]
+    assert result.code == 0, result.err
 
 
 def test_parameters_that_no_gradient_reaches_are_told(cli, words, in_tmp):
@@ -453,6 +478,10 @@ def register_cells(register):
 DISHONEST = {
     "none": (("Whole", "Whole"), ""),
     "sees later steps": (("self.input(x_BTI)", "self.input(x_BTI.flip(1))"), "looks ahead"),
+    "takes single steps another way": (
+        ("return y_BTH,", "y_BTH = y_BTH if x_BTI.shape[1] > 1 else y_BTH + 1\n        return y_BTH,"),
+        "is read symbol by symbol, as in sampling (",
+    ),
     "forgets its state": (("(state[:, None]", "(0 * state[:, None]"), "is read in two pieces"),
     "sees other rows": (("return y_BTH,", "return y_BTH - y_BTH.mean(0),"), "mixes rows"),
     "draws at rest": (

@@ -189,7 +189,7 @@ def check_model(
         PluginError: it raises; the output of a step, the logits or the state have the wrong shape; the logits or the
             gradients are not numbers, or the logits are probabilities; the state that is given is changed, or comes
             back in another form; a step depends on later symbols, or a row on others; a sequence that is read in two
-            pieces comes out another.
+            pieces, or symbol by symbol, comes out another; the same input comes out another each time.
         UsageError, OSError: what the part itself raises for the user.
     """
     from seqgen.batches import make_feed

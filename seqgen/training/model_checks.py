@@ -25,6 +25,7 @@ _NEAR = 3e-5  # by which numbers found in two ways may differ, relative to the l
 _ALIKE = 1e-2  # the same after steps of large numbers, which may enlarge rounding
 _MANY, _STEPS, _LARGE, _ALONE = 64, 8, 10.0, 2  # rows, steps, a factor on inputs, and rows that are run alone too
 _NEAR_ONE = 1e-3  # by which the sum of probabilities may differ from 1
+_ALONE_STEPS = 16  # steps that are also taken one by one
 _CHANGES = (
     "gives something else each time, though it is not being trained: random numbers in evaluation mode, or something "
     "kept on self between steps"
@@ -179,6 +180,7 @@ def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor) -> None:
     late_BTV, _ = model(ids_BT[:, cut:], middle)
     again_BTV, _ = model(ids_BT, model.initial_state(n_rows))
     alone_BTV = torch.cat([model(ids_1T[None], model.initial_state(1))[0] for ids_1T in ids_BT])
+    steps_BTV = _read_by_symbol(model, ids_BT[:, :_ALONE_STEPS])
     for found, expected, problem in (
         (again_BTV, logits_BTV, _CHANGES),
         (
@@ -191,6 +193,26 @@ def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor) -> None:
     ):
         if not _near(found, expected, logits_BTV):
             raise BrokenContract(f" {problem}")
+    if not _near(steps_BTV, logits_BTV[:, :_ALONE_STEPS], logits_BTV, _ALIKE):
+        problem = "gives something else when a sequence is read symbol by symbol, as in sampling"
+        raise BrokenContract(f" {problem}{_forms(model)}")
+
+
+def _read_by_symbol(model: Any, ids_BT: Tensor) -> Tensor:
+    """Return the logits of sequences that are read in steps of one symbol, as samples are."""
+    state, found = model.initial_state(len(ids_BT)), []
+    for step in range(ids_BT.shape[1]):
+        logits_B1V, state = model(ids_BT[:, step : step + 1], state)
+        found.append(logits_B1V)
+    return torch.cat(found, 1)
+
+
+def _forms(model: Any) -> str:
+    """Return the clause of a message on the forms of cells for whole sequences; "" if there are none."""
+    cells = step_cells(model)
+    used = {"fused": any(cell.uses_fused() for cell in cells), "parallel": any(cell.uses_parallel() for cell in cells)}
+    found = " and ".join(name for name, is_used in used.items() if is_used)
+    return f": {found} must compute what step does" if found else ""
 
 
 def _near(found: Tensor, expected: Tensor, scale: Tensor | None = None, tolerance: float = _NEAR) -> bool:
