@@ -108,6 +108,24 @@ def test_a_class_is_a_cell(module, words):
     assert seqgen.resume("run", plugins=[module.LeakyUnits]).path == run.path
 
 
+def test_a_run_brings_its_plugins_along(module, words):
+    run = seqgen.train(words, cell=module.LeakyUnits, **QUICK, out="run")
+    assert seqgen.load(run).sample(3) == run.sample(3)
+    assert seqgen.resume(run).sample(3) == run.sample(3)
+    assert len(seqgen.refit(run).sample(1)) == 1
+    again = seqgen.train(start=run, steps=1, out="again")
+    assert len(again.sample(1)) == 1
+    with pytest.raises(MissingPlugin):
+        seqgen.load(run, plugins=[]).sample(1)
+
+
+def test_a_part_that_is_passed_beside_a_run_does_not_join_the_installed_ones(module, words):
+    run = seqgen.train(words, cell="vanilla", **QUICK, out="run")
+    domain = seqgen.DomainSpec(name="passed-beside", summary="s", tokenizer="char")
+    seqgen.train(start=run, domain=domain, steps=1, out="again")
+    assert not default_plugins().registry.has("domain", "passed-beside")
+
+
 @pytest.mark.full
 def test_opening_a_run_of_a_class_without_it_says_how(module, words, cli):
     seqgen.train(words, cell=module.LeakyUnits, **QUICK, out="run")

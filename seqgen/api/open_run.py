@@ -23,11 +23,21 @@ from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import RunFolder, RunSettings, damaged_logs
 from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, CorpusError, MissingExtra
-from seqgen.plugins import Plugins
+from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.protocols import TextAutomaton, Verdict
 
 if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
+
+
+def plugins_for(run: object, plugins: PluginsArgument) -> PluginsArgument:
+    """Return the plugins for a call that takes a run: those that are passed, or else those of an open run.
+
+    Those of a run that was opened without any of its own stay the default, to which no part that is passed is added.
+    """
+    if plugins is not None or not isinstance(run, OpenRun) or run.plugins is choose_plugins():
+        return plugins
+    return run.plugins
 
 
 class OpenRun:

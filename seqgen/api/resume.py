@@ -13,6 +13,7 @@ from seqgen.api.data_parallel import Workers, choose_workers, follow_if_launched
 from seqgen.api.encoded_corpus import missing_corpus, read_again
 from seqgen.api.factories import corpus_of, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
+from seqgen.api.open_run import plugins_for
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, made_here, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
@@ -78,7 +79,7 @@ def resume(
         WorkerLost: a worker has ended, or did not start in time; the last checkpoint stays.
     """
     follow_if_launched(plugins)
-    plugins = choose_plugins(plugins)
+    plugins = choose_plugins(plugins_for(run, plugins))
     from seqgen.render.progress import with_progress_line
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
@@ -217,7 +218,7 @@ def refit(
     from seqgen.render.progress import with_progress_line
 
     follow_if_launched(plugins)
-    plugins = choose_plugins(plugins)
+    plugins = choose_plugins(plugins_for(run, plugins))
     listener, warn, progress = with_progress_line(listener, warn, progress)
     choose = partial(choose_workers, workers, on, only_executor_options(options))
     return refit_by(choose, run, plugins, listener, warn, progress, out)

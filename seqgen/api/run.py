@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from seqgen.api.encoded_corpus import ignore
-from seqgen.api.open_run import OpenRun
+from seqgen.api.open_run import OpenRun, plugins_for
 from seqgen.checkpoint import find_run
 from seqgen.corpus import PARTS, Record
 from seqgen.errors import BadOption, CheckpointError, TooFewRows
@@ -42,8 +42,8 @@ def load(
     Args:
         run: its folder, a name under ``runs/`` or another ``Run``; None: the newest run with a checkpoint.
         checkpoint: "best", "latest", or a step.
-        plugins: None: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``: these
-            too.
+        plugins: None: all that are installed, or those of an open ``run``; a list
+            ``["mycell.py", module, MyCell, object_with_hooks, spec]``: the installed ones and these.
         warn: called with one line for each warning, such as a damaged checkpoint that is skipped.
         reads_corpus: whether what needs the corpus may open the file or address that the run names.
 
@@ -52,7 +52,7 @@ def load(
         CheckpointError: its run.json is damaged or too new.
     """
     folder = find_run(run)
-    return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn, reads_corpus)
+    return Run(folder, folder.settings(), choose_plugins(plugins_for(run, plugins)), checkpoint, warn, reads_corpus)
 
 
 class Run(OpenRun, Tabular):

@@ -18,6 +18,7 @@ from seqgen.api.data_parallel import Workers, check_devices, choose_workers, fol
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
+from seqgen.api.open_run import plugins_for
 from seqgen.api.preflight import check_model, corpus_warnings, domain_validator, part_at_fault
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import count_trained, given_again, made_here, run_files, settle
@@ -129,7 +130,7 @@ def plan(
 
     _, warn, progress = with_progress_line(None, warn, progress)
     parts = {kind: settings.pop(keyword, None) for keyword, kind in _KINDS.items()}  # type: ignore[misc]
-    plugins, names = choose_parts(plugins, parts)
+    plugins, names = choose_parts(plugins_for(settings.get("start"), plugins), parts)
     named = {keyword: names[kind] for keyword, kind in _KINDS.items()}
     config = TrainConfig.of({"corpus": corpus, **settings, **named})
     if config.params is not None:
