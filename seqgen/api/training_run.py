@@ -191,14 +191,15 @@ def _fail(error: BaseException, trainer: Any, opened: OpenedTraining) -> None:
     folder, settings, plugins = opened.folder, opened.settings, opened.plugins
     refused = isinstance(error, SeqgenError) and not isinstance(error, PluginError)
     saved = "" if refused else _save_after_failure(trainer, folder, settings)  # first: a callback may fail too
+    then = f"; {saved}" if saved else ""
     plugins.emit("on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed")
     if isinstance(error, DiskError) and (steps := folder.steps()):
         way = how_to_continue(folder, settings)
         raise DiskError(f"{error}; step {steps[-1]:,} is saved, {way}") from error
     if is_out_of_memory(error):
-        raise UsageError(f"memory ran out: {one_line(error)}{saved or f'; {LESS_MEMORY}'}") from error
+        raise UsageError(f"memory ran out: {one_line(error)}; {saved or LESS_MEMORY}") from error
     if line := str(error) if isinstance(error, PluginError) else plugins.describe_failure(error):
-        raise PluginError(line + saved) from error
+        raise PluginError(line + then) from error
     if saved:
         error.add_note(SAVED_NOTE + saved)
 
@@ -214,8 +215,8 @@ def _save_after_failure(trainer: Any, folder: RunFolder, settings: RunSettings) 
     try:
         trainer.save_if_new()
     except Exception as refused:  # which must not take the place of the first
-        return f"; step {step:,} could not be saved: {one_line(refused)}"
-    return f"; step {step:,} is saved, {how_to_continue(folder, settings)}"
+        return f"step {step:,} could not be saved: {one_line(refused)}"
+    return f"step {step:,} is saved, {how_to_continue(folder, settings)}"
 
 
 def how_to_continue(folder: RunFolder, settings: RunSettings, *, ended: bool = False) -> str:

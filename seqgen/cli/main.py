@@ -115,7 +115,7 @@ def _verdict(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, 
     if not is_unwritten and (failure := session.describe_failure(error)):
         return failure, PluginError.exit_code
     notes = getattr(error, "__notes__", ())
-    saved = "".join(note.removeprefix(SAVED_NOTE) for note in notes if note.startswith(SAVED_NOTE))
+    saved = "".join(f"; {note.removeprefix(SAVED_NOTE)}" for note in notes if note.startswith(SAVED_NOTE))
     for note in notes:
         if note.startswith(FAULT_NOTE):
             line = f"{note.removeprefix(FAULT_NOTE)}: {text} (seqgen plugins check finds out more)"

@@ -201,7 +201,7 @@ def test_a_listener_that_fails_leaves_a_run_that_is_saved(kind, folder, monkeypa
         seqgen.train(folder / "words.txt", out=folder / "run", listener=listener, **common)
     step = RunFolder(folder / "run").load_latest(pytest.fail).state["step"]
     assert step == (5 if kind is Progress else 10)
-    assert f"step {step} is saved, continue with: seqgen resume" in caught.value.__notes__[-1]
+    assert caught.value.__notes__[-1].startswith(f"run: step {step} is saved, continue with: seqgen resume")
     seqgen.resume(folder / "run")
     assert digests(folder / "run") == expected
 
