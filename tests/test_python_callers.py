@@ -97,6 +97,36 @@ def test_a_run_is_passed_where_one_is_named(tiny_run, in_tmp):
     assert seqgen.resume(longer).state["step"] == 2 and (in_tmp / "longer").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("callbacks", "says"),
+    [
+        ({"listener": 3}, "cannot call listener=3: 3 is not a callable object; pass a function of (folder, event)"),
+        ({"listener": lambda event: None}, "too many positional arguments; pass a function of (folder, event)"),
+        ({"listener": seqgen.ProgressLine}, "too many positional arguments; pass a function of (folder, event)"),
+        ({"warn": "stderr"}, "cannot call warn='stderr': 'stderr' is not a callable object; pass a function of (line)"),
+        ({"progress": print.__call__, "warn": lambda: None}, "pass a function of (line)"),
+        ({"progress": lambda done: None}, "pass a function of (activity, done, total)"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_callback_that_cannot_be_called_is_refused_before_the_run(tiny_run, in_tmp, callbacks, says):
+    planned = seqgen.plan("names", steps=1, hidden=4)
+    calls = [lambda: seqgen.train("names", steps=1, hidden=4, out="r", **callbacks)]
+    calls += [lambda: seqgen.resume(tiny_run, **callbacks), lambda: seqgen.refit(tiny_run, out="r", **callbacks)]
+    if "progress" not in callbacks:
+        calls.append(lambda: planned.train("r", **callbacks))
+    for call in calls:
+        with pytest.raises(seqgen.UsageError) as caught:
+            call()
+        assert str(caught.value).startswith("cannot call ") and str(caught.value).endswith(says)
+    assert not (in_tmp / "r").exists()
+
+
+def test_callbacks_without_a_signature_are_taken(tiny_run, in_tmp):
+    said = []
+    seqgen.train(start=tiny_run, steps=1, out="r", listener=lambda *event: None, warn=said.append, progress=print)
+
+
 def test_a_run_stays_where_it_was_opened(tiny_run, in_tmp, monkeypatch):
     shutil.copytree(tiny_run.path, "mine")
     opened, expected = seqgen.load("mine"), tiny_run.sample(3)

@@ -302,9 +302,12 @@ class TrainingPlan:
 
         Raises:
             PluginError: a part breaks its contract.
-            UsageError: the folder exists, or the device does not.
+            UsageError: the folder exists, or the device does not; or the listener cannot be called with an event.
             Diverged, Interrupted, DiskError: as ``seqgen.train``.
         """
+        from seqgen.render.progress import with_progress_line
+
+        listener, warn, _ = with_progress_line(listener, warn or self.warn, False)
         with self.opened(out, warn=warn, root=root) as opened:
             return run_training(opened, listener)
 

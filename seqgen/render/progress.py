@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any, TextIO
 
 from seqgen import training
 from seqgen.checkpoint import RunFolder
-from seqgen.errors import SeqgenError, shortened
+from seqgen.errors import SeqgenError, UsageError, one_line, shortened
 from seqgen.render.text import counted, duration, visible, visible_line
 
 Listener = Callable[[RunFolder, training.Event], None]
@@ -168,7 +169,13 @@ def with_progress_line(
         warn: called with one line per warning; None: warnings are dropped, or written by the progress line.
         progress: whether to add a :class:`ProgressLine`, in a notebook with a curve; None: in IPython, if there is no
             listener; or a function that is called while the corpus is read.
+
+    Raises:
+        UsageError: one of them is no function of what it is called with.
     """
+    check_callback("listener", listener, "folder", "event")
+    check_callback("warn", warn, "line")
+    check_callback("progress", None if isinstance(progress, bool) else progress, "activity", "done", "total")
     if progress is not None and not isinstance(progress, bool):
         return listener, warn or _ignore, progress
     if not (listener is None and in_ipython() if progress is None else progress):
@@ -181,6 +188,30 @@ def with_progress_line(
             listener(folder, event)
 
     return both, warn or line.write, line.on_progress
+
+
+def check_callback(keyword: str, callback: object, *arguments: str) -> None:
+    """Refuse a callback that cannot be called with as many arguments, before the first call.
+
+    Args:
+        keyword: the keyword it was passed by.
+        callback: the callback, or None.
+        arguments: names of what it is called with.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if callback is None:
+        return
+    try:
+        inspect.signature(callback).bind(*arguments)  # type: ignore[arg-type]  # raises TypeError itself for no function
+    except TypeError as error:
+        call = ", ".join(arguments)
+        raise UsageError(
+            f"cannot call {keyword}={callback!r:.80}: {one_line(error)}; pass a function of ({call})"
+        ) from None
+    except ValueError:  # some written in C have no signature
+        return
 
 
 def _ignore(*_: object) -> None:
