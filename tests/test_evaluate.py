@@ -198,6 +198,13 @@ def test_one_held_out_record_has_no_interval(words, tmp_path):
     assert "test, records" in shown(evaluation_view(figures), width=100)
 
 
+class AnyText:
+    """A validator that accepts every text as it is."""
+
+    def validate(self, text):
+        return seqgen.Verdict(True, canonical=text)
+
+
 def test_held_out_records_that_are_training_records_are_noted(words, tmp_path):
     (tmp_path / "test.txt").write_text(f"{WORDS[0]}\naoa\n{WORDS[1]}\n{WORDS[0]}\n")
     run = seqgen.train(words, test=tmp_path / "test.txt", cell="vanilla", hidden=4, steps=2, out=tmp_path / "r")
@@ -205,12 +212,21 @@ def test_held_out_records_that_are_training_records_are_noted(words, tmp_path):
     assert "3 of 4 test records stand in the training part too; losses on them say little" in notes
 
 
+def test_notes_are_a_list_where_there_are_none(tiny_run, monkeypatch):
+    run = seqgen.load(tiny_run)
+    run.validator = AnyText()  # each of these gives a note
+    for name in ("_beside_counts", "_beside_the_log", "_of_few_tested"):
+        monkeypatch.setattr(f"seqgen.api.evaluate.{name}", lambda *_: [])
+    metrics = run.evaluate(40)
+    assert metrics["notes"] == [] and "note" not in shown(evaluation_view(metrics), width=100)
+
+
 def test_a_run_that_predicts_less_than_counts_is_told(words, tmp_path):
     settings = {"cell": "vanilla", "hidden": 4, "steps": 2, "split": "50/0/50", "blend": "none"}
     metrics = seqgen.train(words, out=tmp_path / "r", **settings).evaluate(5)
     bits = {name: value for name, value in metrics.items() if name.startswith("baseline_") and name.endswith("_char")}
     best = min(bits.values())
-    notes = [note for note in metrics.get("notes", ()) if "the best baseline is better than the run" in note]
+    notes = [note for note in metrics["notes"] if "the best baseline is better than the run" in note]
     assert best < metrics["test_bits_per_char"] and len(notes) == 1 and f"{best:.3f}" in notes[0]
     assert _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 2.1}) == []
     assert "xz has 1.900 bits" in _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 1.9})[0]

@@ -90,7 +90,7 @@ def evaluate(
     found.notes += _of_few_tested(result, "test record" if run.vocabulary.ends else "window")
     if metrics:
         result |= _metrics_of_samples(run, texts, corpus, metrics, reference, found.notes, log)
-    result |= {"notes": found.notes} if found.notes else {}
+    result["notes"] = found.notes
     labels = labels_of(metrics)
     files: list[Path] = []
     if writers:
