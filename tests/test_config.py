@@ -44,6 +44,8 @@ def test_a_plain_default_says_what_an_option_is():
     assert built == {"rate": 2.0, "steps": 4, "loud": True, "name": "x"}
     with pytest.raises(BadOption, match="option 'steps' of thing: input should be a valid integer"):
         build_options(model, {"steps": "many"}, "thing")
+    with pytest.raises(BadOption, match=r"option 'steps' of thing: input should be a valid integer, not 2\.5$"):
+        build_options(model, {"steps": 2.5}, "thing")
     with pytest.raises(BadOption, match=r"has no option 'inner': its default None does not say of which type it is"):
         build_options(model, {"inner": "1"}, "thing")
 

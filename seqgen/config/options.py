@@ -187,7 +187,9 @@ def _named_setting(model: type[BaseModel], name: str, part: str) -> str:
 def refusal(error: ValidationError) -> str:
     """Return what was expected of the first refused value, and the value."""
     first = error.errors()[0]
-    reason = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0].removesuffix(".")
+    reason = first["msg"].removeprefix("Value error, ").removesuffix(".")
+    for detail in (", unable to parse", ", got a number"):
+        reason = reason.partition(detail)[0]
     seen = "" if repr(first["input"]) in reason else f", not {first['input']!r}"
     return f"{reason[:1].lower()}{reason[1:]}{seen}"
 
