@@ -144,6 +144,8 @@ def test_top_of_a_run(tiny_run, words):
     assert list(top.nats) == sorted(top.nats)
     likeliest = Counter(row.text for row in tiny_run.sample(2000)).most_common(1)[0][0]
     assert likeliest in top.texts
+    assert [(row.text, row.nats) for row in top] == list(zip(top.texts, top.nats, strict=True)) and len(top) == 5
+    assert top[0].text == top.texts[0] and [row.text for row in top[-2:]] == list(top.texts[-2:])
     with pytest.raises(BadOption, match="effort"):
         tiny_run.top(5, n_nodes=0)
 

@@ -40,8 +40,8 @@ def top(
     elif found.unseen_nats < math.inf:
         proven += f"; all other rows have p of at most {math.exp(-found.unseen_nats):.3g}"
     rows: list[dict[str, Any]] = [
-        {"rank": rank, "text": text, "p": math.exp(-nats), "nats": nats, "proven": rank <= found.n_proven}
-        for rank, (text, nats) in enumerate(zip(found.texts, found.nats, strict=True), 1)
+        {"rank": rank, "text": row.text, "p": math.exp(-row.nats), "nats": row.nats, "proven": rank <= found.n_proven}
+        for rank, row in enumerate(found, 1)
     ]
     if as_json:
         show_json(

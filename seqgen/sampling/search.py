@@ -8,7 +8,9 @@ Dimension letters: L symbols, N prefixes of a batch, O open ones, R prefixes of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +28,21 @@ _BATCH_SIZE = 256  # prefixes visited in one batch
 _OPEN = np.dtype([("length", np.int32), ("row", np.int32), ("id", np.int32), ("log_prob", np.float64)])
 
 
+class TopRow(NamedTuple):
+    """One of the most probable rows.
+
+    Attributes:
+        text: the row.
+        nats: its negative log-probability, nats.
+    """
+
+    text: str
+    nats: float
+
+
 @dataclass(frozen=True)
 class Top:
-    """The result of a search for the most probable rows.
+    """The result of a search for the most probable rows: a sequence of these, each with ``text`` and ``nats``.
 
     Attributes:
         texts: the rows, the most probable first.
@@ -43,6 +57,27 @@ class Top:
     n_proven: int
     unseen_nats: float
     n_nodes: int
+
+    @property
+    def rows(self) -> tuple[TopRow, ...]:
+        """The rows, each with its text and its negative log-probability."""
+        return tuple(map(TopRow, self.texts, self.nats))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.texts)
+
+    def __iter__(self) -> Iterator[TopRow]:
+        """Iterate over the rows, the most probable first."""
+        return iter(self.rows)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> TopRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[TopRow, ...]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> TopRow | tuple[TopRow, ...]:
+        """Return a row by its rank from 0, or several by a slice."""
+        return self.rows[index]
 
 
 def top_rows(decoder: Decoder, n: int, n_nodes: int) -> Top:
