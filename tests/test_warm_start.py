@@ -16,9 +16,8 @@ import seqgen
 from conftest import ROOT
 from resuming import digests
 from seqgen.api.encoded_corpus import _learned_facts
-from seqgen.api.start_leakage import leakage_notes
 from seqgen.api.warm_start import _moved, find_warm_start
-from seqgen.checkpoint import RunSettings, check_same
+from seqgen.checkpoint import RunSettings, check_same, leakage_notes
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, CheckpointError
 from seqgen.plugins import default_plugins

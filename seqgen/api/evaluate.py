@@ -15,7 +15,7 @@ from seqgen.api.evidence import Evidence, baseline_metrics, distance_metrics, ga
 from seqgen.api.factories import domain_entry
 from seqgen.api.sample import iter_rows
 from seqgen.api.score import describe_samples
-from seqgen.api.start_leakage import leakage_notes
+from seqgen.checkpoint import leakage_notes
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus

@@ -15,14 +15,15 @@ from seqgen.api.corpora import FILE
 from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
 from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
-from seqgen.api.start_leakage import describe_leakage, learned_parts
 from seqgen.checkpoint import (
     PartSettings,
     RunFolder,
     RunSettings,
     Snapshot,
     WarmStartSettings,
+    describe_leakage,
     find_run,
+    learned_parts,
     lengths_with_refit,
 )
 from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, real_paths, suffix_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from seqgen.checkpoint import RunSettings, WarmStartSettings
+from seqgen.checkpoint.settings import RunSettings, WarmStartSettings
 from seqgen.config import TrainSettings
 from seqgen.corpus import Splitter, real_paths
 
