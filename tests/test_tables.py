@@ -195,6 +195,12 @@ def test_a_file_that_is_one_object_is_called_that(tmp_path):
     path.write_text(json.dumps({"items": game["cards"]}))
     with pytest.raises(UsageError, match="a list of objects stands in it under 'items': save that alone"):
         records(path)
+    path.write_text(json.dumps({"pubs": ["The Crown", "The Bell"]}, indent=1))
+    with pytest.raises(CorpusError, match="a list stands in it under 'pubs': save that alone"):
+        records(path)
+    path.write_text(json.dumps({"pubs": ["The Crown", "The Bell"]}))
+    with pytest.raises(UsageError, match=r"it is one object.*; a list of strings stands in it under 'pubs': save that"):
+        records(path)
     path.write_text(json.dumps({"text": "an article", "authors": game["cards"]}))
     assert [record.text for record in records(path)] == ["an article"], "a record a file"
     path.write_text(json.dumps({"1": {"text": "a"}, "2": {"text": "b"}}, indent=1))
@@ -202,6 +208,21 @@ def test_a_file_that_is_one_object_is_called_that(tmp_path):
         records(path)
     path.write_text('{"text": "a", "tags": ["x", "y"]}\n')
     assert [record.text for record in records(path)] == ["a"]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_a_list_is_not_taken_as_a_text(tmp_path, form):
+    path, row = tmp_path / f"rows.{form}", {"pubs": ["The Crown", "The Bell"], "tags": ["x", "y"]}
+    path.write_text(json.dumps(row) if form == "jsonl" else json.dumps([row]))
+    with pytest.raises(CorpusError, match=r"line 1: field 'pubs' holds a list.*\['The Crown.*; save that list alone"):
+        records(path, text_field="pubs")
+    more = [row | {"pubs": "The Lion"}, row]
+    path.write_text("\n".join(map(json.dumps, more)) if form == "jsonl" else json.dumps(more, indent=None))
+    with pytest.raises(CorpusError, match=r"line .: field 'pubs' holds a list.*; write each of its items as a record"):
+        records(path, text_field="pubs")
+    with pytest.raises(UsageError, match=r"it has pubs, tags$"):
+        records(path)
+    assert records(path, fields="tags")[0].text == 'tags=["x", "y"]'
 
 
 @pytest.mark.parametrize(("first", "counts"), [("anna", {"row taken as the heading: 'anna'": 1}), ("name", {})])

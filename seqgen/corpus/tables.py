@@ -16,7 +16,7 @@ from seqgen.corpus.corpus import Record
 from seqgen.corpus.json_array import JsonArray
 from seqgen.corpus.opening import is_decodable, replace_undecodable
 from seqgen.corpus.readers import FileSource
-from seqgen.errors import CorpusError, UsageError, did_you_mean
+from seqgen.errors import CorpusError, UsageError, did_you_mean, short_repr
 
 TableForm = Literal["jsonl", "csv", "tsv", "rows"]
 _SEPARATORS = (",", ";", "\t", "|")  # of .csv files written by spreadsheets and databases
@@ -74,10 +74,8 @@ class Table(FileSource):
                 name = self._text_field(row)
                 unusual = self.form in ("csv", "tsv") and not self.columns.text_fields and self.columns.text is None
                 counts[f"row taken as the heading: {name!r:.40}"] += unusual and name not in _USUAL
-            if not self.columns.text_fields and name not in row:
-                raise CorpusError(f"{self._where(number)}: has no field {name!r}")
-            if isinstance(row.get(name), bytes):
-                raise CorpusError(f"{self._where(number)}: field {name!r} holds bytes that are no text in UTF-8")
+            if not self.columns.text_fields:
+                self._refuse_no_text(number, row, name)
             record = self._record(row, name)
             if record.text.strip():
                 counts["rows without label kept"] += self.columns.label is not None and record.label is None
@@ -109,6 +107,22 @@ class Table(FileSource):
     def stamp(self) -> list[object]:
         """Return a value that changes when the records do."""
         return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.text_fields)]
+
+    def _refuse_no_text(self, number: int, row: Mapping[str, Any], name: str) -> None:
+        """Refuse a row whose text is missing, or is a value that would not be trained on as it is."""
+        if name not in row:
+            raise CorpusError(f"{self._where(number)}: has no field {name!r}")
+        if isinstance(row[name], bytes):
+            raise CorpusError(f"{self._where(number)}: field {name!r} holds bytes that are no text in UTF-8")
+        if self.form == "jsonl" and isinstance(row[name], list):
+            way = "write each of its items as a record of its own, or pass --text-field NAME for another field"
+            way = "save that list alone, as [...]" if self._is_one_row() else way
+            raise CorpusError(
+                f"{self._where(number)}: field {name!r} holds a list, not a text: {short_repr(row[name], 40)}; {way}"
+            )
+
+    def _is_one_row(self) -> bool:
+        return len(list(itertools.islice(self.rows(Counter()), 2))) == 1
 
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
         columns = self.columns
@@ -146,13 +160,18 @@ class Table(FileSource):
             return self.columns.text or ""
         rest = [name for name in row if name != self.columns.label]
         found = next((name for name in _USUAL if name in names and name != self.columns.label), "")
-        if not found and (len(rest) != 1 or (self.form == "jsonl" and _list_in({rest[0]: row[rest[0]]}))):
-            of_first_row = " (the first row names the columns)" if self.form in ("csv", "tsv") else ""
-            if self.form == "jsonl" and (inner := _list_in(row)):
-                of_first_row = f"; a list of objects stands in it under {inner!r}: save that alone, as [...]"
+        inner = _list_in(row) if self.form == "jsonl" and not found else ""
+        inner = inner if inner and self._is_one_row() else ""
+        if not found and (len(rest) != 1 or rest[0] == inner):
+            what = "objects" if inner and isinstance(row[inner][0], dict) else "strings"
+            hint = f"; a list of {what} stands in it under {inner!r}: save that alone, as [...]" if inner else ""
+            hint = " (the first row names the columns)" if self.form in ("csv", "tsv") else hint
+            path = str(self.file.path)
+            if rest == [inner]:
+                raise UsageError(f"cannot read the records of {path!r}: it is one object, not a list of records{hint}")
             raise UsageError(
-                f"cannot tell which field of {str(self.file.path)!r} is the text; pass --text-field NAME, or "
-                f"-o text_field=NAME; it has {_listed(names)}{of_first_row}"
+                f"cannot tell which field of {path!r} is the text; pass --text-field NAME, or -o text_field=NAME; "
+                f"it has {_listed(names)}{hint}"
             )
         return found or rest[0]
 
@@ -277,12 +296,12 @@ def _as_text(value: Any) -> str:
 
 
 def _list_in(value: Mapping[str, Any]) -> str:
-    """Return the name under which an object has its one list of objects, or ""."""
-    lists = [
-        name
-        for name, inner in value.items()
-        if isinstance(inner, list) and len(inner) > 1 and all(isinstance(item, dict) for item in inner)
-    ]
+    """Return the name under which an object has its one list of objects, or else its one list of strings, or ""."""
+    long = {name: inner for name, inner in value.items() if isinstance(inner, list) and len(inner) > 1}
+    of_objects, of_strings = (
+        [name for name, inner in long.items() if all(isinstance(item, kind) for item in inner)] for kind in (dict, str)
+    )
+    lists = of_objects or of_strings
     return lists[0] if len(lists) == 1 else ""
 
 
