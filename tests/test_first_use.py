@@ -18,6 +18,13 @@ def test_a_setting_is_named_by_its_flag_too(cli, words):
     assert "option 'steps' of train: " in cli("train", "--corpus", words, "--steps", 0).err
 
 
+@pytest.mark.parametrize(("text", "size"), [("anna\n", "1 record"), ("anna\nben\n", "2 records")])
+def test_few_records_are_named_where_none_is_left_to_train_on(cli, in_tmp, text, size):
+    (in_tmp / "few.txt").write_text(text)
+    refused = cli("train", "--corpus", "few.txt", "--split", "1/998/1")
+    assert refused.code == 3 and f"training part: it has {size} in all; add more, or pass --split none" in refused.err
+
+
 def test_a_missing_argument_is_named_as_the_usage_has_it(cli):
     result = cli("export", "hub", "run")
     assert result.code == 2 and result.err.startswith("seqgen: missing argument OUT; ")

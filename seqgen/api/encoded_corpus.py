@@ -251,7 +251,9 @@ class CorpusReading:
                 open_survey_cache(self.corpus).store(None)  # its source took a change for none
                 raise
         if not len(encoded["train"]):
-            raise CorpusError(f"corpus {self.title!r} has no record in its training part; try --split none")
+            have = count_of(counted.n_records, "records") if vocabulary.ends else f"{counted.n_chars:,} characters"
+            problem = f"corpus {self.title!r} has no record in its training part: it has {have} in all"
+            raise CorpusError(f"{problem}; add more, or pass --split none, which trains on all")
         source = self.corpus.source.train if isinstance(self.corpus.source, PresplitSource) else self.corpus.source
         kinds = source.kinds() if isinstance(source, JoinedFiles) else {}
         return EncodedCorpus(counted, vocabulary, encoded, kinds)
