@@ -460,14 +460,20 @@ def test_a_number_of_too_many_digits_is_named_with_its_line():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[1, 2", "line 1: the array is not closed"),
+        ("[1, 2", "line 1: the array is not closed: the file may be cut off"),
         ('["anna",\n"ben"', "line 2: the array is not closed"),
-        ('["anna",\n"ben"\n,\n', "line 4: not JSON: Expecting value"),
-        ('["anna",\n"ben",\n{"a":\n', "line 4: not JSON: Expecting value"),
+        ('["anna",\n"ben"\n,\n', "line 4: not JSON: the file ends inside an array or object"),
+        ('["anna",\n"ben",\n{"a":\n', "line 4: not JSON: the file ends inside an array or object"),
         ("[1,\n2\n3]", "line 3: expected a comma or ] after an item, found '3'"),
-        ("[1,\n\n]", "line 3: not JSON: Expecting value"),
-        ('["a",\n"b]', "line 2: not JSON: Unterminated string"),
-        ('["a",\n{"b": 1,\n c}]', "line 3: not JSON: Expecting property name"),
+        ("[1,\n\n]", "line 3: not JSON: a comma stands before ']'; remove it"),
+        ('["a",\n"b]', """line 2: not JSON: '"b]' is a string that is not closed: the file may be cut off"""),
+        ('["a",\n{"b": 1,\n c}]', "line 3: not JSON: 'c}]'; names stand in double quotes"),
+        ("['anna',\n'ben']", """line 1: not JSON: "'anna',"; strings stand in double quotes"""),
+        ("[Verse 1]\nla", "strings stand in double quotes; if this is plain text, -o corpus.form=text reads"),
+        ('["a",\n"b", None]', "line 2: not JSON: 'None]'; write null, true or false"),
+        ('["a",\n,"b"]', """line 2: not JSON: a value is missing before ',"b"]'"""),
+        ('["a",\n{"b": "say "c""}]', "line 2: not JSON: 'c\"\"}]'; a comma is missing before it, or a backslash"),
+        ('["a",\n"b\nc"]', """line 2: not JSON: '"b\\n'; inside a string, write a line end as \\n"""),
         ("[1]\n[2]", "line 2: '[' after the end of the array"),
         ('[\n"' + "x" * 99 + '"]', "line 2: an item longer than 50 characters begins here"),
         ('[\n"' + "x" * 99, "line 2: an item longer than 50 characters begins here"),
@@ -477,6 +483,31 @@ def test_a_number_of_too_many_digits_is_named_with_its_line():
 def test_what_is_no_array_is_named_with_its_line(text, said, block):
     with pytest.raises(ValueError) as caught:
         items(text, limit=50, block=block)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "The Lion\nThe Crown\n",
+            "line 1: not JSON: 'The Lion'; strings stand in double quotes; if this is plain text, ",
+        ),
+        ("12 Bells\n", "line 1: not JSON: 'Bells'; one value ends before it: write one in each line; if this is plain"),
+        ('"a"\n"b", "c"\n', """line 2: not JSON: ', "c"'; one value ends before it"""),
+        (
+            '"a"\n{"text":\n',
+            "line 2: not JSON: the line ends inside an array or object, and may be cut off; write each",
+        ),
+        ("{'text': 'a'}\n", """line 1: not JSON: "'text': 'a'}"; strings stand in double quotes"""),
+        ('"a"\n{"text": "b",}\n', "line 2: not JSON: a comma stands before '}'; remove it"),
+        ('"a"\n{"text": ' + "x" * 99, "line 2: not JSON: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; strings stand"),
+    ],
+)
+def test_a_line_that_is_not_json_is_explained(text, said, in_tmp):
+    Path("a.json").write_text(text)
+    with pytest.raises(CorpusError) as caught:
+        texts("a.json")
     assert said in str(caught.value)
 
 

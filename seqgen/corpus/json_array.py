@@ -1,12 +1,57 @@
-"""The items of one JSON array, read in bounded memory."""
+"""The items of one JSON array, read in bounded memory, and the messages on text that is not JSON."""
 
 from __future__ import annotations
 
 import json
+import re
+import string
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from seqgen.errors import shortened
+
 _decode = json.JSONDecoder().raw_decode
+_SHOWN = 30  # characters of what is wrong
+_STRINGS = "strings stand in double quotes"
+_PLAIN = "; if this is plain text, -o corpus.form=text reads its lines"
+_HINTS = {  # by the beginning of the decoder's message
+    "Expecting value": _STRINGS + _PLAIN,
+    "Expecting property name": "names stand in double quotes",
+    "Expecting ':'": "a colon is missing before it",
+    "Expecting ','": "a comma is missing before it, or a backslash before a quote inside a string",
+    "Extra data": "one value ends before it: write one in each line" + _PLAIN,
+    "Invalid control": "inside a string, write a line end as \\n and a tab as \\t",
+    "Invalid \\": "inside a string, write each backslash twice",
+}
+
+
+def explain(error: json.JSONDecodeError, whole: str, start: int = 0) -> str:
+    """Return what is wrong with a text that is not JSON, and what to do.
+
+    Args:
+        error: the decoder's.
+        whole: what the text reaches to the end of: "file" or "line".
+        start: where its value begins.
+    """
+    seen, before = error.doc[error.pos :].strip(), error.doc[start : error.pos].rstrip()[-1:]
+    shown = repr(shortened(seen.partition("\n")[0], _SHOWN))
+    if error.msg.startswith("Unterminated string"):
+        return f"not JSON: {shown} is a string that is not closed: the {whole} may be cut off, or lack a quote"
+    if not seen:
+        way = "save it again" if whole == "file" else "write each value in one line"
+        return f"not JSON: the {whole} ends inside an array or object, and may be cut off; {way}"
+    if error.msg.startswith("Illegal trailing comma") or (seen[0] in "]}" and before in ("", ",")):
+        return f"not JSON: a comma stands before {seen.lstrip(', ' + string.whitespace)[:1]!r}; remove it"
+    if seen[0] in "]},:" and error.msg.startswith("Expecting value"):
+        return f"not JSON: a value is missing before {shown}"
+    if error.msg.startswith("Invalid control"):
+        shown = repr(error.doc[max(start, error.pos + 1 - _SHOWN) : error.pos + 1])
+    if seen[0] == "'":
+        return f"not JSON: {shown}; {_STRINGS}"
+    if re.match(r"(None|True|False)\b", seen):
+        return f"not JSON: {shown}; write null, true or false"
+    hint = next((hint for begin, hint in _HINTS.items() if error.msg.startswith(begin)), "")
+    return f"not JSON: {shown}; {hint or error.msg}"
 
 
 class JsonArray:
@@ -44,7 +89,8 @@ class JsonArray:
     def _expect(self, character: str, reason: str) -> None:
         found = self._next()
         if found != character:
-            raise self._problem(self._line, f"{reason}, found {found!r}" if found else "the array is not closed")
+            ended = "the array is not closed: the file may be cut off; save it again"
+            raise self._problem(self._line, f"{reason}, found {found!r}" if found else ended)
         self._at += 1
 
     def _next(self) -> str:
@@ -89,7 +135,7 @@ class JsonArray:
                 if have > self._limit and (wrong >= have - 1 or error.msg.startswith("Unterminated string")):
                     raise self._too_long() from None
                 line = self._line + self._text.count("\n", self._at, self._at + wrong)
-                raise self._problem(line, f"not JSON: {error.msg}") from None
+                raise self._problem(line, explain(error, "file", error.pos - wrong)) from None
             except ValueError:  # more digits than Python reads
                 raise self._problem(self._line, "not JSON: a number has too many digits") from None
         if size > self._limit:

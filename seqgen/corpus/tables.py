@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from seqgen.corpus.corpus import Record
-from seqgen.corpus.json_array import JsonArray
+from seqgen.corpus.json_array import JsonArray, explain
 from seqgen.corpus.opening import is_decodable, replace_undecodable
 from seqgen.corpus.readers import FileSource
 from seqgen.errors import CorpusError, UsageError, did_you_mean, short_repr
@@ -200,7 +200,7 @@ class Table(FileSource):
                     way = self._whole_object() or "write each in one line, or all as an array: [{...}, {...}]"
                     what = "not JSON by itself: the object is cut off, or goes on in the next line"
                     raise CorpusError(f"{self._where(1)}: {what}; {way}") from None
-                raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
+                raise CorpusError(f"{self._where(number)}: {explain(error, 'line')}") from None
             except (ValueError, RecursionError) as error:
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
             if line.count("[") + line.count("{") > _MAX_DEPTH and _is_deep(value):
