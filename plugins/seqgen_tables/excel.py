@@ -6,11 +6,13 @@ import io
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, BinaryIO
 
 from pydantic import Field
 
 import seqgen
+from seqgen_tables.plain_text import refuse_text
 
 
 def is_workbook(name: str, start: bytes) -> bool:
@@ -26,26 +28,29 @@ class ExcelReader:
 
     Args:
         sheet: the name of the sheet, or its number from 1; "" for the first.
-
-    Raises:
-        MissingExtra: python-calamine is not installed.
     """
 
     def __init__(
         self, *, sheet: Annotated[str, Field(description="sheet: a name, or a number from 1; default: the first")] = ""
     ) -> None:
+        self._sheet = sheet
+
+    @cached_property
+    def _calamine(self) -> Any:
         try:
             import python_calamine
         except ImportError:
             raise seqgen.MissingExtra("tables", "a workbook") from None
-        self._sheet, self._calamine = sheet, python_calamine
+        return python_calamine
 
     def read(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
         """Yield the rows.
 
         Raises:
-            CorpusError: the file is damaged, or has no such sheet.
+            CorpusError: the file is damaged or plain text, or has no such sheet.
+            MissingExtra: python-calamine is not installed.
         """
+        refuse_text(file, "a workbook")
         names: list[str] = []
         for row in self._rows(file):
             if not names:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, BinaryIO
 
 from pydantic import Field
 
 import seqgen
+from seqgen_tables.plain_text import refuse_text
 
 _ROWS = 1024  # at once
 _BUFFER_BYTES = 1 << 16  # of each column that is read
@@ -28,9 +30,6 @@ class ParquetReader:
 
     Args:
         columns: the columns that are read; all by default.
-
-    Raises:
-        MissingExtra: pyarrow is not installed.
     """
 
     def __init__(
@@ -38,18 +37,24 @@ class ParquetReader:
         *,
         columns: Annotated[tuple[str, ...], Field(description="columns that are read; default: all")] = (),
     ) -> None:
+        self._columns = columns
+
+    @cached_property
+    def _arrow(self) -> Any:
         try:
             import pyarrow.parquet
         except ImportError:
             raise seqgen.MissingExtra("tables", "a Parquet file") from None
-        self._columns, self._arrow = columns, pyarrow
+        return pyarrow
 
     def read(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
         """Yield the rows.
 
         Raises:
-            CorpusError: the file is damaged, or has no such column.
+            CorpusError: the file is damaged or plain text, or has no such column.
+            MissingExtra: pyarrow is not installed.
         """
+        refuse_text(file, "a Parquet file")
         arrow = self._arrow
         try:
             opened = arrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES)

@@ -141,6 +141,19 @@ def test_a_missing_library_is_named_with_its_extra(cli, in_tmp, monkeypatch):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.parquet"])
+@pytest.mark.parametrize("text", ["The Lion\nThe Crown\n", "Zoë\n"])
+def test_plain_text_under_the_name_of_a_table_needs_no_package(name, text, cli, in_tmp, monkeypatch):
+    Path(name).write_text(text, encoding="latin-1")
+    for package in ("pyarrow", "pyarrow.parquet", "python_calamine"):
+        monkeypatch.setitem(sys.modules, package, None)
+    refused = cli("train", "--corpus", name, *TINY)
+    what = "a Parquet file" if name.endswith("t") else "a workbook"
+    assert (
+        refused.code == 3 and f"{name}': it is plain text, not {what}; give it a name that ends in .txt" in refused.err
+    )
+
+
 def test_times_smaller_or_later_than_those_of_python_are_read():
     arrow = pytest.importorskip("pyarrow")
     from seqgen_tables.parquet import ParquetReader
