@@ -234,7 +234,7 @@ def test_complaints_name_the_file_in_the_archive_and_the_line(in_tmp, cli):
     (in_tmp / "folder" / "a.txt").write_text("anna\n")
     (in_tmp / "folder" / "b.csv").write_text("text,x\nben,1\ncarl\n")
     refused = cli("train", "--corpus", "folder", *TINY)
-    assert refused.code == 3 and f"'{in_tmp}/folder/b.csv', line 3: 1 fields, but the first row" in refused.err
+    assert refused.code == 3 and f"'{in_tmp}/folder/b.csv', line 3: 1 field, but the first row" in refused.err
     (in_tmp / "folder" / "b.csv").rename("folder/b.pdf")
     (in_tmp / "folder" / "b.pdf").write_bytes(b"%PDF-1.7\n")
     refused = cli("train", "--corpus", "folder", *TINY)

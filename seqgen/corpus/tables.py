@@ -16,15 +16,21 @@ from seqgen.corpus.corpus import Record
 from seqgen.corpus.json_array import JsonArray, explain
 from seqgen.corpus.opening import is_decodable, replace_undecodable
 from seqgen.corpus.readers import FileSource
-from seqgen.errors import CorpusError, UsageError, did_you_mean, short_repr
+from seqgen.errors import CorpusError, UsageError, did_you_mean, short_repr, shortened
 
 TableForm = Literal["jsonl", "csv", "tsv", "rows"]
-_SEPARATORS = (",", ";", "\t", "|")  # of .csv files written by spreadsheets and databases
+_SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_SEPARATORS = tuple(_SEPARATOR_NAMES)  # of .csv files written by spreadsheets and databases
 _SEP_LINE = re.compile("sep=([,;\t|])")  # a first line that Excel understands
 _CHECKED = 1000  # rows
 _MAX_BLOCKS = 1000  # of a file that is read to say what is wrong with it
 _MAX_DEPTH = 100  # nested lists or objects in the value of a field
-_UNCLOSED = "unexpected end of data"  # the message of Python's csv module
+_SHOWN = 40  # characters of a row
+_INNER = 'inside a text in quotes, a quote is written twice: "say ""hi"""'
+_QUOTES = {  # by a part of the message of Python's csv module
+    "unexpected end of data": f"a quote opened here is not closed; {_INNER}",
+    "expected after": f"a closing quote is not followed by the end of the field; {_INNER}",
+}
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # default names of the text field
 
 
@@ -258,12 +264,23 @@ class Table(FileSource):
                     if not row:
                         continue
                     if len(row) != len(names):
-                        many = f"{len(row)} fields, but the first row names {len(names)}"
-                        raise CorpusError(f"{self._where(begin)}: {many}")
+                        raise self._wrong_length(begin, row, names, separator)
                     yield begin, {name: cell for name, cell in zip(names, row, strict=True) if name or len(names) == 1}
             except csv.Error as error:
-                reason = "a quote opened here is not closed" if _UNCLOSED in str(error) else str(error)
+                reason = next((reason for begin, reason in _QUOTES.items() if begin in str(error)), str(error))
                 raise CorpusError(f"{self._where(end + 1)}: {reason}") from None
+
+    def _wrong_length(self, line: int, row: list[str], names: list[str], separator: str) -> CorpusError:
+        """Return the error of a row with more or fewer fields than there are names."""
+        shown = shortened(separator.join(row), _SHOWN)
+        many = f"{len(row)} field{'s' * (len(row) != 1)}, but the first row names {len(names)}: {shown!r}"
+        which = _SEPARATOR_NAMES[separator]
+        way = f"a text with a {which} stands in double quotes"
+        if len(row) < len(names):
+            way = f"a row has a {which} for an empty field too"
+        elif len(names) == 1:
+            way += "; if this is plain text, -o corpus.form=text reads its lines"
+        return CorpusError(f"{self._where(line)}: {many}; {way}")
 
     def _named(self, row: list[str], line: int) -> list[str]:
         """Return the column names in the first row."""
