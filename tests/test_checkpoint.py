@@ -123,6 +123,14 @@ def test_the_runs_own_files_are_vouched_for(run, name):
         run.load_latest(pytest.fail)
 
 
+def test_a_missing_file_of_the_run_is_named_with_what_to_do(run):
+    (run.path / "tokenizer.json").unlink()
+    with pytest.raises(
+        CheckpointError, match=r"tokenizer.json': it is missing; restore it from a copy, or train again"
+    ):
+        run.load_latest(pytest.fail)
+
+
 def test_all_damaged_is_an_error(run):
     for step in run.steps():
         (run.checkpoint(step) / "MANIFEST.json").write_text("{}")

@@ -90,6 +90,9 @@ def read_verified(folder: Path | SafePath, names: tuple[str, ...] = (MODEL, TRAI
     present = [name for name in names if name != TRAIN or TRAIN in manifest["files"]]
     verified = {name: _verified(folder / name, manifest["files"].get(name), _MAX.get(name)) for name in present}
     for name, expected in manifest["run"].items():
+        if not (run / name).exists():  # of every checkpoint, so that none is used instead
+            gone = f"cannot read {str((run / name).path)!r}: it is missing"
+            raise CheckpointError(f"{gone}; restore it from a copy, or train again")
         _verified(run / name, expected, None if name == NGRAM else MAX_JSON_BYTES)
     return verified
 
