@@ -91,7 +91,7 @@ def test_a_packed_file_is_a_part_as_a_whole_however_large_it_is(in_tmp):
 
 
 def test_distinct_texts_are_estimated_alike_in_parts(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("seqgen.corpus.survey"), "_MAX_KEPT", 100)
+    monkeypatch.setattr(importlib.import_module("seqgen.corpus.distinct"), "_MAX_KEPT", 100)
     texts = [str(n * n % 7001) for n in range(9000)]
     whole = Distinct()
     whole.add(texts)

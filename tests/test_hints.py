@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import seqgen
+from seqgen.corpus import Survey
 from seqgen.engine.plan_runner import TracedStep
 
 CELL = """
@@ -184,6 +185,29 @@ def test_blank_lines_between_records_of_several_lines_are_noticed(cli, in_tmp):
     assert line in cli("show", "corpus", "poems.txt").out.replace("\n", " ")
     (in_tmp / "poems.jsonl").write_text("".join(f'{{"text": "anna {n}"}}\n{{"text": "ben"}}\n\n' for n in range(20)))
     assert "separate records" not in cli("show", "corpus", "poems.jsonl").out
+
+
+def test_white_space_around_records_is_noticed(cli, in_tmp):
+    (in_tmp / "pubs.txt").write_text("".join(f"{' ' * (n == 5)}pub {n}{' ' * (n % 2)}\n" for n in range(20)))
+    line = "10 records begin or end with white space, which is kept as symbols: -o corpus.strip=true removes it"
+    for strip in (False, True):
+        said = []
+        seqgen.train(
+            "pubs.txt", steps=1, hidden=4, blend="none", options={"corpus.strip": strip}, out=f"run{strip}",
+            warn=said.append,
+        )  # fmt: skip
+        assert (line in said) == (not strip)
+        shown = cli("show", "corpus", "pubs.txt", "-o", f"corpus.strip={strip}".lower()).out.replace("\n", " ")
+        assert (line in shown) == (not strip)
+    (in_tmp / "pubs.jsonl").write_text('{"text": "anna "}\n' * 20)
+    assert "white space" not in cli("show", "corpus", "pubs.jsonl").out
+    (in_tmp / "one.txt").write_text("anna\u00a0\nben\n")
+    assert "1 record begins or ends with white space" in cli("show", "corpus", "one.txt").out
+
+
+def test_a_survey_without_padded_records_is_cached_as_before():
+    assert "n_padded" not in Survey(n_records=2).to_json() and Survey(**Survey(n_records=2).to_json()).n_padded == 0
+    assert Survey(n_padded=3).to_json()["n_padded"] == 3
 
 
 def test_the_column_of_the_label_can_be_a_field_of_the_text_too(in_tmp):

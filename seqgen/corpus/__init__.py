@@ -12,6 +12,7 @@ from seqgen.corpus.corpus import (
     hashed_chunks,
     verify_digest,
 )
+from seqgen.corpus.distinct import Distinct
 from seqgen.corpus.file import (
     ConcatenatedRecords,
     FileKinds,
@@ -39,7 +40,7 @@ from seqgen.corpus.profile import profile
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
 from seqgen.corpus.several import JoinedFiles
-from seqgen.corpus.survey import Distinct, Survey, Tally, count_of, owner_of, survey
+from seqgen.corpus.survey import Survey, Tally, count_of, owner_of, survey
 from seqgen.corpus.tables import Table
 
 __all__ = [

@@ -7,19 +7,18 @@ import hashlib
 import itertools
 import operator
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from seqgen.corpus.corpus import CHUNK_RECORDS, PARTS, Corpus, Record, get_counts, serialize_records
+from seqgen.corpus.distinct import Distinct
 from seqgen.corpus.readers import BLANK
 from seqgen.errors import CorpusError, PluginError, UsageError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _PROGRESS_EVERY = 4096
-_MAX_KEPT = 1 << 18  # hashes of texts
 _MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is kept in memory
 _MANY_BLANK, _BLANK_SHARES = 5, (0.05, 0.6)  # blank lines that may be between records, and per record
 _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
@@ -38,6 +37,7 @@ class Survey:
         values: the sorted values of each requested condition.
         n_distinct: the number of distinct texts: exact up to 262,144, else within about half a percent.
         n_controls: control characters below U+0020, white space left out, and U+007F.
+        n_padded: the number of records that begin or end with white space.
         counts: what reading skipped or changed, by description.
     """
 
@@ -49,6 +49,7 @@ class Survey:
     values: dict[str, list[str]] = field(default_factory=dict)
     n_distinct: int = 0
     n_controls: int = 0
+    n_padded: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -56,8 +57,12 @@ class Survey:
         """Return the number of records whose text occurred before."""
         return self.n_records - self.n_distinct
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values; ``n_padded``, which older versions do not know, only where there are any."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value or name != "n_padded"}
+
     def warnings(self, *, of_lines: bool) -> list[str]:
-        """Return warnings about what is kept or skipped, a line for each; one names an option of files of lines."""
+        """Return warnings about what is kept or skipped, a line for each; some name an option of files of lines."""
         found, n_blank = list[str](), self.counts.get(BLANK, 0)
         if self.n_controls:
             found.append(
@@ -71,6 +76,12 @@ class Survey:
             found.append(
                 f"{n_blank:,} blank lines are skipped: if they separate records of several lines, such as poems, "
                 "-o corpus.separator= (with nothing after the =) makes each block one record"
+            )
+        if of_lines and self.n_padded:
+            verbs = "begins or ends" if self.n_padded == 1 else "begin or end"
+            found.append(
+                f"{count_of(self.n_padded, 'records')} {verbs} with white space, which is kept as symbols: "
+                "-o corpus.strip=true removes it"
             )
         return found
 
@@ -86,46 +97,6 @@ def count_of(n: int, described: str) -> str:
     if n == 1 and (plural := next((word for word in words if re.fullmatch(r"[a-z]{2,}[^\Ws]s", word)), None)):
         words[words.index(plural)] = re.sub(r"ies$", "y", plural).removesuffix("s")
     return f"{n:,} {' '.join(words)}"
-
-
-class Distinct:
-    """An estimate of the number of distinct texts, in bounded memory; a pure function of the texts.
-
-    Source: adaptive sampling, M. Wegman; analysed by P. Flajolet, Computing 43 (1990): only hashes that end in k zero
-    bits are kept, and k grows with their number. The low half of a hash is a CRC-32, which is cheap; the high half is
-    computed of what is kept.
-
-    Args:
-        mask: the k bits as a number, if that many are known to be needed.
-        kept: the hashes kept so far.
-    """
-
-    def __init__(self, mask: int = 0, kept: Iterable[int] = ()) -> None:
-        self.mask, self.kept = mask, set(kept)
-
-    def add(self, texts: Iterable[str]) -> None:
-        """Count texts."""
-        mask = self.mask
-        for data in (text.encode("utf-8", "surrogatepass") for text in texts):
-            low = zlib.crc32(data)
-            if not low & mask:
-                self.kept.add(int.from_bytes(hashlib.blake2b(data, digest_size=4).digest(), "little") << 32 | low)
-        self._limit()
-
-    def join(self, other: Distinct) -> None:
-        """Count what another one has counted."""
-        self.mask = max(self.mask, other.mask)
-        self.kept = {found for found in self.kept | other.kept if not found & self.mask}
-        self._limit()
-
-    def _limit(self) -> None:
-        while len(self.kept) > _MAX_KEPT:
-            self.mask = mask = 2 * self.mask + 1
-            self.kept = {found for found in self.kept if not found & mask}
-
-    def count(self) -> int:
-        """Return the number of distinct texts."""
-        return len(self.kept) * (self.mask + 1)
 
 
 # -- the values of conditions, each of which becomes a symbol
@@ -253,6 +224,7 @@ class Tally:
             found.n_records += len(texts)
             found.n_chars += sum(lengths)
             found.longest = max(found.longest, *lengths)
+            found.n_padded += sum(map(operator.ne, texts, map(str.strip, texts)))
             joined = "".join(texts)
             found.multiline = found.multiline or "\n" in joined or "\r" in joined
             data = joined.encode("utf-8", "surrogatepass")
@@ -264,7 +236,7 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """Return the statistics as JSON values, without the hashes of the estimate."""
-        return {"survey": dataclasses.asdict(self.survey), **self.conditions.to_json()}
+        return {"survey": self.survey.to_json(), **self.conditions.to_json()}
 
     def join(self, later: Mapping[str, Any], distinct: Distinct) -> None:
         """Add the statistics of the records that follow.
@@ -279,6 +251,7 @@ class Tally:
         found.longest = max(found.longest, more.longest)
         found.multiline |= more.multiline
         found.n_controls += more.n_controls
+        found.n_padded += more.n_padded
         found.counts = dict(sorted((Counter(found.counts) + Counter(more.counts)).items()))
         self.conditions.join(later)
         self.distinct.join(distinct)
