@@ -131,7 +131,7 @@ def symbols(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
             total = count.total() or 1
             places = [at + shift for at in range(len(shown))]
             axes.bar(places, [count[name] / total for name in shown], 0.4, color=colour, label=label)
-        axes.set_xticks(range(len(shown)), ["space" if name == " " else seqgen.visible(name) for name in shown])
+        axes.set_xticks(range(len(shown)), [seqgen.visible(name).replace(" ", "␠") for name in shown])
         axes.set_xlim(-0.7, len(shown) - 0.3)
         axes.set_ylabel("share")
         axes.grid(axis="y")

@@ -14,6 +14,7 @@ import seqgen
 from conftest import one_in
 from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW
 from seqgen_report.page import page
+from seqgen_report.plots import symbols
 
 PLOT = "needs the extra 'plot'"
 
@@ -107,6 +108,13 @@ def test_the_interval_of_few_records_does_not_lead(n, shown):
     made = page(seqgen.Evaluation(metrics=loss | {"test_records": n}))
     assert f"<b>1.867</b>test, bits per character<small><br>{shown}</small>" in made
     assert '<td class="n">0.027 to 130.284</td>' in made, "the table has it all the same"
+
+
+def test_the_labels_of_frequent_characters_are_one_character_wide():
+    """At the distance of 30 bars a word reaches into the next label."""
+    axes = pytest.importorskip("matplotlib.figure", reason=PLOT).Figure().subplots()
+    symbols(["a b", "a\n"], ["b a b"])(axes)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["b", "␠", "a"]
 
 
 @pytest.mark.parametrize("verdict", [NO_CHANCE, TOO_FEW, EVIDENCE, NO_EVIDENCE])
