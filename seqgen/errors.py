@@ -299,9 +299,11 @@ def find_plugin_frame(error: BaseException, packages: Container[str]) -> tuple[s
 
 
 def short_repr(value: object, limit: int = 60) -> str:
-    """Return the ``repr`` of a value from a plugin, shortened; the ``repr`` may fail."""
+    """Return the ``repr`` of a value, shortened; that of a text keeps its quotes, that of a plugin's value may fail."""
     try:
         text = repr(value)
+        if isinstance(value, str) and len(text) > limit:
+            return f"{text[: limit - 2]}…{text[-1]}"
         text = " ".join(text.split()) if "\n" in text else text  # that of a table or an array
     except Exception:
         text = f"a {type(value).__name__} whose repr fails"

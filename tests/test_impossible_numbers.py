@@ -34,6 +34,27 @@ def test_durations(text):
         parse_duration_s(text)
 
 
+@pytest.mark.parametrize(
+    ("parse", "text", "reason"),
+    [
+        (parse_count, DIGITS, f"'{'9' * 57}…' is not a count: it is too large; write it like"),
+        (parse_count, "0.4", "'0.4' is not a count: it must be at least 1; write it like"),
+        (parse_count, "many", "'many' is not a count; write it like"),
+        (parse_duration_s, "0", "'0' is not a duration: it must be above 0; write it like"),
+        (parse_duration_s, -1.0, "-1.0 is not a duration: it must be above 0; write it like"),
+        (parse_duration_s, DIGITS + "h", f"'{'9' * 57}…' is not a duration: it is too long; write it like"),
+        (parse_duration_s, 10**400, "is not a duration: it is too long; write it like"),
+        (parse_duration_s, -(10**400), "is not a duration: it must be above 0; write it like"),
+        (parse_duration_s, float("nan"), "nan is not a duration; write it like"),
+        (parse_duration_s, "5 parsecs", "'5 parsecs' is not a duration; write it like"),
+    ],
+)
+def test_a_number_out_of_range_is_called_that(parse, text, reason):
+    with pytest.raises(BadOption) as caught:
+        parse(text)
+    assert reason in str(caught.value)
+
+
 @pytest.mark.parametrize("seconds", [9.2e18, 2.5e-7, 90, 1.5])
 def test_a_number_of_seconds_is_a_duration(seconds):
     """They come back from run.json so; those with an exponent were refused then."""

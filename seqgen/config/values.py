@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, SupportsIndex
 
-from seqgen.errors import BadOption, UsageError, did_you_mean
+from seqgen.errors import BadOption, UsageError, did_you_mean, short_repr
 
 _EXECUTOR = "executor."  # begins the names of an executor's options
 _MAX_TOML_BYTES = 1 << 20
@@ -70,7 +70,7 @@ def split_executor_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], 
 
 def _refuse_no_mapping(options: object) -> None:
     if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
-        raise BadOption(f'options are a mapping by name, {{"part.name": value}}, not {options!r:.60}')
+        raise BadOption(f'options are a mapping by name, {{"part.name": value}}, not {short_repr(options)}')
 
 
 def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[str, Iterable[str]]) -> Layer:
@@ -155,11 +155,12 @@ def parse_duration_s(text: str | float) -> float:
     """
     if isinstance(text, str):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
-        seconds = 0.0 if match is None else float(match[1]) * _UNITS_S.get(match[2], 0.0)
+        seconds = math.nan if match is None else float(match[1]) * _UNITS_S.get(match[2], math.nan)
     else:
-        seconds = float(text) if abs(text) < MAX else math.inf
+        seconds = math.inf if text >= MAX else float(max(text, -1))
     if not 0 < seconds < math.inf:
-        raise BadOption(f"{text!r:.60} is not a duration; write it like 90s, 5m or 1h")
+        reason = ": it must be above 0" if seconds <= 0 else ": it is too long" if seconds == math.inf else ""
+        raise BadOption(f"{short_repr(text)} is not a duration{reason}; write it like 90s, 5m or 1h")
     return seconds
 
 
@@ -175,7 +176,7 @@ def as_whole(value: Any, least: int, what: str) -> int:
         BadOption: it is none, or below ``least``.
     """
     if isinstance(value, bool) or not isinstance(value, SupportsIndex) or operator.index(value) < least:
-        raise BadOption(f"the {what} must be a whole number, at least {least}, not {value!r:.60}")
+        raise BadOption(f"the {what} must be a whole number, at least {least}, not {short_repr(value)}")
     return operator.index(value)
 
 
@@ -186,9 +187,10 @@ def parse_count(text: str | int) -> int:
         BadOption: the text is not a positive count.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmKM]?)", str(text).strip().replace("_", "").replace(",", ""))
-    count = 0.0 if match is None else float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2].lower()]
+    count = math.nan if match is None else float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2].lower()]
     if not 0.5 < count < MAX:
-        raise BadOption(f"{text!r:.60} is not a count; write it like 50000, 50k or 1.5M")
+        reason = ": it must be at least 1" if count <= 0.5 else ": it is too large" if count >= MAX else ""
+        raise BadOption(f"{short_repr(text)} is not a count{reason}; write it like 50000, 50k or 1.5M")
     return round(count)
 
 
@@ -204,7 +206,7 @@ def parse_range(text: str) -> tuple[int, int]:
         number = Decimal("0.5") if match is None else Decimal(match[1]) * {"": 1, "k": 10**3, "m": 10**6}[match[2]]
         found.append(number)
     if len(found) != 2 or any(number != int(number) for number in found):
-        raise ValueError(f"{text!r:.60} is not a range of rows; write it like 0:1000000 or 1e6:2e6")
+        raise ValueError(f"{short_repr(text)} is not a range of rows; write it like 0:1000000 or 1e6:2e6")
     return int(found[0]), int(found[1])
 
 
@@ -226,7 +228,7 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
         shares = []
     total = sum(shares)
     if len(shares) != 3 or min(shares) < 0 or not (0 < total < math.inf and shares[0] / total > 0):
-        raise BadOption(f"{text!r:.60} is not a split; write it like 90/5/5, or none")
+        raise BadOption(f"{short_repr(text)} is not a split; write it like 90/5/5, or none")
     if abs(total - 1) < _ROUNDING:  # shares that were divided stay what they are, however often they are read
         total = 1.0
     return (shares[0] / total, shares[1] / total, shares[2] / total)
@@ -239,7 +241,7 @@ def values_by_name(given: Any) -> Mapping[str, Any]:
         BadOption: they are no mapping.
     """
     if not isinstance(given, Mapping):
-        raise BadOption(f"{given!r:.60} has no values by name; write it like {{'language': 'Deep'}}")
+        raise BadOption(f"{short_repr(given)} has no values by name; write it like {{'language': 'Deep'}}")
     return given
 
 
