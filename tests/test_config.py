@@ -18,6 +18,7 @@ from seqgen.config import (
     parse_duration_s,
     parse_split,
     read_toml,
+    split_warning,
 )
 from seqgen.errors import BadOption, UsageError
 
@@ -101,6 +102,28 @@ def test_split_shares_sum_to_one(shares):
 def test_shares_may_be_percentages():
     assert parse_split("80%/10%/10%") == parse_split("80/10/10")
     assert parse_split("80 % / 10 % / 10 %") == parse_split("80/10/10")
+
+
+@pytest.mark.parametrize(
+    ("split", "line"),
+    [
+        ("80/10/20", "the split 80/10/20 sums to 110: 73% for training, 9% for validation, 18% for the test"),
+        ((80, 10, 5), "the split 80/10/5 sums to 95: 84% for training, 11% for validation, 5% for the test"),
+        ("0.8/0.1/0.2", "the split 0.8/0.1/0.2 sums to 1.1: 73% for training, 9% for validation, 18% for the test"),
+        *[(right, "") for right in ("none", "80/10/10", "80%/10%/10%", "33/33/33", "33.3/33.3/33.3", (0.8, 0.1, 0.1))],
+        *[(ratio, "") for ratio in ("8/1/1", "1/1/0", "8000/1000/1000", "1/998/1")],
+    ],
+)
+def test_a_split_whose_sum_looks_like_a_typing_error_is_named(split, line):
+    assert split_warning(split) == line
+
+
+def test_the_shares_of_an_unusual_split_are_shown(cli, words, in_tmp):
+    small = ("--hidden", 4, "--steps", 1, "-q")
+    line = "the split 80/10/20 sums to 110: 73% for training, 9% for validation, 18% for the test"
+    assert cli("train", "--corpus", words, "--split", "80/10/20", *small, "--out", "a").err.count(line) == 1
+    assert "sums to" not in cli("train", "--corpus", words, "--split", "80/10/10", *small, "--out", "b").err
+    assert "sums to" not in cli("refit", "a", "--out", "c").err
 
 
 @pytest.mark.parametrize("text", ["90/10", "0/50/50", "%/%/%", "a/b/c", "-1/1/1", ""])

@@ -19,7 +19,17 @@ from seqgen.api.layer_cells import (
     with_layer_tables,
     without_overruled,
 )
-from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
+from seqgen.config import (
+    Layer,
+    TrainConfig,
+    TrainSettings,
+    assign,
+    build_options,
+    merge,
+    read_toml,
+    split_names,
+    split_warning,
+)
 from seqgen.corpus import Corpus, title_of
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
@@ -133,7 +143,8 @@ def resolve(
         config: what the user gives.
         plugins: the registered parts.
         start: the run whose weights it starts from.
-        warn: called with one line for each address that is fetched, and for a split of TOML that is not used.
+        warn: called with one line for each address that is fetched, for a split of TOML that is not used, and for
+            a split whose sum looks like a typing error.
 
     Raises:
         UsageError: an unknown name, an unknown option or an impossible value.
@@ -186,6 +197,8 @@ def resolve(
     if config.workers is not None:
         merged["train"] |= {name: value for name, value in _SHARED.items() if name not in given.get("train", {})}
     train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
+    if line := split_warning(given.get("train", {}).get("split", "none")):
+        warn(line)
     options = {part: entry.options(merged.get(part, {})) for part, entry in parts.items() if kind_of(part) in PARTS}
     if start is not None:
         start.check_options(options, parts, plugins)

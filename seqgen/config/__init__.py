@@ -36,6 +36,7 @@ from seqgen.config.values import (
     read_toml,
     split_executor_options,
     split_names,
+    split_warning,
     values_by_name,
 )
 
@@ -74,6 +75,7 @@ __all__ = [
     "split_executor_options",
     "split_names",
     "split_values",
+    "split_warning",
     "values_by_name",
     "without_none",
 ]

@@ -16,6 +16,7 @@ from seqgen.errors import BadOption, UsageError, did_you_mean, short_repr
 _EXECUTOR = "executor."  # begins the names of an executor's options
 _MAX_TOML_BYTES = 1 << 20
 _ROUNDING = 1e-9  # of the sum of shares
+_NEAR, _FAR = 0.011, (0.5, 2.0)  # sums of shares taken as 1, as 33/33/33 is, and as a typing error
 Layer = dict[str, dict[str, Any]]
 """Part to option to value, e.g. ``{"cell": {"activation": "tanh"}}``."""
 
@@ -221,17 +222,38 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
     """
     if text == "none":
         return (1.0, 0.0, 0.0)
-    try:
-        several = text.replace("%", "").split("/") if isinstance(text, str) else text
-        shares = [float(share) for share in several]
-    except (TypeError, ValueError, OverflowError):
-        shares = []
+    shares = _numbers(text)
     total = sum(shares)
     if len(shares) != 3 or min(shares) < 0 or not (0 < total < math.inf and shares[0] / total > 0):
         raise BadOption(f"{short_repr(text)} is not a split; write it like 90/5/5, or none")
     if abs(total - 1) < _ROUNDING:  # shares that were divided stay what they are, however often they are read
         total = 1.0
     return (shares[0] / total, shares[1] / total, shares[2] / total)
+
+
+def split_warning(text: str | Sequence[float]) -> str:
+    """Return a line on percentages or fractions that miss 100 or 1; "" for others, such as 8/1/1 or counts.
+
+    Args:
+        text: a split, as ``parse_split`` takes it.
+    """
+    shares = [] if text == "none" else _numbers(text)
+    total = sum(shares)
+    in_percent = 100 * _FAR[0] <= total <= 100 * _FAR[1] and abs(total - 100) > 100 * _NEAR
+    in_fractions = _FAR[0] <= total <= _FAR[1] and abs(total - 1) > _NEAR and any(share % 1 for share in shares)
+    if not (in_percent or in_fractions):
+        return ""
+    train, valid, test = (f"{share / total:.0%}" for share in shares)
+    shown = "/".join(f"{share:g}" for share in shares)
+    return f"the split {shown} sums to {total:g}: {train} for training, {valid} for validation, {test} for the test"
+
+
+def _numbers(text: str | Sequence[float]) -> list[float]:
+    """Return the shares of a split as they are given; [] if they are no numbers."""
+    try:
+        return [float(share) for share in (text.replace("%", "").split("/") if isinstance(text, str) else text)]
+    except (TypeError, ValueError, OverflowError):
+        return []
 
 
 def values_by_name(given: Any) -> Mapping[str, Any]:
