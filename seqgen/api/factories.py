@@ -14,8 +14,9 @@ from seqgen.compute import computing, without_filling
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError, one_line, short_repr
 from seqgen.plugins import Plugins, get_referenced
-from seqgen.registry import Entry, check_module
+from seqgen.registry import Entry
 from seqgen.specs import DomainSpec
+from seqgen.torch_modules import check_module
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from seqgen.cells import Cell
 from seqgen.protocols import Model, State, learns
-from seqgen.registry import check_module
 from seqgen.testing.check import Subject
+from seqgen.torch_modules import check_module
 
 B, T, I, H, V = 3, 7, 5, 6, 11  # noqa: E741  # the usual dimension letters
 CLOSE = 1e-9  # in float64, for results that differ in the order of additions only
