@@ -18,10 +18,11 @@ from seqgen.errors import (
     close_names,
     is_out_of_memory,
     one_line,
+    short_repr,
 )
 from seqgen.plugin_guards import GUARDS, GuardedAutomaton
 from seqgen.signals import annotate_interrupt, reraise_signal
-from seqgen.specs import KINDS, DomainSpec, LoadableSpec, ReaderSpec, Spec, load_reference
+from seqgen.specs import KINDS, DomainSpec, LoadableSpec, ReaderSpec, Spec, are_suffixes, load_reference
 from seqgen.torch_modules import hint_on_init
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class Entry:
         """Return the object that the spec's ``load`` names.
 
         Raises:
-            PluginError: it cannot be imported, or is a tokenizer class that lacks a required member.
+            PluginError: it cannot be imported, or is a tokenizer class that lacks a required member or has a wrong one.
         """
         assert isinstance(self.spec, LoadableSpec)
         found = self._guarded(self.spec.resolve)
         if self.spec.kind == "tokenizer":
-            check_members("tokenizer", found, self.full_label)
+            self._guarded(lambda: check_members("tokenizer", found, self.full_label))
         return found
 
     @functools.cached_property
@@ -141,7 +142,7 @@ class Entry:
         Raises:
             BadOption: an option is unknown, or a value is invalid.
             UsageError: it does not fit into memory.
-            PluginError: the plugin's code failed, or its result lacks a required member.
+            PluginError: the plugin's code failed, or its result lacks a required member or has a wrong one.
         """
         target, options = self.load(), self.options(values)
 
@@ -156,7 +157,7 @@ class Entry:
                 raise
 
         built = self._guarded(construct)
-        check_members(self.spec.kind, built, self.full_label)
+        self._guarded(lambda: check_members(self.spec.kind, built, self.full_label))
         return built
 
     def use(self, values: Mapping[str, Any]) -> Any:
@@ -174,8 +175,9 @@ class Entry:
         if named is None:
             return None
         built = self._guarded(lambda: load_reference(named)())
-        check_members("automaton", built, f"the automaton of {self.full_label}")
-        return GuardedAutomaton(built, f"the automaton of {self.full_label}")
+        label = f"the automaton of {self.full_label}"
+        self._guarded(lambda: check_members("automaton", built, label))
+        return GuardedAutomaton(built, label)
 
     def matches(self, name: str, start: bytes) -> bool:
         """Return whether a reader reads a file with this name and these first bytes.
@@ -335,8 +337,16 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
 """Required members by kind (of the class, for tokenizers). Corpora, cells and models are checked where they run."""
 
 
+_OPTIONAL: Mapping[str, tuple[str, ...]] = {"tokenizer": ("fit_parts", "join", "symbol_bytes", "corpus_warning")}
+"""Methods that a part of a kind may have."""
+_VALUES = ("n_symbols", "start")
+"""The members that are values; all others are called."""
+_WRITERS = ("renderer", "report", "exporter")
+"""The kinds whose parts may have ``suffixes``, those of the files that they write."""
+
+
 def check_members(kind: str, part: Any, label: str) -> None:
-    """Refuse a part that lacks a member its kind requires.
+    """Refuse a part that lacks a member its kind requires, or has one that cannot be used.
 
     Args:
         kind: "cell", "validator", ...
@@ -344,13 +354,24 @@ def check_members(kind: str, part: Any, label: str) -> None:
         label: its name in messages.
 
     Raises:
-        PluginError: a member is missing.
+        PluginError: a member is missing, a method cannot be called, or ``suffixes`` are not suffixes of files.
     """
-    missing = [name for name in MEMBERS.get(kind, ()) if not hasattr(part, name)]
+    required = MEMBERS.get(kind, ())
+    missing = [name for name in required if not hasattr(part, name)]
     if kind == "tokenizer" and not isinstance(part, type):
-        raise PluginError(f"{label}: load returned {part!r:.60}, not a class with {', '.join(MEMBERS[kind])}")
+        raise PluginError(f"{label}: load returned {short_repr(part)}, not a class with {', '.join(required)}")
     if missing == ["__call__"]:
-        raise PluginError(f"{label}: load returned {part!r:.60}, which cannot be called")
+        raise PluginError(f"{label}: load returned {short_repr(part)}, which cannot be called")
     if missing:
-        named = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
+        named = f"the class {part.__name__}" if isinstance(part, type) else short_repr(part)
         raise PluginError(f"{label}: load returned {named}, which has no {', '.join(missing)}")
+    for name in (*required, *(name for name in _OPTIONAL.get(kind, ()) if hasattr(part, name))):
+        if name not in _VALUES and not callable(member := getattr(part, name)):
+            raise PluginError(f"{label}: {name} is {short_repr(member)}, not a method")
+    suffixes = getattr(part, "suffixes", ()) if kind in _WRITERS else ()
+    if not are_suffixes(suffixes):
+        raise PluginError(
+            f"{label}: suffixes is {short_repr(suffixes)}, not a tuple of lower-case suffixes like ('.html', '.htm')"
+        )
+    if kind == "renderer" and suffixes and not callable(draw := getattr(part, "draw", None)):
+        raise PluginError(f"{label}: it has suffixes, but draw is {short_repr(draw)}, not a method")

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_SUFFIX = re.compile(r"\.[a-z0-9_-]+")
 
 
 def load_reference(reference: Any) -> Any:
@@ -24,6 +25,11 @@ def load_reference(reference: Any) -> Any:
         return reference
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def are_suffixes(found: object) -> bool:
+    """Return whether something is a tuple or list of suffixes of files in lower case, such as ``(".html", ".htm")``."""
+    return isinstance(found, tuple | list) and all(isinstance(one, str) and _SUFFIX.fullmatch(one) for one in found)
 
 
 def check(condition: bool, complaint: str) -> None:
@@ -100,7 +106,6 @@ class LoadableSpec(Spec):
         return target
 
 
-_SUFFIX = re.compile(r"\.[a-z0-9_-]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
 """The parts of a run that have options, as named in ``-o PART.NAME=VALUE`` and in ``recommended``."""
@@ -309,7 +314,7 @@ class ReaderSpec(LoadableSpec):
     def __post_init__(self) -> None:
         """Validate ``endings``, the flags and the form of references."""
         super().__post_init__()
-        fit = isinstance(self.endings, tuple) and all(_SUFFIX.fullmatch(str(ending)) for ending in self.endings)
+        fit = isinstance(self.endings, tuple) and are_suffixes(self.endings)
         check(fit, f"{self.name}: endings={self.endings!r} is not a tuple of lower-case suffixes like ('.fasta',)")
         check(bool(self.endings) or self.matches is not None, f"{self.name}: it needs endings, or matches")
         for flag in ("text", "table"):
@@ -366,7 +371,7 @@ class DomainSpec(Spec):
     def __post_init__(self) -> None:
         """Validate ``metrics``, ``endings``, ``columns``, the flags and ``automaton``."""
         super().__post_init__()
-        fit = isinstance(self.endings, tuple) and all(_SUFFIX.fullmatch(str(ending)) for ending in self.endings)
+        fit = isinstance(self.endings, tuple) and are_suffixes(self.endings)
         check(fit, f"{self.name}: endings={self.endings!r} is not a tuple of lower-case suffixes like ('.smi',)")
         fit = isinstance(self.columns, tuple) and all(
             isinstance(name, str) and name and name == name.casefold() for name in self.columns

@@ -770,7 +770,8 @@ def bad_renderers():
         renderer(shown, suffixes=(".svg",), draw=lambda self, texts, suffix: "<svg/>"),
         "not the bytes of a file",
     )
-    yield "draws", renderer(shown, suffixes=("svg",), draw=lambda self, texts, suffix: b"x"), "begin with a dot"
+    yield "draws", renderer(shown, suffixes=("svg",), draw=lambda self, texts, suffix: b"x"), r"\('svg',\), not a tuple"
+    yield "draws", renderer(shown, suffixes=(".svg",), draw=None), "draw is None, not a method"
     yield "deterministic", renderer(lambda self, text: Text(str(next(_counter)))), "different results on the same input"
     yield "global-state", renderer(lambda self, text: Text(str(random.random()))), "Python's random"
     yield from common(seqgen.RendererSpec, lambda: seqgen.visible)
@@ -811,14 +812,14 @@ def bad_processors():
     yield from common(seqgen.ProcessorSpec, lambda: lambda logits, ids: logits)
 
 
-def report(content):
+def report(content, **attributes):
     """A report that writes one file, with the content that a function of the evaluation gives."""
 
     def write(self, evaluation, path):
         path.write_text(content(evaluation), encoding="utf-8")
         return [path]
 
-    return made(seqgen.ReportSpec, lambda: type("W", (), {"write": write})())
+    return made(seqgen.ReportSpec, lambda: type("W", (), {"write": write, **attributes})())
 
 
 def writes_nothing(self, evaluation, path):
@@ -832,6 +833,7 @@ def bad_reports():
         "not a list of the files",
     )
     yield "files", report(lambda evaluation: ""), "writes an empty file"
+    yield "files", report(lambda evaluation: "x", suffixes="json"), "suffixes is 'json', not a tuple"
     yield "few-metrics", report(lambda evaluation: f"{evaluation.metrics['step']}"), "KeyError"
     yield "hostile-strings", report(lambda evaluation: "".join(evaluation.samples) + "."), "UnicodeEncodeError"
     yield "deterministic", report(lambda evaluation: str(next(_counter))), "different results on the same input"
@@ -839,10 +841,9 @@ def bad_reports():
     yield from common(seqgen.ReportSpec, lambda: None)
 
 
-def exporter(export):
-    return made(
-        seqgen.ExporterSpec, lambda: type("E", (), {"export": staticmethod(export)})(), compares="what it wrote, to 0"
-    )
+def exporter(export, **attributes):
+    part = type("E", (), {"export": staticmethod(export), **attributes})
+    return made(seqgen.ExporterSpec, lambda: part(), compares="what it wrote, to 0")
 
 
 def forgets_the_weights(run, path):
@@ -869,6 +870,7 @@ def changes_the_run(run, path):
 
 
 def bad_exporters():
+    yield "files", exporter(lambda run, path: exports(run, path), suffixes=(".HTML",)), "not a tuple of lower-case"
     yield "files", exporter(lambda run, path: [path]), "not a seqgen.Exported"
     yield "files", exporter(lambda run, path: seqgen.Exported([path], "b", 0.0, 0.0)), "but has not written it"
     yield "files", exporter(lambda run, path: seqgen.Exported([], "b", 0.0, 0.0)), "names no files"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqgen import CellSpec, Options
+from seqgen import CellSpec, Options, ReaderSpec, RendererSpec, ReportSpec, Tokenizer, TokenizerSpec, ValidatorSpec
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry, Registry
 
@@ -47,6 +47,49 @@ def test_options_are_named_or_derived():
         entry("a", options=Choices).options({"sise": 4})
     with pytest.raises(PluginError, match="not a pydantic model"):
         entry("a", options="json:loads").option_names()
+
+
+class Part:
+    """A part of any kind."""
+
+    def __init__(self, **members):
+        self.__dict__ |= members
+
+    def __call__(self, text):
+        return text
+
+
+@pytest.mark.parametrize(
+    ("spec", "members", "message"),
+    [
+        (ValidatorSpec, {}, "load returned .*Part.*, which has no validate"),
+        (ValidatorSpec, {"validate": 5}, "validate is 5, not a method"),
+        (ReportSpec, {"write": None}, "write is None, not a method"),
+        (ReportSpec, {"write": print, "suffixes": ".json"}, "suffixes is '.json', not a tuple of lower-case suffixes"),
+        (ReportSpec, {"write": print, "suffixes": (".JSON",)}, "not a tuple"),
+        (RendererSpec, {"suffixes": ["svg"]}, "not a tuple"),
+        (RendererSpec, {"suffixes": [".svg"]}, "it has suffixes, but draw is None"),
+        (RendererSpec, {"suffixes": [".svg"], "draw": 3}, "it has suffixes, but draw is 3"),
+        (ReaderSpec, {"read": "lines"}, "read is 'lines', not a method"),
+    ],
+)
+def test_members_that_cannot_be_used_are_refused_where_the_part_is_built(spec, members, message):
+    more = {"endings": (".x",), "example": b"x"} if spec is ReaderSpec else {}
+    made = Entry("guilty", spec(name="x", summary="s", load=lambda: Part(**members), **more))
+    with pytest.raises(PluginError, match=f"{spec.kind} x of guilty: .*{message}"):
+        made.build({})
+
+
+def test_a_member_that_cannot_be_read_names_the_part():
+    broken = type("Broken", (), {"write": print, "suffixes": property(lambda self: 1 / 0)})
+    with pytest.raises(PluginError, match="report x of guilty is broken: ZeroDivisionError"):
+        Entry("guilty", ReportSpec(name="x", summary="s", load=broken)).build({})
+
+
+def test_a_method_of_a_tokenizer_that_is_none_is_refused():
+    broken = type("Broken", (Tokenizer,), {"fit": None})
+    with pytest.raises(PluginError, match="tokenizer x of guilty: fit is None, not a method"):
+        Entry("guilty", TokenizerSpec(name="x", summary="s", load=broken)).load()
 
 
 def test_building_fails_with_the_plugins_name():
