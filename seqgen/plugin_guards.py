@@ -6,13 +6,15 @@ A mistake of a plugin is thus reported where it is made, with the name of the pl
 from __future__ import annotations
 
 import inspect
+import itertools
+import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
-from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, one_line
+from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, one_line, short_repr
 from seqgen.protocols import Exported, TextAutomaton, Verdict
 
 
@@ -39,6 +41,55 @@ def defined_at(owner: Any, name: str = "") -> str:
     if code is None or module.partition(".")[0] == "seqgen":
         return ""
     return f" ({code.co_name}, line {code.co_firstlineno} of {Path(code.co_filename).name})"
+
+
+# -- the rules, for the guards and the conformance kit alike: each returns what is wrong, or ""
+
+_NAME_CHARS, _TITLE_CHARS = 80, 200
+
+
+def is_line(text: object, limit: int = _NAME_CHARS) -> bool:
+    """Return whether something is a line of 1 to ``limit`` printable characters, the first and last not blank."""
+    return isinstance(text, str) and 0 < len(text) <= limit and text.isprintable() and text == text.strip()
+
+
+def value_fault(name: object, value: object) -> str:
+    """Return what is wrong with a named number; NaN is one."""
+    if not is_line(name):
+        return f"the name {short_repr(name)} is not one line of 1 to {_NAME_CHARS} printable characters"
+    try:
+        fit = isinstance(value, Real) and not isinstance(value, bool) and not math.isinf(value)
+    except OverflowError:  # a whole number beyond all floats
+        fit = False
+    return "" if fit else f"the value of {name!r} is {short_repr(value)}, not a finite number"
+
+
+def metric_fault(values: object) -> str:
+    """Return what is wrong with the result of a metric, which maps names to numbers, or to None."""
+    if not isinstance(values, Mapping):
+        return f"it returned {short_repr(values)}, not numbers by name"
+    faults = (value_fault(name, 0 if value is None else value) for name, value in values.items())
+    return next(filter(None, faults), "")
+
+
+def published_fault(metric: object) -> str:
+    """Return what is wrong with the published values of a metric, which map models to numbers by name."""
+    published, on = getattr(metric, "published", None), getattr(metric, "published_on", None)
+    if not isinstance(on, str | tuple | list | set | frozenset | None):
+        return f"published_on is {short_repr(on)}, not a tuple of names of corpora"
+    if not isinstance(published, Mapping | None):
+        return f"published is {short_repr(published)}, not a mapping of models to values by name"
+    for model, row in (published or {}).items():
+        if not is_line(model, _TITLE_CHARS):
+            return f"published has the model {short_repr(model)}, which is not one line of printable text"
+        if not isinstance(row, Mapping) or not row:
+            return f"published[{model!r}] is {short_repr(row)}, not values by name"
+        if fault := next(filter(None, itertools.starmap(value_fault, row.items())), ""):
+            return f"in published[{model!r}] {fault}"
+    return ""
+
+
+# -- the guards
 
 
 class Guarded:
@@ -74,9 +125,13 @@ class Guarded:
                 # The part's own code may not have been reached: it may take other arguments.
                 error.add_note(f"{FAULT_NOTE}{self._label} fails")
             raise
-        if not self.accepts(result, *arguments):
-            raise PluginError(f"{self._label} returned {result!r:.80}, not {self.result}{defined_at(self.__wrapped__)}")
+        if fault := self.fault(result, *arguments):
+            raise PluginError(f"{self._label}{fault}{defined_at(self.__wrapped__)}")
         return result
+
+    def fault(self, result: Any, *arguments: Any) -> str:
+        """Return what is wrong with a result, as it follows the name of the part; "" for a valid one."""
+        return "" if self.accepts(result, *arguments) else f" returned {short_repr(result, 80)}, not {self.result}"
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
         """Return whether a result is valid."""
@@ -116,15 +171,21 @@ class GuardedValidator(Guarded):
 
 
 class GuardedMetric(Guarded):
-    """A metric whose values are checked to be named numbers, or None."""
+    """A metric whose values are checked to be named numbers, or None.
 
-    result = "a mapping of names to numbers"
+    Raises:
+        PluginError: its published values are wrong.
+    """
 
-    def accepts(self, result: Any, *arguments: Any) -> bool:
-        """Return whether the result maps names to numbers or None."""
-        return isinstance(result, Mapping) and all(
-            isinstance(name, str) and isinstance(value, Real | None) for name, value in result.items()
-        )
+    def __init__(self, part: Any, label: str) -> None:
+        super().__init__(part, label)
+        if fault := published_fault(part):
+            raise PluginError(f"{label}: {fault}")
+
+    def fault(self, result: Any, *arguments: Any) -> str:
+        """Return what is wrong with a result, as it follows the name of the part; "" for a valid one."""
+        found = metric_fault(result)
+        return found and f": {found}"
 
 
 class GuardedRenderer(Guarded):

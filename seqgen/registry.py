@@ -162,7 +162,7 @@ class Entry:
 
     def use(self, values: Mapping[str, Any]) -> Any:
         """Return what ``build`` returns, wrapped in a guard that checks its results."""
-        return GUARDS[self.spec.kind](self.build(values), self.full_label)
+        return self._guarded(lambda: GUARDS[self.spec.kind](self.build(values), self.full_label))
 
     def automaton(self) -> TextAutomaton | None:
         """Return the automaton of a domain's texts; None if it has none.

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 from concurrent.futures import Executor, Future
+from fractions import Fraction
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -729,12 +730,16 @@ class CountsItsCalls:
 
 
 def bad_metrics():
-    yield "values", metric(lambda self, samples, reference: {"x": "much"}), "'much'"
+    yield "values", metric(lambda self, samples, reference: {"x": "much"}), "'much', not a finite number"
+    yield "values", metric(lambda self, samples, reference: {"x": True}), "True, not a finite number"
+    yield "values", metric(lambda self, samples, reference: {"x": -float("inf")}), "-inf, not a finite number"
+    yield "values", metric(lambda self, samples, reference: {" x": 1}), "the name ' x' is not one line"
     yield "values", metric(lambda self, samples, reference: {"x": 1 / len(samples)}), "ZeroDivisionError"
     yield "values", metric(lambda self, samples, reference: 3), "not numbers by name"
     yield "hostile-strings", metric(lambda self, samples, reference: {"x": len(samples[0].encode())}), "raises Unicode"
     yield "untouched", metric(sorts), "modifies the lists"
-    yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "not a number"
+    yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "'few', not a finite number"
+    yield "published", metric(size, published={"A (arXiv:1)": {"n": None}}), "None, not a finite number"
     yield "published", metric(size, published=[1]), "not a mapping"
     yield "published", metric(size, published={"A (arXiv:1)": {"n": 3}}, published_on="words"), "not a tuple"
     yield "labels", metric(size, labels=["n"]), "not a mapping"
@@ -1057,6 +1062,7 @@ GOOD = [
     made(seqgen.ValidatorSpec, type("V", (), {"validate": lambda self, text: seqgen.Verdict(True)})),
     metric(size, published={"A (arXiv:1)": {"n": 3}}, labels={"n": "number of samples"}, omitted={"m": "it is odd"}),
     metric(lambda self, samples, reference: {"mean": sum(map(len, samples)) / len(samples) if samples else None}),
+    metric(lambda self, samples, reference: {"a": np.float32(len(samples)), "b": Fraction(1, 3), "c": float("nan")}),
     renderer(shown, suffixes=(".txt",), draw=lambda self, texts, suffix: b"x"),
     processor(lambda logits, ids: logits / 2),
     report(lambda evaluation: f"{len(evaluation.samples)} samples"),

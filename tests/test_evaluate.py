@@ -150,7 +150,7 @@ def test_a_metric_learns_whether_training_texts_are_canonical(tmp_path, canonica
         @seqgen.hookimpl
         def register_metrics(self, register):
             def metric(samples, reference, training):
-                return {"canonical": training.canonical, "records": len(list(training))}
+                return {"canonical": int(training.canonical), "records": len(list(training))}
 
             register(seqgen.MetricSpec(name="own", summary="of training", load=lambda: metric))
 

@@ -232,7 +232,7 @@ ODD_PARTS = {
     ),
     "a metric of words": (
         part("metrics", "def load(): return lambda samples, reference: {'a': 'b'}"),
-        ("--domain", "odd"), JUDGE, "returned {'a': 'b'}, not a mapping of names to numbers",
+        ("--domain", "odd"), JUDGE, "the value of 'a' is 'b', not a finite number",
     ),
     "a processor of another shape": (
         own("processor", "def load(): return lambda logits_BV, ids_BT: logits_BV[:1]"),

@@ -1,8 +1,22 @@
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
 import pytest
 
-from seqgen import CellSpec, Options, ReaderSpec, RendererSpec, ReportSpec, Tokenizer, TokenizerSpec, ValidatorSpec
+from seqgen import (
+    CellSpec,
+    MetricSpec,
+    Options,
+    ReaderSpec,
+    RendererSpec,
+    ReportSpec,
+    Tokenizer,
+    TokenizerSpec,
+    ValidatorSpec,
+)
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry, Registry
 
@@ -78,6 +92,53 @@ def test_members_that_cannot_be_used_are_refused_where_the_part_is_built(spec, m
     made = Entry("guilty", spec(name="x", summary="s", load=lambda: Part(**members), **more))
     with pytest.raises(PluginError, match=f"{spec.kind} x of guilty: .*{message}"):
         made.build({})
+
+
+NAMES = {"size": 2, "a b": np.float32(0.5), "c": Fraction(1, 3), "d": None, "e": float("nan"), "f": np.int64(3)}
+ODD_VALUES = {
+    "not a finite number": (
+        True, np.True_, float("inf"), -np.float32("inf"), "x", 1j, Decimal(1), [1.0], np.ones(2), 10**400,
+    ),
+    "is not one line of 1 to 80 printable characters": ("", " a", "a ", "a\nb", "\x1b[31m", "a" * 81, 3, "\ud800"),
+}  # fmt: skip
+
+
+def metric_of(values, **attributes):
+    part = type("M", (), {"__call__": lambda self, samples, reference: values, **attributes})
+    return Entry("guilty", MetricSpec(name="x", summary="s", load=lambda: part())).use({})
+
+
+def test_values_of_a_metric_are_finite_numbers_with_printable_names():
+    assert metric_of(NAMES)([], []) == NAMES
+    values, names = ODD_VALUES.items()
+    for odd in ({**NAMES, "odd": value} for value in values[1]):
+        with pytest.raises(PluginError, match=f"^metric x of guilty: the value of 'odd' .*{values[0]} "):
+            metric_of(odd)([], [])
+    for name in names[1]:
+        with pytest.raises(PluginError, match=f"^metric x of guilty: the name .* {names[0]} "):
+            metric_of({name: 1})([], [])
+
+
+@pytest.mark.parametrize(
+    ("published", "message"),
+    [
+        ([("a", 1)], "published is .*, not a mapping of models"),
+        ({"a": 1}, r"published\['a'\] is 1, not values by name"),
+        ({"a": {}}, r"published\['a'\] is {}, not values by name"),
+        ({"a\nb": {"n": 1}}, r"published has the model 'a\\nb', which is not one line"),
+        ({"a": {"n": "x"}}, r"in published\['a'\] the value of 'n' is 'x', not a finite number"),
+        ({"a": {"": 1}}, r"in published\['a'\] the name '' is not one line"),
+    ],
+)
+def test_published_values_are_looked_at_where_a_metric_is_built(published, message):
+    assert metric_of(NAMES, published={"Other (1999)": {"n": 1}}).published
+    with pytest.raises(PluginError, match=f"^metric x of guilty: {message}"):
+        metric_of(NAMES, published=published)
+
+
+def test_the_corpora_of_published_values_are_names():
+    with pytest.raises(PluginError, match=r"^metric x of guilty: published_on is 3, not a tuple"):
+        metric_of(NAMES, published_on=3)
 
 
 def test_a_member_that_cannot_be_read_names_the_part():

@@ -60,7 +60,9 @@ def domain_metrics(
         result |= {f"{name}.{one}": value for one, value in values.items() if value is not None}
         notes += _omitted_notes(name, metric, [one for one, value in values.items() if value is None])
     published = {
-        name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
+        name: {model: _by_name(values) for model, values in metric.published.items()}
+        for name, metric in metrics.items()
+        if _is_published_on(metric, reference)
     }
     return result | ({"published": published} if published else {}), notes
 
@@ -130,12 +132,16 @@ def _measure(
 ) -> dict[str, float | None]:
     """Return the values of a metric; it also gets the training records if it has a parameter for them."""
     values = metric(texts, reference, training=training) if _takes_training(metric) else metric(texts, reference)
+    return _by_name(values)
+
+
+def _by_name(values: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: _plain(value) for name, value in values.items()}
 
 
 def _plain(value: Any) -> float | None:
-    """Return a number of any library as one of Python."""
-    if value is None:
+    """Return a number of any library as one of Python, and None for NaN."""
+    if value is None or value != value:
         return None
     return int(value) if isinstance(value, Integral) else float(value)
 

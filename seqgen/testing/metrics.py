@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from seqgen.plugin_guards import metric_fault, published_fault, value_fault
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import compute_metric, few_records_of, must_not_raise
 
@@ -12,15 +13,12 @@ from seqgen.testing.exercise import compute_metric, few_records_of, must_not_rai
 def _compute(metric: Any, samples: list[str], reference: list[str]) -> set[str]:
     """Return the names of the values of a metric, of those too that it cannot compute; check them."""
     found = compute_metric(metric, samples, reference)
-    assert isinstance(found, Mapping), f"it returns {found!r:.60}, not numbers by name"
-    for name, value in found.items():
-        assert isinstance(name, str) and isinstance(value, int | float | None), (
-            f"the value of {name!r} is {value!r:.60}, not a number"
-        )
+    assert not (fault := metric_fault(found)), fault
     omitted = getattr(metric, "omitted", {})
     assert isinstance(omitted, Mapping), f"omitted is {omitted!r:.60}, not a mapping"
     for name, reason in omitted.items():
-        assert isinstance(name, str) and found.get(name) is None, f"{name!r} is in omitted and among the values"
+        assert not (fault := value_fault(name, 0)), f"in omitted {fault}"
+        assert found.get(name) is None, f"{name!r} is in omitted and among the values"
         assert isinstance(reason, str) and len(reason.splitlines()) == 1, (
             f"omitted[{name!r}] is {reason!r:.60}, not one line of text"
         )
@@ -58,18 +56,11 @@ def untouched(subject: Subject) -> None:
 def published(subject: Subject) -> str:
     """Check that ``published``, if there is one, maps models to named numbers."""
     metric = subject.build()
+    on = getattr(metric, "published_on", None)
+    assert not isinstance(on, str), f"published_on is {on!r:.60}, not a tuple"
+    assert not (fault := published_fault(metric)), fault
     declared = getattr(metric, "published", None)
-    if not declared:
-        return ""
-    assert isinstance(declared, Mapping), f"published is {declared!r:.60}, not a mapping"
-    on = getattr(metric, "published_on", ())
-    assert on is None or isinstance(on, tuple | list | set | frozenset), f"published_on is {on!r:.60}, not a tuple"
-    for model, row in declared.items():
-        assert isinstance(model, str) and isinstance(row, Mapping) and row, f"published[{model!r}] is {row!r:.60}"
-        for name, value in row.items():
-            is_valid = isinstance(name, str) and isinstance(value, int | float) and not isinstance(value, bool)
-            assert is_valid, f"published[{model!r}][{name!r}] is {value!r:.60}, not a number"
-    return f"{len(declared)} published"
+    return f"{len(declared)} published" if declared else ""
 
 
 def labels(subject: Subject) -> str:
