@@ -515,6 +515,34 @@ class NamesTheWrongPlace(CharTokenizer):
             raise seqgen.UnknownSymbol(error.symbol, error.position + 1) from None
 
 
+class AddsUnknowns(CharTokenizer):
+    def __init__(self, symbols):
+        super().__init__(symbols)
+        self.all = list(self.symbols)
+
+    def encode(self, text):
+        self.all += sorted(set(text) - set(self.all))
+        return [self.all.index(character) for character in text]
+
+    def encode_many(self, texts):
+        return seqgen.Tokenizer.encode_many(self, texts)
+
+    def decode(self, ids):
+        return "".join(self.all[index] for index in ids)
+
+
+class AddsUnknownsOpenly(AddsUnknowns):
+    @property
+    def n_symbols(self):
+        return len(self.all)
+
+
+class StoresMoreEachTime(AddsUnknownsOpenly):
+    def to_json(self):
+        self.all.append(chr(0x1F000 + len(self.all)))
+        return {"symbols": self.all}
+
+
 class RaisesKeyError(CharTokenizer):
     def encode(self, text):
         return [self.symbols.index(character) for character in text]
@@ -571,6 +599,9 @@ def bad_tokenizers():
     yield "any-ids", tokenizer(decode=only_known_texts), "no such text"
     yield "unknown-symbols", made(seqgen.TokenizerSpec, SkipsUnknowns), "raise UnknownSymbol"
     yield "unknown-symbols", made(seqgen.TokenizerSpec, NamesTheWrongPlace), "wrong symbol or position"
+    yield "unknown-symbols", made(seqgen.TokenizerSpec, AddsUnknowns), "encode adds symbols to the [0-9]+"
+    yield "unknown-symbols", made(seqgen.TokenizerSpec, AddsUnknownsOpenly), "encode adds symbols to the [0-9]+"
+    yield "to-json", made(seqgen.TokenizerSpec, StoresMoreEachTime), "to_json changes n_symbols"
     yield "hostile-strings", made(seqgen.TokenizerSpec, RaisesKeyError), "raises ValueError, not UnknownSymbol"
     yield (
         "to-json",
@@ -589,6 +620,7 @@ def bad_tokenizers():
     yield "decode-many", tokenizer(decode_many=lambda self, flat, lengths: ["x"]), "decode_many differs"
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"] * self.n_symbols), r"by symbol_bytes\(\)"
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"]), "has 1 entries"
+    yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: self.symbols), "for symbol 0, which is not bytes"
     yield "join", tokenizer(join=classmethod(lambda cls, fitted: fitted[0])), "join gives another tokenizer"
     yield "global-state", made(seqgen.TokenizerSpec, SeedsInFit), "it changes Python's random numbers"
     yield from common(seqgen.TokenizerSpec, CharTokenizer)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.errors import UnknownSymbol
+from seqgen.errors import PluginError, UnknownSymbol
 from seqgen.protocols import Tokenizer
 from seqgen.tokenizers import BOS, EOS, PAD, ByteTokenizer, CharTokenizer, Vocabulary
 from seqgen.tokenizers.char import nearest
@@ -73,3 +73,53 @@ def test_what_may_be_predicted():
     allowed = vocabulary.allowed_V()
     assert not allowed[PAD] and not allowed[BOS] and not allowed[3] and allowed[EOS] and allowed[4:].all()
     assert np.flatnonzero(allowed != vocabulary.allowed_V(line_ends=False)).tolist() == [4]  # the line end
+
+
+class Growing(CharTokenizer):
+    """A tokenizer that learns unknown symbols when it encodes them."""
+
+    def encode(self, text):
+        self.__init__([*self.symbols, *text])
+        return super().encode(text)
+
+
+class Storing(CharTokenizer):
+    """A tokenizer that has a symbol more each time that it is stored."""
+
+    def to_json(self):
+        self.__init__([*self.symbols, chr(0x1F000 + self.n_symbols)])
+        return super().to_json()
+
+
+def test_a_tokenizer_whose_symbols_change_is_refused_by_name():
+    vocabulary = Vocabulary(Growing.fit(["ab"]), label="tokenizer x of y")
+    assert vocabulary.encode("ba").tolist() == [4, 3]
+    with pytest.raises(PluginError, match=r"^tokenizer x of y: n_symbols was 2 and is 3: encode and to_json must "):
+        vocabulary.encode("c")
+    stored = Vocabulary(Storing.fit(["ab"]))
+    stored.tokenizer.to_json()
+    with pytest.raises(PluginError, match=r"^tokenizer test_tokenizers\.Storing: n_symbols was 2 and is 3"):
+        stored.frame_many(["ab"])
+
+
+def test_ids_beyond_the_symbols_are_refused_by_name():
+    class Beyond(CharTokenizer):
+        def encode(self, text):
+            return [len(text)]
+
+    with pytest.raises(PluginError, match=r"^tokenizer x of y: encode returned the ids 3 to 3, but n_symbols is 2"):
+        Vocabulary(Beyond.fit(["ab"]), label="tokenizer x of y").encode("aaa")
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ((b"a", b"b"), r"returned \(b'a', b'b'\), neither a list nor None"),
+        ([b"a"], "has 1 entries, and n_symbols is 2"),
+        ([b"a", "b"], "has 'b' for symbol 1, which is not bytes"),
+    ],
+)
+def test_bytes_of_symbols_that_are_none_are_refused_with_the_reason(found, message):
+    tokenizer = type("Odd", (CharTokenizer,), {"symbol_bytes": lambda self: found}).fit(["ab"])
+    with pytest.raises(PluginError, match=rf"^tokenizer x of y: symbol_bytes\(\) {message}"):
+        Vocabulary(tokenizer, label="tokenizer x of y").pieces()

@@ -181,7 +181,8 @@ class CorpusReading:
         known = _read_survey(surveyed), learned.read()
         if known[0] is not None and known[1] is not None:
             fitted, tokens = make.from_json(known[1]["data"]), tuple(known[1]["tokens"])
-            return self.encode(Vocabulary(fitted, tokens, corpus.layout == "lines"), splitter, known[0])
+            vocabulary = Vocabulary(fitted, tokens, corpus.layout == "lines", tokenizer.full_label)
+            return self.encode(vocabulary, splitter, known[0])
         counted, kept = Survey(), list[Record]()
         if self.divided is not None and begun is None and joins(make):
             first = [record.text for record in itertools.islice(corpus, _TRIED)]
@@ -202,7 +203,7 @@ class CorpusReading:
             for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
                 pass
         tokens = extend_conditions(begun.conditions if begun is not None else (), counted.values)
-        vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
+        vocabulary = Vocabulary(fitted, tokens, corpus.layout == "lines", tokenizer.full_label)
         tried(vocabulary, first)
         if counted.n_chars > _IN_MEMORY:
             _store_survey(surveyed, counted)

@@ -291,7 +291,7 @@ def build_vocabulary(data: object, settings: RunSettings, plugins: Plugins, wher
         raise CheckpointError(f"{where} is damaged: it describes no symbols")
     entry = part_entry(plugins, "tokenizer", settings.tokenizer.name, settings)
     ends = settings.corpus.layout == "lines"
-    vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(conditions), ends)
+    vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(conditions), ends, entry.full_label)
     if vocabulary.size != settings.n_symbols:
         raise CheckpointError(f"{where} has {vocabulary.size} ids, run.json says {settings.n_symbols}")
     return vocabulary

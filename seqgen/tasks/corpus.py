@@ -35,7 +35,7 @@ def _opened(opening: str) -> tuple[Corpus, Sequence[Any]]:
 @functools.lru_cache(maxsize=1)
 def _vocabulary(entry: Entry, described: str) -> Vocabulary:
     said = json.loads(described)
-    return Vocabulary(entry.load().from_json(said["data"]), tuple(said["conditions"]))
+    return Vocabulary(entry.load().from_json(said["data"]), tuple(said["conditions"]), label=entry.full_label)
 
 
 def _tokenizer(name: str) -> Entry:

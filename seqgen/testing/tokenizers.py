@@ -15,6 +15,7 @@ from seqgen.protocols import has_symbol_bytes, joins
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import HOSTILE
 from seqgen.testing.other_processes import NOT_TRIED, results
+from seqgen.tokenizers.vocabulary import bytes_fault
 
 _UNKNOWN = "☃"
 _N_RANDOM = 200  # random texts of known characters, and random sequences of ids
@@ -67,9 +68,9 @@ def any_ids(subject: Subject) -> None:
 
 
 def unknown_symbols(subject: Subject) -> str:
-    """Check that an unknown symbol raises UnknownSymbol with the symbol and its position, in one text or many."""
+    """Check that an unknown symbol raises UnknownSymbol with its position, in one text or many, and is not added."""
     tokenizer, prefix = _fitted(subject), max(subject.texts, key=lambda text: (text.isascii(), len(text)))
-    text = f"{prefix}{_UNKNOWN}"
+    text, before = f"{prefix}{_UNKNOWN}", tokenizer.n_symbols
     for encode in (tokenizer.encode, lambda one: tokenizer.encode_many([prefix, one])):
         try:
             encode(text)
@@ -78,8 +79,14 @@ def unknown_symbols(subject: Subject) -> str:
             is_named = _UNKNOWN in symbol and text[position : position + len(symbol)] == symbol
             assert is_named, f"for {text!r} UnknownSymbol has the wrong symbol or position: {symbol!r} at {position}"
         else:
-            found = tokenizer.decode(tokenizer.encode(text))
+            ids = list(tokenizer.encode(text))
+            found = tokenizer.decode(ids)
             assert found == text, f"a text with an unknown symbol comes back as {found!r}; raise UnknownSymbol"
+            assert tokenizer.n_symbols == before and max(ids) < before, (
+                f"encode adds symbols to the {before} that it was fitted to; raise UnknownSymbol"
+            )
+    same = json.dumps(tokenizer.to_json()) == json.dumps(_fitted(subject).to_json())
+    assert same, "a text with an unknown symbol changes what to_json returns; raise UnknownSymbol"
     return ""
 
 
@@ -97,9 +104,12 @@ def hostile_strings(subject: Subject) -> None:
 
 
 def to_json(subject: Subject) -> None:
-    """Check that a tokenizer restored from JSON gives the same ids."""
+    """Check that a tokenizer restored from JSON gives the same ids, and that storing it changes nothing."""
     tokenizer = _fitted(subject)
-    restored = subject.spec.resolve().from_json(json.loads(json.dumps(tokenizer.to_json())))
+    before, stored = tokenizer.n_symbols, json.dumps(tokenizer.to_json())
+    assert tokenizer.n_symbols == before, f"to_json changes n_symbols from {before} to {tokenizer.n_symbols}"
+    assert json.dumps(tokenizer.to_json()) == stored, "to_json gives something else when it is called again"
+    restored = subject.spec.resolve().from_json(json.loads(stored))
     assert restored.n_symbols == tokenizer.n_symbols, "after JSON it has a different number of symbols"
     for text in subject.texts:
         ids = list(tokenizer.encode(text))
@@ -158,7 +168,7 @@ def symbol_bytes(subject: Subject) -> str:
     pieces = tokenizer.symbol_bytes() if has_symbol_bytes(tokenizer) else None
     if pieces is None:
         return "" if has_symbol_bytes(tokenizer) else "no symbol_bytes(): core finds the bytes by decoding"
-    assert len(pieces) == tokenizer.n_symbols, f"symbol_bytes() has {len(pieces)} entries, not {tokenizer.n_symbols}"
+    assert not (fault := bytes_fault(pieces, tokenizer.n_symbols)), fault
     for text in subject.texts:
         written = b"".join(pieces[index] for index in tokenizer.encode(text))
         assert written == text.encode("utf-8", "surrogatepass"), f"by symbol_bytes() {text!r} is {written!r}"

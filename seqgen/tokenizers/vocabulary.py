@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.errors import PluginError, SeqgenError, UsageError, did_you_mean
+from seqgen.errors import PluginError, SeqgenError, UsageError, did_you_mean, short_repr
 from seqgen.protocols import Tokenizer, fits_parts, has_symbol_bytes
 
 if TYPE_CHECKING:
@@ -33,11 +33,23 @@ class Vocabulary:
         tokenizer: the fitted tokenizer.
         conditions: the condition tokens "name=value", grouped by name; their ids follow ``EOS``.
         ends: whether sequences end with ``EOS``; windows of a long text do not.
+        label: the name of the tokenizer in messages; "": that of its class.
+        n_symbols: the number of the tokenizer's symbols, which stays the same.
+
+    Raises (by its methods):
+        PluginError: the tokenizer has another number of symbols by now, or gives ids or bytes of other symbols.
     """
 
     tokenizer: Tokenizer
     conditions: tuple[str, ...] = ()
     ends: bool = True
+    label: str = field(default="", compare=False)
+    n_symbols: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep the number of symbols."""
+        # 0 for what is no tokenizer, which ``check_tokenizer`` refuses by name.
+        object.__setattr__(self, "n_symbols", getattr(self.tokenizer, "n_symbols", 0))
 
     @property
     def symbol_offset(self) -> int:
@@ -47,7 +59,7 @@ class Vocabulary:
     @property
     def size(self) -> int:
         """Return V, the number of ids including special symbols and conditions."""
-        return self.symbol_offset + self.tokenizer.n_symbols
+        return self.symbol_offset + self.n_symbols
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -94,7 +106,7 @@ class Vocabulary:
     def containing(self, characters: str) -> npt.NDArray[np.bool_]:
         """Return a mask of the symbols whose text contains one of the characters, (V,) bool."""
         holds = np.zeros(self.size, dtype=bool)
-        for symbol in range(self.tokenizer.n_symbols if characters else 0):
+        for symbol in range(self.n_symbols if characters else 0):
             holds[self.symbol_offset + symbol] = not set(characters).isdisjoint(self.tokenizer.decode([symbol]))
         return holds
 
@@ -105,12 +117,10 @@ class Vocabulary:
         """
         if has_symbol_bytes(self.tokenizer):
             found = self.tokenizer.symbol_bytes()
-            said = isinstance(found, list) and all(isinstance(piece, bytes) for piece in found)
-            if found is not None and not (said and len(found) == self.tokenizer.n_symbols):
-                called = f"{type(self.tokenizer).__module__}.{type(self.tokenizer).__qualname__}.symbol_bytes"
-                raise PluginError(f"{called} returned {type(found).__name__}, not a list with the bytes of each symbol")
+            if fault := bytes_fault(found, self.n_symbols):
+                raise self._error(fault)
             return found
-        texts = [self.tokenizer.decode([symbol]) for symbol in range(self.tokenizer.n_symbols)]
+        texts = [self.tokenizer.decode([symbol]) for symbol in range(self.n_symbols)]
         rng = np.random.default_rng(0)
         for _ in range(_TRIES if texts else 0):
             ids = rng.integers(len(texts), size=_TRIED).tolist()
@@ -128,10 +138,15 @@ class Vocabulary:
 
     def _checked(self, ids: Ids) -> Ids:
         """Return the tokenizer's ids if all are valid; an invalid one would silently become another symbol."""
-        n_symbols = self.tokenizer.n_symbols
-        if len(ids) and not 0 <= ids.min() <= ids.max() < n_symbols:
-            raise ValueError(f"encode returned the ids {ids.min()} to {ids.max()}, but n_symbols is {n_symbols}")
+        if (now := self.tokenizer.n_symbols) != self.n_symbols:
+            raise self._error(f"n_symbols was {self.n_symbols} and is {now}: encode and to_json must leave it as it is")
+        if len(ids) and not 0 <= ids.min() <= ids.max() < self.n_symbols:
+            raise self._error(f"encode returned the ids {ids.min()} to {ids.max()}, but n_symbols is {self.n_symbols}")
         return ids
+
+    def _error(self, fault: str) -> PluginError:
+        kind = type(self.tokenizer)
+        return PluginError(f"{self.label or f'tokenizer {kind.__module__}.{kind.__qualname__}'}: {fault}")
 
     def frame_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
         """Return ``BOS symbols EOS`` of many texts, concatenated, and the length of each with its frame.
@@ -175,11 +190,25 @@ class Vocabulary:
 
     def _check_symbols(self, least: int, most: int) -> None:
         """Refuse ids out of range: a negative index would silently count from the end."""
-        if least < 0 or most >= self.tokenizer.n_symbols:
+        if least < 0 or most >= self.n_symbols:
             raise ValueError(
                 f"cannot decode the ids {least + self.symbol_offset} to {most + self.symbol_offset}: "
                 f"symbols are {self.symbol_offset} to {self.size - 1}"
             )
+
+
+def bytes_fault(found: object, n_symbols: int) -> str:
+    """Return what is wrong with the result of ``symbol_bytes``, or ""."""
+    if found is None:
+        return ""
+    if not isinstance(found, list):
+        return f"symbol_bytes() returned {short_repr(found)}, neither a list nor None"
+    if len(found) != n_symbols:
+        return f"symbol_bytes() has {len(found):,} entries, and n_symbols is {n_symbols:,}"
+    wrong = next((symbol for symbol, piece in enumerate(found) if not isinstance(piece, bytes)), None)
+    return (
+        "" if wrong is None else f"symbol_bytes() has {short_repr(found[wrong])} for symbol {wrong}, which is not bytes"
+    )
 
 
 # -- extension by new symbols
