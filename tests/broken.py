@@ -9,6 +9,7 @@ import random
 import socket
 from concurrent.futures import Executor, Future
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -979,9 +980,9 @@ def bad_executors():
     yield from common(seqgen.ExecutorSpec, lambda workers: InThisThread())
 
 
-def reader(read, example=b"a=1\nb=2\n", **fields):
+def reader(read, example=b"a=1\nb=2\n", counts=MappingProxyType({}), **fields):
     """A reader whose ``read`` is a function of the source."""
-    part = type("R", (), {"read": lambda self, source: read(source)})
+    part = type("R", (), {"read": lambda self, source: read(source), "counts": counts})
     given = {"endings": (".ini",), "example": example, **fields}
     return seqgen.ReaderSpec(name="x", summary="s", source="s", load=lambda: part(), **given)
 
@@ -1005,10 +1006,17 @@ def closed_by_blank_lines(lines):
 
 def bad_readers():
     yield "example", reader(lambda lines: iter(())), "reads nothing of its example"
-    yield "example", reader(lambda lines: list(lines)), "read yielded 'a=1', not a seqgen.Record"
+    yield "example", reader(lambda lines: list(lines)), "read yielded str 'a=1', not a seqgen.Record"
     yield "example", reader(lambda lines: [seqgen.Record(" ")]), "a record without text"
     yield "example", reader(lambda lines: [seqgen.Record("a", 3)]), "the label 3, which is not a string"
-    yield "example", reader(lambda lines: [seqgen.Record("a", fields={1: 2})]), "not a mapping of names"
+    yield "example", reader(lambda lines: [seqgen.Record("a", fields={1: 2})]), "the field name 1, which is not a"
+    yield (
+        "example",
+        reader(lambda lines: [{"a": 1, None: 2}], table=True),
+        "the column name None, which is not a string",
+    )
+    yield "example", reader(pairs, counts={"skipped": "many"}), "counts is {'skipped': 'many'}, not numbers by"
+    yield "example", reader(pairs, counts="x"), "counts is 'x', not numbers by description"
     yield "example", reader(lambda lines: [{"a": 1}, {"b": 1}], table=True), "different columns"
     yield "example", reader(pairs, example=lambda: "text"), "not the bytes of a file"
     yield "restartable", reader(lambda lines: [seqgen.Record(str(next(_counter)))]), "yields something else"

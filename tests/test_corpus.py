@@ -147,6 +147,8 @@ def test_what_is_not_a_record_is_the_plugins_fault():
         list(survey(["text"], "c", Survey()))  # type: ignore[list-item]
     with pytest.raises(PluginError, match="yielded the text b'text', which is not a string"):
         list(survey([Record(b"text")], "c", Survey()))  # type: ignore[arg-type]
+    with pytest.raises(PluginError, match="yielded the field name 3, which is not a string"):
+        list(survey([Record("text", fields={"a": 1, 3: 4})], "c", Survey()))  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("split", ["learn", ["train"], 1, ""])

@@ -151,10 +151,15 @@ def test_messages_say_the_file_and_the_place(tmp_path):
         read(path, installed(rows, text=False, table=True), text_field="name")
     for failing, said in (
         (lambda lines: [next(iter(lines)), 1 / 0], r"reader x of p fails on '[^']*a.x', line 1: ZeroDivisionError"),
-        (lambda lines: lines, "reader x of p: read yielded 'a', not a seqgen.Record"),
+        (lambda lines: lines, "reader x of p: read yielded str 'a', not a seqgen.Record"),
+        (lambda lines: [seqgen.Record("a", 3)], "reader x of p: read yielded the label 3, which is not a string"),
+        (lambda lines: [seqgen.Record("a", fields={3: 4})], "reader x of p: read yielded the field name 3, which is"),
+        (lambda lines: [seqgen.Record("a", split="all")], "reader x of p: read yielded the split 'all', which is not"),
     ):
         with pytest.raises(PluginError, match=said):
             read(path, installed(failing))
+    with pytest.raises(PluginError, match=r"reader x of p: counts is {'odd lines skipped': 'many'}, not numbers by"):
+        read(path, installed(lambda lines: [], counts={"odd lines skipped": "many"}))
     packed = gzip.compress(b"a\n" * 99_999)
     (tmp_path / "b.x").write_bytes(packed[:-30])
     with pytest.raises(CorpusError, match=r"^'[^']*b.x' is a damaged gzip file: "):

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from seqgen.errors import CorpusError, PluginError
+from seqgen.errors import CorpusError, PluginError, short_repr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,23 @@ class Record(NamedTuple):
         """Return the label (``name`` is "label") or a field as text; None if the record has none."""
         found = self.label if name == "label" and self.label is not None else self.fields.get(name)
         return None if found is None else str(found)
+
+
+def record_fault(item: object) -> str:
+    """Return what is wrong with an item that a plugin yielded as a record, as it follows "yielded"; "" for a record."""
+    if not isinstance(item, Record):
+        return f"{type(item).__name__} {short_repr(item)}, not a seqgen.Record"
+    if not isinstance(item.text, str):
+        return f"the text {short_repr(item.text)}, which is not a string"
+    if not isinstance(item.fields, Mapping):
+        return f"the fields {short_repr(item.fields)}, not values by name"
+    if odd := [name for name in item.fields if not isinstance(name, str)]:
+        return f"the field name {short_repr(odd[0])}, which is not a string"
+    if not isinstance(item.label, str | None):
+        return f"the label {short_repr(item.label)}, which is not a string"
+    if not isinstance(item.split, str | None) or item.split not in {None, *PARTS}:
+        return f"the split {short_repr(item.split)}, which is not train, valid or test"
+    return ""
 
 
 _make = partial(tuple.__new__, Record)

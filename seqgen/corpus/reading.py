@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
-from seqgen.corpus.corpus import Record, get_counts
+from seqgen.corpus.corpus import Record, record_fault
 from seqgen.corpus.opening import START, decoded_start, open_bytes
 from seqgen.corpus.places import Place, name_of, suffix_of
 from seqgen.corpus.readers import FileSource, TextFile
@@ -150,15 +150,18 @@ def read_items(file: TextFile, reader: InstalledReader, position: Position, coun
         CorpusError: the file is damaged, or not in the reader's format.
         PluginError: the reader failed, or yielded something else.
     """
-    built, own = reader.build(), list[SeqgenError]()
-    wanted, what = (Mapping, "a mapping of columns to values") if reader.table else (Record, "a seqgen.Record")
+    built, own, fault_of = reader.build(), list[SeqgenError](), _row_fault if reader.table else record_fault
     with _source_of(file, reader, position, counts, own) as source:
         try:
             for item in built.read(source):
                 position.number += not reader.text
-                if not isinstance(item, wanted):
-                    raise PluginError(f"{reader.label}: read yielded {short_repr(item)}, not {what}")
+                if fault := fault_of(item):
+                    raise PluginError(f"{reader.label}: read yielded {fault}")
                 yield item
+            found = getattr(built, "counts", {})
+            if not _are_counts(found):
+                raise PluginError(f"{reader.label}: counts is {short_repr(found)}, not numbers by description")
+            counts.update(found)
         except CorpusError as error:
             if error in own:
                 raise
@@ -170,7 +173,21 @@ def read_items(file: TextFile, reader: InstalledReader, position: Position, coun
                 raise
             failed = f"{reader.label} fails on {str(file.path)!r}{position}"
             raise PluginError(f"{failed}: {type(error).__name__}: {one_line(error)}") from error
-    counts.update(get_counts(built))
+
+
+def _row_fault(item: object) -> str:
+    """Return what is wrong with a row that a reader yielded, as it follows "yielded"; "" for a row."""
+    if not isinstance(item, Mapping):
+        return f"{short_repr(item)}, not a mapping of columns to values"
+    odd = [name for name in item if not isinstance(name, str)]
+    return f"the column name {short_repr(odd[0])}, which is not a string" if odd else ""
+
+
+def _are_counts(found: object) -> bool:
+    """Return whether something maps descriptions to numbers of records."""
+    return isinstance(found, Mapping) and all(
+        isinstance(name, str) and isinstance(n, int) and not isinstance(n, bool) for name, n in found.items()
+    )
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen.corpus.corpus import CHUNK_RECORDS, PARTS, Corpus, Record, get_counts, serialize_records
+from seqgen.corpus.corpus import CHUNK_RECORDS, PARTS, Corpus, Record, get_counts, record_fault, serialize_records
 from seqgen.corpus.distinct import Distinct
 from seqgen.corpus.readers import BLANK
 from seqgen.errors import CorpusError, PluginError, UsageError
@@ -348,6 +348,7 @@ def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
         or not set(map(type, columns[3])) <= _TYPES
         or not set(columns[3]) <= _SPLITS
         or not all(issubclass(kind, Mapping) for kind in set(map(type, columns[2])))
+        or not set(map(type, itertools.chain.from_iterable(columns[2]))) <= {str}
     ):
         _refuse(chunk, whose)
     return columns
@@ -356,13 +357,5 @@ def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
 def _refuse(chunk: Sequence[Record], whose: str) -> None:
     """Raise for the first item that is not a record; subclasses of Record from a plugin pass."""
     for record in chunk:
-        if not isinstance(record, Record):
-            raise PluginError(f"corpus {whose} yielded {type(record).__name__} {record!r:.60}, not a seqgen.Record")
-        if not isinstance(record.text, str):
-            raise PluginError(f"corpus {whose} yielded the text {record.text!r:.60}, which is not a string")
-        if not isinstance(record.fields, Mapping):
-            raise PluginError(f"corpus {whose} yielded the fields {record.fields!r:.60}, not values by name")
-        if record.label is not None and not isinstance(record.label, str):
-            raise PluginError(f"corpus {whose} yielded the label {record.label!r:.60}, which is not a string")
-        if record.split is not None and record.split not in PARTS:
-            raise PluginError(f"corpus {whose} yielded the split {record.split!r}, which is not train, valid or test")
+        if fault := record_fault(record):
+            raise PluginError(f"corpus {whose} yielded {fault}")

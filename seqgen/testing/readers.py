@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from seqgen.corpus import InstalledReader, Record, TextFile
+from seqgen.corpus import InstalledReader, TextFile
 from seqgen.corpus.reading import Position, read_items
 from seqgen.errors import CorpusError
 from seqgen.files import write_atomic
@@ -51,15 +50,11 @@ def example(subject: Subject) -> str:
     assert found, "reads nothing of its example"
     if subject.spec.table:
         names = [list(row) for row in found]
-        assert all(isinstance(name, str) and name for name in names[0]), f"names the columns {names[0]!r:.80}"
+        assert all(names[0]), f"names the columns {names[0]!r:.80}"
         assert all(row == names[0] for row in names), "the rows of its example have different columns"
         return f"{len(found)} rows of {', '.join(names[0])}"
     for record in found:
-        assert isinstance(record, Record) and isinstance(record.text, str), f"yields {record!r:.80}"
         assert record.text.strip(), "yields a record without text; leave it out"
-        assert isinstance(record.label, str | None), f"yields the label {record.label!r:.60}, which is not a string"
-        named = isinstance(record.fields, Mapping) and all(isinstance(name, str) for name in record.fields)
-        assert named, f"yields the fields {record.fields!r:.60}, not a mapping of names"
     return f"{len(found)} records"
 
 
