@@ -72,6 +72,19 @@ def metric_fault(values: object) -> str:
     return next(filter(None, faults), "")
 
 
+def verdict_fault(verdict: object) -> str:
+    """Return what is wrong with the result of a validator, as it follows "returned"."""
+    if not isinstance(verdict, Verdict):
+        return f"{short_repr(verdict, 80)}, not a seqgen.Verdict"
+    if not isinstance(verdict.ok, bool):
+        return f"a seqgen.Verdict with ok={short_repr(verdict.ok)}, which is neither True nor False"
+    if not isinstance(verdict.reason, str):
+        return f"a seqgen.Verdict with reason={short_repr(verdict.reason)}, which is not a string"
+    if not isinstance(verdict.canonical, str | None):
+        return f"a seqgen.Verdict with canonical={short_repr(verdict.canonical)}, which is neither a string nor None"
+    return ""
+
+
 def published_fault(metric: object) -> str:
     """Return what is wrong with the published values of a metric, which map models to numbers by name."""
     published, on = getattr(metric, "published", None), getattr(metric, "published_on", None)
@@ -158,15 +171,11 @@ class GuardedValidator(Guarded):
         """Return the verdict on a text.
 
         Raises:
-            PluginError: the result is not a Verdict.
+            PluginError: the result is not a Verdict, or a field of it has the wrong type.
         """
-        verdict = self.__wrapped__.validate(text)
-        if (
-            not isinstance(verdict, Verdict)
-            or verdict.ok not in (True, False)
-            or not isinstance(verdict.canonical, str | None)
-        ):
-            raise _mistake(self, f"validate({text!r:.60}) returned {verdict!r:.80}, not a seqgen.Verdict")
+        verdict: Verdict = self.__wrapped__.validate(text)
+        if fault := verdict_fault(verdict):
+            raise _mistake(self, f"validate({text!r:.60}) returned {fault}")
         return verdict
 
 

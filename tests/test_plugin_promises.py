@@ -224,7 +224,7 @@ ODD_PARTS = {
     ),
     "a validator that says it in words": (
         part("validator", "class load:\n    def validate(self, text): return seqgen.Verdict('no')"),
-        ("--domain", "odd"), TRAIN, "returned Verdict(ok='no', ",
+        ("--domain", "odd"), TRAIN, "returned a seqgen.Verdict with ok='no', which is neither True nor False",
     ),
     "a validator that forgets to say no": (
         part("validator", "class load:\n    def validate(self, t):\n        if not t: return seqgen.Verdict(True)"),

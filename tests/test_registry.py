@@ -16,6 +16,7 @@ from seqgen import (
     Tokenizer,
     TokenizerSpec,
     ValidatorSpec,
+    Verdict,
 )
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry, Registry
@@ -117,6 +118,22 @@ def test_values_of_a_metric_are_finite_numbers_with_printable_names():
     for name in names[1]:
         with pytest.raises(PluginError, match=f"^metric x of guilty: the name .* {names[0]} "):
             metric_of({name: 1})([], [])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "message"),
+    [
+        (True, "True, not a seqgen.Verdict"),
+        (Verdict("no"), "a seqgen.Verdict with ok='no', which is neither True nor False"),
+        (Verdict(None), "a seqgen.Verdict with ok=None, which is"),
+        (Verdict(False, 5), "a seqgen.Verdict with reason=5, which is not a string"),
+        (Verdict(True, canonical=5), "a seqgen.Verdict with canonical=5, which is neither a string nor None"),
+    ],
+)
+def test_a_verdict_of_wrong_types_names_the_field(verdict, message):
+    spec = ValidatorSpec(name="x", summary="s", load=lambda: Part(validate=lambda text: verdict))
+    with pytest.raises(PluginError, match=rf"^validator x of guilty: validate\('a'\) returned {message}"):
+        Entry("guilty", spec).use({}).validate("a")
 
 
 @pytest.mark.parametrize(

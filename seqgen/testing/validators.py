@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from seqgen.errors import short_repr
+from seqgen.plugin_guards import is_line, verdict_fault
 from seqgen.protocols import Verdict
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import few_records_of, must_not_raise, records_of
@@ -16,19 +18,23 @@ ORDINARY = (
 )  # fmt: skip
 """Texts of many kinds, several with the same meaning, so that most validators accept some."""
 
-_VARIED = 50
+_VARIED, _REASON_CHARS = 50, 300
 MIN_ACCEPTED = 0.99
 """The least share of the records of a corpus that the validator of its domain accepts."""
 
 
 def _verdict(validator: Any, text: str) -> Verdict:
-    verdict = validator.validate(text)
-    assert isinstance(verdict, Verdict), f"for {text!r:.60} it returns {verdict!r:.60}, not a seqgen.Verdict"
+    verdict: Verdict = validator.validate(text)
+    assert not (fault := verdict_fault(verdict)), f"for {text!r:.60} it returned {fault}"
+    assert not verdict.reason or is_line(verdict.reason, _REASON_CHARS), (
+        f"the reason against {text!r:.60} is {short_repr(verdict.reason)}, not one line of at most {_REASON_CHARS} "
+        "printable characters: cut texts, and write them with !r"
+    )
     return verdict
 
 
 def verdicts(subject: Subject) -> None:
-    """Check that it returns a verdict, with a reason for an invalid text."""
+    """Check that it returns a verdict, with a reason of one line for an invalid text."""
     validator, records = subject.build(), few_records_of(subject)
     edited = (edit for text in records for edit in (text[:-1], text[1:], text[: len(text) // 2], text * 2, text[::-1]))
     for text in (*subject.texts, *ORDINARY, *records, *edited):
@@ -81,7 +87,7 @@ def refusals(validator: Any, texts: Iterable[str], *, canonical: bool = False) -
     """
     refused = []
     for text in texts:
-        verdict = validator.validate(text)
+        verdict = _verdict(validator, text)
         if not verdict.ok:
             refused.append((text, verdict.reason))
             continue
