@@ -32,6 +32,11 @@ def are_suffixes(found: object) -> bool:
     return isinstance(found, tuple | list) and all(isinstance(one, str) and _SUFFIX.fullmatch(one) for one in found)
 
 
+def _are_names(found: object) -> bool:
+    """Return whether something is a tuple or list of strings."""
+    return isinstance(found, tuple | list) and all(isinstance(name, str) for name in found)
+
+
 def check(condition: bool, complaint: str) -> None:
     """Raise ValueError with the complaint unless the condition holds."""
     if not condition:
@@ -62,12 +67,10 @@ class Spec:
         """Validate the name, the summary and the aliases."""
         named = isinstance(self.name, str) and _NAME.fullmatch(self.name) is not None
         check(named, f"the name {self.name!r} is not of the form [a-z][a-z0-9_-]*")
-        check(
-            isinstance(self.summary, str) and bool(self.summary.strip()) and "\n" not in self.summary,
-            f"{self.name}: the summary must be one line",
-        )
-        texts = isinstance(self.aliases, tuple) and all(isinstance(alias, str) for alias in self.aliases)
-        check(texts, f"{self.name}: aliases={self.aliases!r} is not a tuple of names like ('rnn',)")
+        fit = isinstance(self.summary, str) and bool(self.summary.strip()) and "\n" not in self.summary
+        check(fit, f"{self.name}: the summary must be one line")
+        fit = isinstance(self.aliases, tuple) and _are_names(self.aliases)
+        check(fit, f"{self.name}: aliases={self.aliases!r} is not a tuple of names like ('rnn',)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +89,10 @@ class LoadableSpec(Spec):
         """Validate the form of references."""
         super().__post_init__()
         for value in (self.load, self.options):
-            if isinstance(value, str):
-                check(
-                    _REFERENCE.fullmatch(value) is not None,
-                    f'{self.name}: {value!r} is not of the form "package.module:Name"',
-                )
-        check(
-            isinstance(self.load, str) or callable(self.load),
-            f"{self.name}: load must be a string or a function",
-        )
+            fit = not isinstance(value, str) or _REFERENCE.fullmatch(value) is not None
+            check(fit, f'{self.name}: {value!r} is not of the form "package.module:Name"')
+        fit = isinstance(self.load, str) or callable(self.load)
+        check(fit, f"{self.name}: load must be a string or a function")
 
     def resolve(self) -> Any:
         """Return what ``load`` names; import errors pass through."""
@@ -112,6 +110,10 @@ PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
 
 
 def _check_recommended(name: str, recommended: Mapping[str, Mapping[str, Any]]) -> None:
+    check(
+        isinstance(recommended, Mapping),
+        f"{name}: recommended={recommended!r:.60} is not a mapping of parts to options",
+    )
     for part, values in recommended.items():
         check(part in PARTS, f"{name}: recommended has the part {part!r}, not one of {', '.join(PARTS)}")
         check(isinstance(values, Mapping), f"{name}: recommended[{part!r}] must be a mapping of options")
@@ -148,6 +150,10 @@ class CorpusSpec(LoadableSpec):
         check(self.layout in ("lines", "stream"), f"{self.name}: layout {self.layout!r} is neither lines nor stream")
         check(isinstance(self.licence, str), f"{self.name}: licence {self.licence!r} is not a string")
         check(self.domain is None or isinstance(self.domain, str), f"{self.name}: domain {self.domain!r} is not a name")
+        check(
+            _are_names(self.labels),
+            f"{self.name}: labels={self.labels!r:.60} is not a tuple of strings like ('f', 'm')",
+        )
         _check_recommended(self.name, self.recommended)
 
 
@@ -180,10 +186,10 @@ class ArchitectureSpec(LoadableSpec):
         """Validate the parts in ``recommended`` and the class names in ``tf``."""
         super().__post_init__()
         _check_recommended(self.name, self.recommended)
+        check(isinstance(self.tf, Mapping), f"{self.name}: tf={self.tf!r:.60} is not a mapping of classes to options")
         for theirs, values in self.tf.items():
-            check(
-                _IDENTIFIER.fullmatch(theirs) is not None, f"{self.name}: tf has {theirs!r}, which is not a class name"
-            )
+            fit = _IDENTIFIER.fullmatch(theirs) is not None
+            check(fit, f"{self.name}: tf has {theirs!r}, which is not a class name")
             check(isinstance(values, Mapping), f"{self.name}: tf[{theirs!r}] must be a mapping of options")
 
 
@@ -377,15 +383,12 @@ class DomainSpec(Spec):
             isinstance(name, str) and name and name == name.casefold() for name in self.columns
         )
         check(fit, f"{self.name}: columns={self.columns!r} is not a tuple of lower-case names like ('smiles',)")
-        fit = isinstance(self.metrics, tuple | list) and all(isinstance(name, str) for name in self.metrics)
-        check(fit, f"{self.name}: metrics={self.metrics!r} is not a tuple of names like ('bars',)")
+        check(_are_names(self.metrics), f"{self.name}: metrics={self.metrics!r} is not a tuple of names like ('bars',)")
         for flag in ("trailing_names", "syntax"):
             check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")
         named = isinstance(self.automaton, str) and _REFERENCE.fullmatch(self.automaton) is not None
-        check(
-            self.automaton is None or named or callable(self.automaton),
-            f'{self.name}: automaton={self.automaton!r} is neither of the form "package.module:Name" nor a function',
-        )
+        fit, said = self.automaton is None or named or callable(self.automaton), f"automaton={self.automaton!r}"
+        check(fit, f'{self.name}: {said} is neither of the form "package.module:Name" nor a function')
 
 
 SPEC_TYPES: dict[str, type[Spec]] = {spec.kind: spec for spec in (

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.corpus import PresplitSource, Record, Splitter, Survey, TextFile, profile, read_lines, readers, survey
+from seqgen.corpus import (
+    Corpus,
+    PresplitSource,
+    Record,
+    Splitter,
+    Survey,
+    TextFile,
+    profile,
+    read_lines,
+    readers,
+    survey,
+    without_training_part,
+)
 from seqgen.errors import CorpusError, PluginError, SeqgenError, UsageError
 
 
@@ -149,6 +161,14 @@ def test_what_is_not_a_record_is_the_plugins_fault():
         list(survey([Record(b"text")], "c", Survey()))  # type: ignore[arg-type]
     with pytest.raises(PluginError, match="yielded the field name 3, which is not a string"):
         list(survey([Record("text", fields={"a": 1, 3: 4})], "c", Survey()))  # type: ignore[dict-item]
+
+
+def test_a_corpus_without_training_records_is_named_with_its_plugin_where_it_splits_itself():
+    found = str(without_training_part(Corpus("c", [Record("a", split="valid")], plugin="brk (brk.py 1)"), "c", "1 record"))
+    assert found.startswith("corpus c of brk (brk.py 1) has no record in its training part: its records say which")
+    found = str(without_training_part(Corpus("c", [Record("a")], plugin="brk (brk.py 1)"), "c", "1 record"))
+    problem = "corpus 'c' has no record in its training part: it has 1 record in all"
+    assert found == f"{problem}; add more, or pass --split none, which trains on all"
 
 
 @pytest.mark.parametrize("split", ["learn", ["train"], 1, ""])

@@ -32,6 +32,8 @@ def test_a_spec_is_frozen_and_lazy():
         {"options": "nothing"},
         {"recommended": {"trian": {}}},
         {"recommended": {"train": 3}},
+        {"recommended": []},
+        {"tf": ["GRUCell"]},
         {"tf": {"no class": {}}},
         {"tf": {"GRUCell": "reset=before"}},
     ],
@@ -45,6 +47,18 @@ def test_layouts():
     assert CorpusSpec(**GOOD, licence="CC0-1.0", layout="stream").layout == "stream"
     with pytest.raises(ValueError, match="layout"):
         CorpusSpec(**GOOD, licence="CC0-1.0", layout="blob")
+
+
+@pytest.mark.parametrize("labels", ["wren", [1], {"wren"}])
+def test_labels_are_strings(labels):
+    assert CorpusSpec(**GOOD, licence="CC0-1.0", labels=["wren"]).labels
+    with pytest.raises(ValueError, match=r"x: labels=.* is not a tuple of strings like \('f', 'm'\)"):
+        CorpusSpec(**GOOD, licence="CC0-1.0", labels=labels)
+
+
+def test_recommended_settings_are_a_mapping():
+    with pytest.raises(ValueError, match=r"x: recommended=\[\] is not a mapping of parts to options"):
+        CorpusSpec(**GOOD, licence="CC0-1.0", recommended=[])
 
 
 def test_references():

@@ -25,6 +25,7 @@ from seqgen.corpus import (
     get_stamp,
     survey,
     verify_digest,
+    without_training_part,
 )
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import CorpusError, NoSuchFile, UsageError
@@ -253,8 +254,7 @@ class CorpusReading:
                 raise
         if not len(encoded["train"]):
             have = count_of(counted.n_records, "records") if vocabulary.ends else f"{counted.n_chars:,} characters"
-            problem = f"corpus {self.title!r} has no record in its training part: it has {have} in all"
-            raise CorpusError(f"{problem}; add more, or pass --split none, which trains on all")
+            raise without_training_part(self.corpus, self.title, have)
         source = self.corpus.source.train if isinstance(self.corpus.source, PresplitSource) else self.corpus.source
         kinds = source.kinds() if isinstance(source, JoinedFiles) else {}
         return EncodedCorpus(counted, vocabulary, encoded, kinds)

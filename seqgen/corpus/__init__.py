@@ -10,7 +10,9 @@ from seqgen.corpus.corpus import (
     get_source_files,
     get_stamp,
     hashed_chunks,
+    owner_of,
     verify_digest,
+    without_training_part,
 )
 from seqgen.corpus.distinct import Distinct
 from seqgen.corpus.file import (
@@ -40,7 +42,7 @@ from seqgen.corpus.profile import profile
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
 from seqgen.corpus.several import JoinedFiles
-from seqgen.corpus.survey import Survey, Tally, count_of, owner_of, survey
+from seqgen.corpus.survey import Survey, Tally, count_of, survey
 from seqgen.corpus.tables import Table
 
 __all__ = [
@@ -93,4 +95,5 @@ __all__ = [
     "title_of",
     "verify_digest",
     "whole_path",
+    "without_training_part",
 ]  # fmt: skip

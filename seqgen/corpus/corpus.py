@@ -113,6 +113,29 @@ class Corpus:
         return get_counts(self.source)
 
 
+def owner_of(records: Iterable[Record], name: str) -> str:
+    """Return a corpus as messages about what it yields name it."""
+    return f"{name} of {records.plugin}" if isinstance(records, Corpus) and records.plugin else name
+
+
+def without_training_part(corpus: Corpus, name: str, have: str) -> CorpusError:
+    """Return the error of a corpus that has no training records, with what to do.
+
+    Args:
+        corpus: the corpus, of which the first record is read again.
+        name: the corpus name to show in messages.
+        have: what it has in all, such as "2 records".
+    """
+    first = next(iter(corpus), None)
+    if first is None or first.split is None:
+        problem = f"corpus {name!r} has no record in its training part: it has {have} in all"
+        return CorpusError(f"{problem}; add more, or pass --split none, which trains on all")
+    whose = owner_of(corpus, name)
+    return CorpusError(
+        f"corpus {whose} has no record in its training part: its records say which they are of, and none says train"
+    )
+
+
 @dataclass(frozen=True)
 class PresplitSource:
     """A source with held-out parts given by the user: all of ``train`` is trained on.

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen.corpus.corpus import CHUNK_RECORDS, PARTS, Corpus, Record, get_counts, record_fault, serialize_records
+from seqgen.corpus.corpus import (
+    CHUNK_RECORDS,
+    PARTS,
+    Record,
+    get_counts,
+    owner_of,
+    record_fault,
+    serialize_records,
+)
 from seqgen.corpus.distinct import Distinct
 from seqgen.corpus.readers import BLANK
 from seqgen.errors import CorpusError, PluginError, UsageError
@@ -329,11 +337,6 @@ def _surveyed(
             progress(result.n_records)
         yield texts
     tally.finish(name, digest.hexdigest(), needed=needed)
-
-
-def owner_of(records: Iterable[Record], name: str) -> str:
-    """Return a corpus as messages about what it yields name it."""
-    return f"{name} of {records.plugin}" if isinstance(records, Corpus) and records.plugin else name
 
 
 def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
