@@ -843,6 +843,7 @@ def bad_processors():
         processor(lambda logits, ids: logits.masked_fill(logits < 9, -torch.inf)),
         "without a possible symbol",
     )
+    yield "something-left", processor(lambda logits, ids: torch.full_like(logits, torch.inf)), "plus infinity"
     yield "stays-forbidden", processor(smoothed), "a forbidden id"
     yield (
         "rows-apart",

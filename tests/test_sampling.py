@@ -269,7 +269,11 @@ def test_too_few_unique_rows_are_yielded_before_the_error():
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [(float("nan"), "returns logits that are not a number"), (-float("inf"), "leaves no symbol")],
+    [
+        (float("nan"), "returns logits that are not a number"),
+        (float("inf"), "returns logits that are plus infinity"),
+        (-float("inf"), "leaves no symbol"),
+    ],
 )
 def test_logits_without_a_possible_id_are_an_error(value, says):
     def spoil(logits_BV, ids_BT):

@@ -191,7 +191,8 @@ class Decoder:
             if not bool((possible_A if unfinished_A is None else possible_A | ~unfinished_A).all()):
                 if process is None:
                     return Diverged(f"{start}the logits of the model are not finite; sample from another --checkpoint")
-                if bool(after_AV.isnan().any()):
-                    return Diverged(f"{start}{describe_part(process)} returns logits that are not a number; drop it")
+                for what, wrong_AV in (("not a number", after_AV.isnan()), ("plus infinity", after_AV == torch.inf)):
+                    if bool(wrong_AV.any()):
+                        return Diverged(f"{start}{describe_part(process)} returns logits that are {what}; drop it")
                 return Diverged(f"{start}{describe_part(process)} leaves no symbol; drop it or loosen its options")
         return Diverged(f"{start}no symbol is left; drop a decoding step")

@@ -37,11 +37,12 @@ def logits_shape(subject: Subject) -> None:
 
 
 def something_left(subject: Subject) -> None:
-    """Check that each row keeps a possible symbol, and that no logit is NaN."""
+    """Check that each row keeps a possible symbol, and that no logit is NaN or plus infinity."""
     process = subject.build()
     for logits_BV, ids_BT in _cases():
         found = process(logits_BV, ids_BT)
         assert not found.isnan().any(), "returns logits that are not a number"
+        assert not (found == torch.inf).any(), "returns logits that are plus infinity; forbid the others instead"
         assert found.isfinite().any(-1).all(), "leaves a row without a possible symbol"
 
 
