@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, one_line, short_repr
 from seqgen.protocols import Exported, TextAutomaton, Verdict
@@ -53,12 +53,16 @@ def is_line(text: object, limit: int = _NAME_CHARS) -> bool:
     return isinstance(text, str) and 0 < len(text) <= limit and text.isprintable() and text == text.strip()
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def value_fault(name: object, value: object) -> str:
     """Return what is wrong with a named number; NaN is one."""
     if not is_line(name):
         return f"the name {short_repr(name)} is not one line of 1 to {_NAME_CHARS} printable characters"
     try:
-        fit = isinstance(value, Real) and not isinstance(value, bool) and not math.isinf(value)
+        fit = _is_number(value) and not math.isinf(value)
     except OverflowError:  # a whole number beyond all floats
         fit = False
     return "" if fit else f"the value of {name!r} is {short_repr(value)}, not a finite number"
@@ -281,8 +285,11 @@ class GuardedExporter(Guarded):
                 raise _mistake(self, f"export names {file.name!r:.60}, which is not at its path")
             if not file.exists():
                 raise _mistake(self, f"export names {file.name!r:.60}, but has not written it")
-        if not all(isinstance(number, Real) for number in (found.difference, found.tolerance)):
-            raise _mistake(self, f"export compares by {found.difference!r:.40}, not by a number")
+        difference, tolerance = found.difference, found.tolerance
+        if not _is_number(difference) or difference < 0:  # NaN and infinity are beyond any tolerance
+            raise _mistake(self, f"export gives difference={short_repr(difference)}, not a number from 0 on")
+        if not _is_number(tolerance) or not 0 <= tolerance < math.inf:
+            raise _mistake(self, f"export gives tolerance={short_repr(tolerance)}, not a finite number from 0 on")
         return found
 
 
@@ -322,12 +329,15 @@ class GuardedAutomaton:
         """Return whether a text may end in a state.
 
         Raises:
-            PluginError: it fails.
+            PluginError: it fails, or the answer is neither True nor False.
         """
         try:
-            return bool(self.__wrapped__.accepts(state))
+            found: Any = self.__wrapped__.accepts(state)
         except Exception as error:
             raise self._failed(f"accepts({state!r:.60})", error) from error
+        if not isinstance(found, bool):  # a generator or a text would be true
+            raise _mistake(self, f"accepts({state!r:.60}) returned {short_repr(found)}, neither True nor False")
+        return found
 
     def _failed(self, call: str, error: Exception) -> PluginError:
         return _mistake(self, f"{call} fails with {type(error).__name__}: {one_line(error)}")

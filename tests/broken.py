@@ -897,9 +897,9 @@ def forgets_the_weights(run, path):
     return exports(run, path)
 
 
-def exports(run, path, content=b"x", difference=0.0):
+def exports(run, path, content=b"x", difference=0.0, tolerance=0.0):
     path.write_bytes(content)
-    return seqgen.Exported([path], "bytes", difference, tolerance=0.0)
+    return seqgen.Exported([path], "bytes", difference, tolerance)
 
 
 def exports_beside(run, path):
@@ -927,6 +927,8 @@ def bad_exporters():
     yield "files", exporter(exports_beside), "beside the path"
     yield "compares", exporter(lambda run, path: exports(run, path, difference=2.0)), "differ by 2.0"
     yield "compares", exporter(lambda run, path: exports(run, path, difference=float("nan"))), "differ by nan"
+    yield "compares", exporter(lambda run, path: exports(run, path, difference=-5.0)), "difference=-5.0, not a number"
+    yield "compares", exporter(lambda run, path: exports(run, path, tolerance=float("inf"))), "tolerance=inf, not a fin"
     yield "untouched", exporter(changes_the_run), "changes the weight"
     yield "untouched", exporter(forgets_the_weights), "changes the weight"
     yield "deterministic", exporter(lambda run, path: exports(run, path, b"%d" % next(_counter))), "different results"
@@ -1057,6 +1059,7 @@ def bad_domains():
         (lambda: Reader(lambda state, character: state + 1), "more than 32,768 states"),
         (lambda: Reader(lambda state, character: []), "fails with TypeError: unhashable type: 'list'"),
         (lambda: Reader(lambda state, character: 1 / 0), "fails with ZeroDivisionError: division by zero"),
+        (lambda: Reader(lambda state, character: 0, "no"), r"accepts\(0\) returned 'no', neither True nor False"),
         (lambda: object(), "has no start, advance, accepts"),
     ):
         yield "automaton", seqgen.DomainSpec(name="x", summary="s", automaton=automaton), message
@@ -1067,14 +1070,14 @@ class Reader:
 
     start = 0
 
-    def __init__(self, advance):
-        self._advance = advance
+    def __init__(self, advance, accepts=True):
+        self._advance, self._accepts = advance, accepts
 
     def advance(self, state, character):
         return self._advance(state, character)
 
     def accepts(self, state):
-        return True
+        return self._accepts
 
 
 BROKEN = [
