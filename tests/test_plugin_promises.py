@@ -517,6 +517,7 @@ def test_a_run_stores_distribution_version_and_api(tmp_path, words):
     assert finish(run_seqgen(*train, cwd=tmp_path, env=env)).code == 0
     stored = json.loads((tmp_path / "run" / "run.json").read_text())["plugins"]
     (row,) = [row for row in stored if row["package"] == "stranger"]
+    assert re.fullmatch("[0-9a-f]{64}", row.pop("code"))
     assert row == {"package": "stranger", "distribution": "stranger", "version": "1.0", "sha256": None, "api": "1.0"}
 
     def refused(**env: str) -> str:

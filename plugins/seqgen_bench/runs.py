@@ -43,7 +43,7 @@ class Runner:
         """Find the runs that are finished already.
 
         Raises:
-            UsageError: a run in the folder has other settings, or another version of its plugin.
+            UsageError: a run in the folder has other settings, or another version or code of its plugin.
         """
         for name, plan in self.plans.items():
             for seed in range(n_seeds):

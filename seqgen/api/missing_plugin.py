@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.checkpoint import RUNS, RunSettings, list_runs
-from seqgen.errors import CheckpointError, MissingPlugin, UnknownName
-from seqgen.plugins import Plugins, installed
+from seqgen.errors import CheckpointError, MissingPlugin, UnknownName, UsageError
+from seqgen.plugins import Plugins, code_of_parts, installed
+from seqgen.registry import Entry
 
 _MAX_RUNS = 100  # searched for a name
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
@@ -118,10 +119,11 @@ def _as_typed(path: Path) -> str:
 
 
 def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
-    """Return a warning for each plugin whose version or file is not the one of the run."""
+    """Return a warning for each plugin whose version, file or code is not the one of the run."""
     lines = []
     for known in settings.plugins:
-        plugin = plugins.plugins.get(str(known.get("package")))
+        package = str(known.get("package"))
+        plugin = plugins.plugins.get(package)
         if plugin is None:
             continue
         now, what = plugin.provenance, f"{known.get('package')} ({known.get('distribution')})"
@@ -129,7 +131,21 @@ def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
             lines.append(f"the plugin {what} is another file than the run was made with")
         elif now.version != known.get("version"):
             lines.append(f"the run was made with {what} {known.get('version')}, this is {now.version}")
+        elif known.get("code"):
+            code = code_of_parts(plugins, package, _used(plugins, package, settings))
+            if code and code != known["code"]:
+                lines.append(f"the code of the plugin {what} is not that which the run was made with")
     return lines
+
+
+def _used(plugins: Plugins, package: str, settings: RunSettings) -> list[Entry]:
+    """Return the parts of a run that a plugin offers."""
+    found = []
+    for kind, name in dict.fromkeys(_parts(settings)):
+        with contextlib.suppress(UsageError):  # no plugin offers it, or several do
+            entry = plugins.registry.get(kind, name)
+            found += [entry] if entry.package == package else []
+    return found
 
 
 def missing_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
@@ -173,3 +189,5 @@ def _parts(settings: RunSettings) -> Iterator[tuple[str, str]]:
         if part is not None:
             yield kind, part.name
     yield from (("cell", part.name) for part in settings.cells)
+    if reader := settings.corpus.options.get("reader"):
+        yield "reader", str(reader)

@@ -28,7 +28,7 @@ from seqgen.compute import give_back_memory
 from seqgen.corpus import whole_path
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
-from seqgen.plugins import Plugins, origin_of
+from seqgen.plugins import Plugins, code_of_parts, origin_of
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec
 
@@ -369,14 +369,15 @@ def _reader(resolved: ResolvedConfig, plugins: Plugins) -> list[Entry]:
 
 
 def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """Return package, distribution and version behind some parts, and the origin of what no index has."""
-    rows, program = [], plugins.plugins["seqgen"].provenance.distribution
-    for package in sorted({entry.package for entry in entries}):
+    """Return package, distribution and version behind some parts, the origin of what no index has, and code digests."""
+    rows, program, used = [], plugins.plugins["seqgen"].provenance.distribution, list(entries)
+    for package in sorted({entry.package for entry in used}):
         known = plugins.plugins[package].provenance
         own = known.sha256 is None and known.distribution != program  # the program's plugins come with the program
         origin = origin_of(known.distribution) if own else None
         said = {name: value for name, value in vars(known).items() if name != "given" or value}
-        rows.append(said | ({"origin": origin} if origin else {}))
+        code = code_of_parts(plugins, package, [entry for entry in used if entry.package == package])
+        rows.append(said | ({"code": code} if code else {}) | ({"origin": origin} if origin else {}))
     return rows
 
 

@@ -273,7 +273,7 @@ class TrainingPlan:
         return dataclasses.replace(self, settings=self.settings.model_copy(update={**made_here(), "train": train}))
 
     def check_run(self, run: Run) -> None:
-        """Refuse a run that was trained with other settings, or with another version of a plugin.
+        """Refuse a run that was trained with other settings, or with another version or code of a plugin.
 
         Raises:
             UsageError: it was; the message names the first difference.

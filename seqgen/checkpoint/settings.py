@@ -128,7 +128,7 @@ class RunSettings(Options):
     )
     n_parameters: int = Field(ge=0, description="number of trainable parameters")
     engine: EngineSettings
-    plugins: list[dict[str, str | None]] = Field(description="plugin of every part: package, distribution, version")
+    plugins: list[dict[str, str | None]] = Field(description="plugins of parts: package, distribution, version, code")
     environment: dict[str, str] = Field(description="versions of libraries, and the machine")
 
     @property

@@ -1,5 +1,6 @@
 """Plugins: finding them, loading them in isolation, and calling their hooks."""
 
+from seqgen.plugins.code import code_of_parts
 from seqgen.plugins.discovery import (
     Candidate,
     entry_point_candidates,
@@ -24,7 +25,7 @@ from seqgen.plugins.trackers import check_trackers, offered_trackers
 
 __all__ = [
     "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins", "check_trackers",
-    "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "failure_reason",
+    "choose_parts", "choose_plugins", "code_of_parts", "default_plugins", "entry_point_candidates", "failure_reason",
     "file_candidate", "get_referenced", "installed", "load_objects", "missing_plugin", "offered_trackers",
     "option_names", "option_ranges", "origin_of",
 ]  # fmt: skip

@@ -1,0 +1,172 @@
+"""Digests of the code of plugins, which show an edit that has no version of its own."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from seqgen.plugins.manager import CORE, Plugins
+from seqgen.registry import Entry
+from seqgen.specs import LoadableSpec
+
+_INSTALLED = ("site-packages", "dist-packages")  # what stands beside a package there has a version of its own
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+
+
+def code_of_parts(plugins: Plugins, package: str, parts: Iterable[Entry]) -> str:
+    """Return a digest of the code of a plugin, as it is on disk now; "" for seqgen's own and for code without a source.
+
+    It covers the modules of the plugin's package. Of a plugin in one file, whose own SHA-256 is kept apart, it covers
+    the modules beside that file that it imports, or that specs name in ``load``; of a class or function without a file,
+    as in a notebook, its source. Nothing is imported for it.
+
+    Args:
+        plugins: the plugins.
+        package: the name of the plugin.
+        parts: the parts of it that are used.
+    """
+    program = plugins.plugins[CORE].provenance.distribution
+    own = {name for name, plugin in plugins.plugins.items() if plugin.provenance.distribution == program}
+    if package in own:
+        return ""
+    hooks, known = plugins.get_hooks(package), plugins.plugins[package].provenance
+    loads = [part.spec.load for part in parts if isinstance(part.spec, LoadableSpec)]
+    modules = [] if hooks is None else [str(getattr(hooks, "__name__", type(hooks).__module__))]
+    modules += [load.partition(":")[0] if isinstance(load, str) else str(load.__module__) for load in loads]
+    digest, empty = hashlib.sha256(), True
+    try:
+        root = next(filter(None, map(_root, modules[:1])), None)
+        files = {} if root is None or (hooks is None and _is_installed(root)) else _files(root, modules, own)
+        if known.sha256 is not None and root is not None and root.is_file():
+            files.pop(root.name, None)
+        for name, path in sorted(files.items()):
+            data, empty = path.read_bytes(), False
+            digest.update(f"{name} {len(data)} ".encode())
+            digest.update(data)
+        for load in loads:
+            for source in () if isinstance(load, str) else _sources(load, set()):
+                empty = False
+                digest.update(source.encode("utf-8", "surrogatepass") + b"\0")
+    except (OSError, TypeError, ValueError):  # a file is gone, or a class was typed at a prompt
+        return ""
+    return "" if empty else digest.hexdigest()
+
+
+# -- files
+
+
+def _root(module: str) -> Path | None:
+    """Return the folder of the outermost package that a module is in, or its file if it is in none."""
+    names = module.split(".")
+    for n in range(1, len(names) + 1):
+        name = ".".join(names[:n])
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name not in sys.modules:
+            with contextlib.suppress(ImportError, ValueError, AttributeError):
+                spec = importlib.util.find_spec(name)
+                file = spec.origin if spec is not None and spec.has_location else None
+        if file is not None and file.endswith(".py"):
+            path = Path(file).resolve()
+            return path.parent if path.name == "__init__.py" else path
+    return None
+
+
+def _is_installed(root: Path) -> bool:
+    return root.parent.name in _INSTALLED
+
+
+def _files(root: Path, modules: Iterable[str], own: Collection[str]) -> dict[str, Path]:
+    """Return the files of a package or module, and of modules beside it, by their paths relative to its folder.
+
+    Args:
+        root: a package's folder, or a file.
+        modules: names of modules; those beside the root count.
+        own: top-level packages that do not count.
+    """
+    folder, found, seen, waiting = root.parent, dict[str, Path](), set[Path](), [root]
+
+    def beside(names: Iterable[str]) -> Iterator[Path]:
+        for name in () if _is_installed(root) else names:
+            top = folder / name.partition(".")[0]
+            if top.name not in own and (top.is_dir() or top.with_suffix(".py").is_file()):
+                path = _root(name)
+                if path is not None and path.is_relative_to(folder):
+                    yield path
+
+    waiting += beside(modules)
+    while waiting:
+        place = waiting.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        for path in [place] if place.is_file() else _modules_below(place):
+            found[path.relative_to(folder).as_posix()] = path
+        if place.is_file():
+            waiting += beside(_imported(place))
+    return found
+
+
+def _modules_below(package: Path) -> Iterator[Path]:
+    """Yield the files of the modules of a package, those in its virtual environments left out."""
+    for folder, inner, names in os.walk(package):
+        inner[:] = [name for name in inner if name.isidentifier() and name not in _INSTALLED]
+        if "pyvenv.cfg" in names:
+            inner[:] = []
+        yield from (Path(folder, name) for name in names if name.endswith(".py"))
+
+
+def _imported(file: Path) -> Iterator[str]:
+    """Yield the names of the modules that a file imports, anywhere in its code; of what it imports from one too."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+# -- classes and functions
+
+
+def _sources(part: Any, seen: set[int]) -> Iterator[str]:
+    """Yield the source of a class or function without a file; of any, the plain values of the functions around it.
+
+    Raises:
+        OSError, TypeError, ValueError: they are not known.
+    """
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    has_file = getattr(sys.modules.get(part.__module__), "__file__", None) is not None
+    if isinstance(part, type):
+        for base in part.__bases__:
+            if base.__module__ == part.__module__:
+                yield from _sources(base, seen)
+        for name, member in vars(part).items():
+            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+            if isinstance(function, FunctionType):
+                yield from _sources(function, seen)
+            elif isinstance(member, _PLAIN) and not name.startswith("__") and not has_file:
+                yield f"{name} = {member!r}"
+    elif isinstance(part, FunctionType):
+        generated = part.__code__.co_filename == "<string>" and part.__name__.startswith("__")  # by a dataclass
+        if not has_file and not generated:
+            yield inspect.getsource(part)
+        used = inspect.getclosurevars(part)
+        for name, value in (*used.nonlocals.items(), *(() if has_file else used.globals.items())):
+            if isinstance(value, type | FunctionType) and value.__module__ == part.__module__:
+                yield from _sources(value, seen)
+            elif isinstance(value, _PLAIN) and name in used.nonlocals:
+                yield f"{name} = {value!r}"

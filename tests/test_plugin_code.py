@@ -1,0 +1,173 @@
+"""Changed code of plugins that have no version of it: packages, modules beside a file, classes of a notebook."""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+import sys
+
+import pytest
+
+import seqgen
+from seqgen.api.missing_plugin import changed_plugins
+from seqgen.plugins import Candidate, Plugins, code_of_parts
+from seqgen_bench.runner import bench
+from test_plugin_objects import MODULE, QUICK
+
+HOOK = """
+import seqgen
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="leaky", summary="a cell", load={load!r}))
+"""
+CHANGED = ("torch.tanh(", "0.5 * torch.tanh(")
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Return a function that writes modules, which can be imported while a test runs, by their paths."""
+    here = tmp_path / "modules"
+    here.mkdir()
+    monkeypatch.syspath_prepend(here)
+
+    def write(**files: str):
+        for name, source in files.items():
+            path = here / f"{name.replace('__', '/', 1)}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(source)
+        return here
+
+    yield write
+    for name in [name for name in sys.modules if name.startswith("leaky")]:
+        del sys.modules[name]
+
+
+def package(write, **files: str) -> Plugins:
+    """Load the plugin ``leakypack`` as an installed package."""
+    write(leakypack____init__=HOOK.format(load="leakypack.cells:LeakyUnits"), leakypack__cells=MODULE, **files)
+    plugins = Plugins(warn=pytest.fail)
+    plugins.load([Candidate("leakypack", "leaky-pack", "1.0", lambda: importlib.import_module("leakypack"))])
+    return plugins
+
+
+def digest(plugins: Plugins, name: str) -> str:
+    entry = plugins.registry.get("cell", name)
+    return code_of_parts(plugins, entry.package, [entry])
+
+
+def test_code_of_a_package_shows_beside_its_version(write, words, in_tmp):
+    plugins = package(write, leakypack__helpers="A = 1\n")
+    run = seqgen.train(words, cell="leaky", plugins=plugins, **QUICK, out="run")
+    (row,) = [row for row in run.settings.plugins if row["package"] == "leakypack"]
+    assert row["version"] == "1.0" and row["sha256"] is None and row["code"] == digest(plugins, "leaky")
+    assert changed_plugins(plugins, run.settings) == []
+    write(leakypack__helpers="A = 2\n")
+    line = "the code of the plugin leakypack (leaky-pack) is not that which the run was made with"
+    assert changed_plugins(plugins, run.settings) == [line]
+    said = []
+    seqgen.load("run", plugins=plugins, warn=said.append).sample(1)
+    assert said == [line]
+    for row in run.settings.plugins:
+        row.pop("code", None)
+    assert changed_plugins(plugins, run.settings) == [], "an older run has no digest to compare with"
+
+
+def test_an_environment_and_other_files_in_a_package_are_not_its_code(write):
+    plugins = package(write)
+    before, home = digest(plugins, "leaky"), write() / "leakypack"
+    for name in ("venv/lib/python3/site-packages", ".ipynb_checkpoints", "data"):
+        (home / name).mkdir(parents=True)
+    (home / "venv" / "pyvenv.cfg").touch()
+    (home / "venv/lib/python3/site-packages/other.py").touch()
+    (home / ".ipynb_checkpoints/cells-checkpoint.py").touch()
+    (home / "data/words.txt").touch()
+    assert digest(plugins, "leaky") == before
+    (home / "data" / "words.py").touch()
+    assert digest(plugins, "leaky") != before
+
+
+def test_seqgens_own_plugins_come_with_its_version():
+    plugins = seqgen.choose_plugins()
+    assert digest(plugins, "seqgen_classic:gru") == digest(plugins, "seqgen_classic:lstm") == ""
+
+
+def test_modules_beside_a_plugin_file_are_its_code(write, words, in_tmp):
+    here = write(
+        leakyfile="import json, torch, leakyhelp\n" + HOOK.format(load="leakycells:LeakyUnits"),
+        leakycells="from leakydeep.inner import A\n" + MODULE,
+        leakyhelp="A = 1\n",
+        leakydeep__inner="A = 1\n",
+        leakyother="A = 1\n",
+    )
+    plugins = seqgen.choose_plugins(here / "leakyfile.py")
+    run = seqgen.train(words, cell="leaky", plugins=plugins, **QUICK, out="run")
+    write(leakyother="A = 2\n")
+    assert changed_plugins(plugins, run.settings) == []
+    for name in ("leakycells", "leakyhelp", "leakydeep__inner"):
+        path = here / f"{name.replace('__', '/')}.py"
+        source = path.read_text()
+        path.write_text(source + "\n# changed\n")
+        assert "the code of the plugin leakyfile (leakyfile.py)" in changed_plugins(plugins, run.settings)[0]
+        path.write_text(source)
+    assert changed_plugins(plugins, run.settings) == []
+    with (here / "leakyfile.py").open("a") as file:
+        file.write("# changed\n")
+    again = seqgen.choose_plugins(here / "leakyfile.py")
+    assert "is another file" in changed_plugins(again, run.settings)[0], "its SHA-256 says so first"
+
+
+def test_a_plugin_file_alone_has_no_code_beside_it(write, words, in_tmp):
+    here = write(leakyalone=MODULE + HOOK.format(load="leakyalone:LeakyUnits"))
+    run = seqgen.train(words, cell="leaky", plugins=here / "leakyalone.py", **QUICK)
+    (row,) = [row for row in run.settings.plugins if row["package"] == "leakyalone"]
+    assert row["sha256"] and "code" not in row
+
+
+def notebook(source: str, number: int, name: str = "LeakyUnits"):
+    """Return a class that a cell of a notebook defines, of which ``linecache`` has the source."""
+    file = f"/nowhere/ipykernel_1/{number}.py"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    space = {"__name__": "leaky_notebook"}
+    exec(compile(source, file, "exec"), space)
+    return space[name]
+
+
+def test_the_source_of_a_class_of_a_notebook_is_its_code(words, in_tmp):
+    helped = MODULE.replace("torch.tanh(", "squash(") + "\ndef squash(p):\n    return torch.tanh(p)\n"
+    first = notebook(helped, 1)
+    run = seqgen.train(words, cell=first, **QUICK, out="run")
+    assert run.settings.plugins[0]["package"] == "leaky_notebook" and run.settings.plugins[0]["code"]
+
+    def said_of(part: type) -> list[str]:
+        return changed_plugins(seqgen.choose_plugins([part]), run.settings)
+
+    assert said_of(first) == said_of(notebook("\n\n" + helped, 2)) == []
+    for number, (old, new) in enumerate((CHANGED, ("lerp(squash", "lerp(0.5 * squash"), ("= 0.5", "= 0.25")), 3):
+        assert "the code of the plugin leaky_notebook" in said_of(notebook(helped.replace(old, new), number))[0]
+
+
+def test_values_around_a_class_are_its_code(write, words, in_tmp):
+    made = "def make(scale):\n" + "".join(f"    {line}\n" for line in MODULE.splitlines()) + "    return LeakyUnits\n"
+    write(leakymade=made.replace("torch.tanh(", "scale * torch.tanh("))
+    make = importlib.import_module("leakymade").make
+    run = seqgen.train(words, cell=make(1.0), **QUICK)
+    assert changed_plugins(seqgen.choose_plugins([make(1.0)]), run.settings) == []
+    assert "the code of the plugin" in changed_plugins(seqgen.choose_plugins([make(0.3)]), run.settings)[0]
+
+
+def test_a_class_without_a_source_is_not_compared(words, in_tmp):
+    space = {"__name__": "leaky_prompt"}
+    exec(MODULE, space)
+    run = seqgen.train(words, cell=space["LeakyUnits"], **QUICK)
+    assert run.settings.plugins[0]["package"] == "leaky_prompt" and "code" not in run.settings.plugins[0]
+
+
+def test_a_finished_bench_does_not_stand_for_changed_code(write, words, in_tmp):
+    plugins = package(write)
+    train = {"cells": "leaky", "params": "1k", "seeds": 1, "steps": 2, "plugins": plugins, "out": "bench"}
+    bench(words, **train)
+    bench(words, **train)
+    write(leakypack__cells=MODULE.replace(*CHANGED))
+    with pytest.raises(seqgen.UsageError, match=r"code of the plugin leakypack .*: remove it, or give"):
+        bench(words, **train)
