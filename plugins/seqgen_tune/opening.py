@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +98,7 @@ def open_again(path: Path, other: object, planner: Planner) -> seqgen.WorkFolder
         planner: plans a run, to see whether the corpus is there and is the same.
 
     Raises:
-        UsageError: settings are given.
+        UsageError: settings are given, or a plugin has changed.
         CorpusError: the corpus is unreadable, or has changed.
     """
     if other:
@@ -107,14 +108,15 @@ def open_again(path: Path, other: object, planner: Planner) -> seqgen.WorkFolder
     definition = Definition.read(folder)
     plan = planner.plan(definition.corpus, _first_parts(definition.space), definition.settings)
     definition.check_corpus(plan)
+    _refuse_changed(folder, planner)
     return folder
 
 
-def open_folder(path: Path | None, definition: Definition) -> seqgen.WorkFolder:
+def open_folder(path: Path | None, definition: Definition, planner: Planner) -> seqgen.WorkFolder:
     """Return the folder of a study, created if it does not exist.
 
     Raises:
-        UsageError: it has a study with other settings, or none.
+        UsageError: it has a study with other settings or plugins, or none.
     """
     files = {STUDY: definition.to_json()}
     if path is None:
@@ -127,4 +129,21 @@ def open_folder(path: Path | None, definition: Definition) -> seqgen.WorkFolder:
         if mine[name] != there[name]:
             again = f"to continue it: seqgen tune --out {shlex.quote(str(path))}"
             raise seqgen.UsageError(f"{str(path)!r} has a study with {what}: give another --out; {again}")
+    _refuse_changed(folder, planner)
     return folder
+
+
+def _refuse_changed(folder: seqgen.WorkFolder, planner: Planner) -> None:
+    """Refuse to continue a study whose trials were trained with other plugins: their losses cannot be compared.
+
+    Raises:
+        UsageError: they were.
+    """
+    for path in sorted(folder.path.glob("trial-*")):
+        changed: list[str] = []
+        with contextlib.suppress(seqgen.CheckpointError):  # another worker may have just discarded it
+            run = folder.run(path.name, planner.plugins)
+            changed = [] if run is None else run.changed_plugins()
+        if changed:
+            problem = f"cannot continue the study {str(folder.path)!r}: {path.name}: {changed[0]}"
+            raise seqgen.UsageError(f"{problem}; give another --out, or load the plugin as it was")

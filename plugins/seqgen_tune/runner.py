@@ -74,7 +74,7 @@ def tune(
         settings: further keywords of ``seqgen.train``, fixed in all trials; parts by name. None: not given.
 
     Raises:
-        UsageError: a setting is impossible, or the folder has a study with other settings.
+        UsageError: a setting is impossible, or the folder has a study with other settings or plugins.
         CorpusError: the corpus is unreadable or empty, has no validation part, or has changed since the study began.
         MissingExtra: optuna is not installed.
         Interrupted: a signal came; the study can go on.
@@ -103,7 +103,7 @@ def tune(
         raise seqgen.UsageError(f"{str(folder)!r} is not the folder of a study, and no settings to search are given")
     else:
         definition = define(corpus, given, fixed, pruner or "median", trials or _TRIALS, planner)
-        opened = open_folder(folder, definition)
+        opened = open_folder(folder, definition, planner)
     from seqgen_tune.results import collect, so_far
     from seqgen_tune.study import StudyFolder
 

@@ -108,7 +108,7 @@ class OpenRun:
     @functools.cached_property
     def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
         snapshot = self.folder.load_chosen(self._checkpoint, self.warn)
-        for line in changed_plugins(self.plugins, self.settings):
+        for line in self.changed_plugins():
             self.warn(line)
         model = rebuild_model(self.plugins, self.settings, snapshot.model)
         try:
@@ -116,6 +116,10 @@ class OpenRun:
         except RuntimeError as error:
             raise CheckpointError(f"the checkpoint does not fit run.json: {' '.join(str(error).split())}") from None
         return predictor_of(self.folder, self.settings, self.plugins, model, snapshot.state).eval(), snapshot.state
+
+    def changed_plugins(self) -> list[str]:
+        """Return a line for each plugin whose version, file or code is not the one that the run was made with."""
+        return changed_plugins(self.plugins, self.settings)
 
     @functools.cached_property
     def corpus(self) -> Corpus:

@@ -508,6 +508,18 @@ def test_another_study_in_the_folder_is_refused(words, in_tmp):
         tune(words, SPACE, trials=1, out="other", **QUICK)
 
 
+def test_a_study_does_not_go_on_with_another_plugin(words, in_tmp, plugin):
+    path = in_tmp / "onecell.py"
+    path.write_text(plugin.read_text())
+    quick = {**QUICK, "cell": "plain", "steps": 2, "plugins": path, "out": "study"}
+    tune(words, ["embedding=4|5"], trials=1, **quick)
+    tune(words, ["embedding=4|5"], trials=1, **quick)
+    path.write_text(path.read_text() + "\n# changed\n")
+    for again in ({"plugins": path, "out": "study"}, {"corpus": words, "space": ["embedding=4|5"], **quick}):
+        with pytest.raises(UsageError, match=r"study .study.: trial-0000: the plugin onecell .*--out"):
+            tune(trials=2, **again)
+
+
 def test_a_full_disk_ends_the_study(words, in_tmp, monkeypatch):
     def full(*_, **__):
         raise DiskError("cannot write: full")
