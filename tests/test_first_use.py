@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 import seqgen
 from seqgen.corpus.survey import count_of
@@ -124,5 +125,46 @@ def test_another_validation_loss_than_that_of_the_log_is_explained(tmp_path, wor
         options={"eval_records": 3, "best_by": "loss"},
     )  # fmt: skip
     assert "measured on 3 of the 18 records" in cli("evaluate", partial.path, "-n", 20).out
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat and the dog sat on the log. " * 60)
+    stream = seqgen.train(
+        text, layout="stream", cell="vanilla", hidden=8, steps=4, split="60/40/0", out=tmp_path / "stream",
+        options={"eval_records": 5}, blend="none",
+    )  # fmt: skip
+    assert "measured on 320 of the 1,224 symbols" in cli("evaluate", stream.path, "-n", 20).out
     whole = seqgen.train(words, cell="vanilla", hidden=8, steps=20, blend="none", out=tmp_path / "whole")
     assert "the training log says" not in cli("evaluate", whole.path, "-n", 20).out
+
+
+def scaled_cell(scale: float) -> type:
+    """Return a cell whose source is the same for each scale."""
+
+    class Scaled(seqgen.StepCell):
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            self.input = torch.nn.Linear(input_size, hidden_size)
+
+        def initial_state(self, batch_size):
+            return self.zeros(batch_size)
+
+        def project(self, x_BTI):
+            return self.input(x_BTI)
+
+        def step(self, p_BP, h_BH):
+            h_BH = scale * torch.tanh(p_BP + h_BH)
+            return h_BH, h_BH
+
+    return Scaled
+
+
+@pytest.mark.parametrize("settings", [{"blend": "none"}, {"blend": "ngram"}, {"options": {"eval_records": 3}}])
+def test_another_loss_than_that_of_the_log_without_a_reason_is_one_of_other_code(settings, words, in_tmp):
+    options = {"best_by": "loss", **settings.get("options", {})}
+    blend = settings.get("blend", "none")
+    train = {"hidden": 8, "steps": 8, "split": "60/40/0", "blend": blend, "out": "run", "options": options}
+    run = seqgen.train(words, cell=scaled_cell(1.0), **train)
+    reason = "the code of the model, or how its corpus is read, is not that of its training"
+    assert not [note for note in run.evaluate(4).get("notes", []) if reason in note]
+    changed = seqgen.load("run", plugins=[scaled_cell(9.0)], warn=lambda line: None)
+    (note,) = [note for note in changed.evaluate(4)["notes"] if reason in note]
+    assert ("(network alone), not " in note) == (blend == "ngram") and "measured on" not in note

@@ -30,11 +30,14 @@ from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
+    from seqgen.batches import Encoded, Stream
     from seqgen.sampling import Sample
 
 _BATCHES, _SAMPLES = 8, 1024  # batches and samples of a task
 _MAX_CHECKED = 1000  # records of a reference of which is said how many are not valid
 _MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
+_ROUNDING = {"rel_tol": 1e-3, "abs_tol": 2e-3}  # of bits per character, on another processor or engine
+_LOGGED = "the training log says {:.3f} bits per character for the validation part"
 _MAX_ROWS = 50  # samples that a report has with their scores
 
 
@@ -86,7 +89,7 @@ def evaluate(
     with computing(settings.engine.threads):
         result |= distance_metrics(run, found) | memorization_metrics(run, data, found)
     found.notes += leakage_notes(run.settings.start) + _of_conditions(run, data)
-    found.notes += _beside_the_log(run, result, len(data.encoded["valid"])) + _beside_counts(result)
+    found.notes += _beside_the_log(run, result, data.encoded["valid"]) + _beside_counts(result)
     found.notes += _of_few_tested(result, "test record" if run.vocabulary.ends else "window")
     if metrics:
         result |= _metrics_of_samples(run, texts, corpus, metrics, reference, found.notes, log)
@@ -264,22 +267,36 @@ def _of_conditions(run: OpenRun, data: EncodedCorpus) -> list[str]:
     return [f"held-out losses are given each record's conditions ({names}); baselines and samples have none"]
 
 
-def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> list[str]:
-    """Return a note on the validation loss of the training log, where that shows another one; else none."""
+def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], valid: Encoded | Stream) -> list[str]:
+    """Return a note on the validation loss of the training log, where that shows another one; else none.
+
+    Other records, or a blend that is fitted to all of them, are a reason. The network has none for the records of the
+    log: where its loss differs by more than rounding does, on other processors and engines, other code computed it.
+    """
+    from seqgen.counting import network_of
+    from seqgen.evaluation import SYMBOLS_PER_RECORD, held_out_loss, penalty
+
     logged = next((row for row in run.metrics if row.get("step") == run.state["step"]), {})
     before, now = logged.get("valid_bits_per_char"), losses.get("validation_bits_per_char")
     if not isinstance(before, float) or now is None or f"{before:.3f}" == f"{now:.3f}":
         return []
-    n_logged = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
-    why = (
-        [f"it was measured on {n_logged:,} of the {n_valid:,} records"]
-        if run.vocabulary.ends and n_logged < n_valid
-        else []
-    )
+    if run.settings.corpus.before:
+        return [f"{_LOGGED.format(before)}: perhaps before the run continued with another corpus"]
+    most = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
+    n_logged, of = (most, "records") if run.vocabulary.ends else (most * SYMBOLS_PER_RECORD, "symbols")
+    why = [f"it was measured on {n_logged:,} of the {len(valid):,} {of}"] if n_logged < len(valid) else []
     if run.state.get("gate") is not None or run.state.get("repeats") is not None:
         why.append("there, a blend fitted to the other records scored each record; here, one fitted to all of them")
-    shown = f"the training log says {before:.3f} bits per character for the validation part"
-    return [f"{shown}: {'; '.join(why)}"] if why else []
+    network, alone = network_of(run.model), logged.get("valid_network_bits_per_char", before)
+    if why:
+        with computing(run.settings.engine.threads):
+            found = held_out_loss(network, valid, penalty(run.vocabulary, network), most=most).bits_per_char
+    else:
+        found = now
+    if math.isclose(found, alone, **_ROUNDING):
+        return [f"{_LOGGED.format(before)}: {'; '.join(why)}"] if why else []
+    shown = _LOGGED.format(alone) + (" (network alone)" if "valid_network_bits_per_char" in logged else "")
+    return [f"{shown}, not {found:.3f}: the code of the model, or how its corpus is read, is not that of its training"]
 
 
 def _beside_counts(metrics: Mapping[str, Any]) -> list[str]:
