@@ -135,6 +135,14 @@ WRONG_HOOKS = {
         HOOK.format(name="register_cells", argument="register", body=f"register({SPEC}); register({SPEC})"),
         "the cell fake is already registered",
     ),
+    "no argument to register with": (
+        HOOK.format(name="register_cells", argument="", body=f"return [{SPEC}]"),
+        "register_cells registers nothing, since it has no argument 'register': write register_cells(register)",
+    ),
+    "no app to add commands to": (
+        HOOK.format(name="register_commands", argument="", body="pass"),
+        "register_commands registers nothing, since it has no argument 'app': write register_commands(app)",
+    ),
     "no spec": (BROKEN["registers_a_wrong_object"], "register_cells takes a CellSpec, not 'gru'"),
     "a name nobody can type": (BROKEN["makes_a_bad_spec"], "'A B' is not of the form"),
 }
@@ -146,6 +154,14 @@ def test_wrong_hooks(mistake, loaded, problems):
     source, says = WRONG_HOOKS[mistake]
     loaded(guilty=source)
     assert len(problems) == 1 and says in problems[0]
+
+
+@pytest.mark.promise("R21")
+def test_a_file_that_registers_nothing_is_named_instead_of_asked_for(one_file, cli, words, in_tmp):
+    path = one_file("eventsonly", "import seqgen\n\n@seqgen.hookimpl\ndef on_report(path, metrics):\n    pass\n")
+    result = cli("train", "--corpus", words, "--cell", "foo", "--plugin", path)
+    assert result.code == 2 and "no cell named 'foo' (no part is registered by eventsonly.py)" in result.err
+    assert "load one from a file" in cli("train", "--corpus", words, "--cell", "foo").err
 
 
 DOMAIN = """

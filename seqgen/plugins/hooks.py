@@ -73,7 +73,7 @@ def check_hooks(manager: pluggy.PluginManager, hooks: object) -> list[str]:
 
     Raises:
         LookupError: it implements no hook, or an unknown one.
-        TypeError: a hook has an unknown argument, or is a generator or async function.
+        TypeError: a hook has an unknown argument, is a generator or async function, or can register nothing.
     """
     known = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
     found = []
@@ -86,6 +86,7 @@ def check_hooks(manager: pluggy.PluginManager, hooks: object) -> list[str]:
             _check_arguments(hook, getattr(hooks, name))
             if not (marked["hookwrapper"] or marked["wrapper"]):
                 _check_runs(hook, getattr(hooks, name))
+                _check_registers(hook, getattr(hooks, name))
         elif not marked["optionalhook"]:
             raise LookupError(f"there is no hook {hook!r}{did_you_mean(hook, known)}{version_hint(hooks)}")
         found.append(hook)
@@ -100,6 +101,13 @@ def _check_runs(hook: str, implementation: Any) -> None:
         raise TypeError(f"{hook} is a generator, so calling it does nothing; remove yield")
     if inspect.iscoroutinefunction(implementation):
         raise TypeError(f"{hook} is async, so calling it does nothing; remove async")
+
+
+def _check_registers(hook: str, implementation: Any) -> None:
+    """Refuse a hook without the argument by which it registers, since what it returns is not used."""
+    (register,) = inspect.signature(getattr(hookspecs, hook)).parameters if hook.startswith("register_") else (None,)
+    if register is not None and register not in inspect.signature(implementation).parameters:
+        raise TypeError(f"{hook} registers nothing, since it has no argument {register!r}: write {hook}({register})")
 
 
 def _check_arguments(hook: str, implementation: Any) -> None:

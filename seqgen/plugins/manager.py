@@ -271,11 +271,15 @@ class Plugins:
         return self.registry.get(kind, name, lambda: missing_plugin(KINDS[kind], name) or self.failed_hint())
 
     def failed_hint(self) -> str:
-        """Return a hint on plugins that did not load, for messages about unknown names; "" if all did."""
+        """Return a hint on plugins that did not load, or files without a part, for unknown names; "" if none."""
         if len(self.plugins) == 1:
             return "no plugin is loaded"
-        broken = ", ".join(self.failed())
-        return f"not loaded: {broken} (see seqgen plugins)" if broken else ""
+        if broken := ", ".join(self.failed()):
+            return f"not loaded: {broken} (see seqgen plugins)"
+        owners = {entry.package for kind in KINDS for entry in self.registry.entries(kind)}
+        files = (plugin.provenance for name, plugin in self.plugins.items() if name not in owners)
+        empty = ", ".join(of.distribution for of in files if of.sha256 is not None and not of.given)
+        return f"no part is registered by {empty}" if empty else ""
 
 
 def _is_set(variable: str) -> bool:
