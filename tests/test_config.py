@@ -61,6 +61,21 @@ def test_a_parameter_that_might_be_meant_as_an_option_says_why_it_is_none():
     with pytest.raises(BadOption, match=r"^thing has no option 'n'; known: steps$"):
         build_options(model, {"n": "1"}, "thing")
     assert options_model(example).no_options == {}
+    fields = {"cell": ["steps"], "train": ["lr"]}
+    says = r"^no part has the option 'rate'; the cell has a parameter of that name, but it is not keyword-only: put it"
+    with pytest.raises(BadOption, match=says):
+        assign([(None, "rate", "1")], fields, {"cell": model.no_options})
+    assert assign([(None, "steps", "1")], fields, {"cell": model.no_options}) == {"cell": {"steps": "1"}}
+
+
+def test_a_parameter_without_annotation_and_default_says_why_it_is_no_option():
+    def bare(n, *, mode): ...
+
+    assert list(options_model(bare).no_options) == ["mode"]
+    with pytest.raises(
+        BadOption, match=r"no option 'mode': it has no annotation and no default that say of which type"
+    ):
+        build_options(options_model(bare), {"mode": "1"}, "thing")
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,17 @@ def test_every_setting_is_described_and_its_keyword_is_unambiguous(config):
 def test_keywords_that_do_not_exist_are_refused_with_the_nearest(in_tmp, tiny_run):
     with pytest.raises(seqgen.BadOption, match="train has no option 'hiden'; did you mean 'hidden'"):
         seqgen.train("names", hiden=3)
+    for settings, says in (
+        ({"cell": "gru,vanilla", "activation": "relu"}, 'cell vanilla: write options={"cell.activation": ...}'),
+        ({"tie": True}, 'model recurrent: write options={"model.tie": ...}'),
+        ({"min_count": 2, "tokenizer": "word"}, 'tokenizer word: write options={"tokenizer.min_count": ...}'),
+    ):
+        (name,) = set(settings) - {"cell", "tokenizer"}
+        with pytest.raises(seqgen.BadOption) as caught:
+            seqgen.train("names", **settings)
+        assert str(caught.value) == f"train has no option {name!r}; it is an option of the {says}"
+    with pytest.raises(seqgen.BadOption, match=r'has no option .xyzzy.; an option of a part is given by options=\{"'):
+        seqgen.train("names", xyzzy=1)
     with pytest.raises(seqgen.BadOption, match="evaluate has no option 'sed'; did you mean 'seed'"):
         tiny_run.evaluate(5, sed=3)
     with pytest.raises(seqgen.BadOption, match="sample has no option 'novel'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from seqgen.config import (
     split_warning,
 )
 from seqgen.corpus import Corpus, title_of
-from seqgen.errors import BadOption, UsageError, did_you_mean
+from seqgen.errors import BadOption, SeqgenError, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.protocols import learns
 from seqgen.registry import Entry
@@ -165,6 +166,7 @@ def resolve(
     fields = {part: entry.option_names() for part, entry in parts.items() if part in PARTS}
     fields |= cell_fields(parts, [*toml, *(part for part, _, _ in assignments if part)])
     fields["train"] = list(TrainSettings.model_fields)
+    no_options = {part: getattr(parts[part].options_model, "no_options", {}) for part in fields if part in parts}
     layout = _layout(config, assignments, parts["corpus"], toml, start)
     conditions = tuple(dict.fromkeys(config.condition))
     if named := [field for field in conditions if "=" in field]:  # symbols of conditions are field=value
@@ -173,7 +175,7 @@ def resolve(
         raise BadOption("one long text (--layout stream) has no records to condition or to augment")
     if start is not None:
         conditions = start.conditions(layout, conditions)
-    asked = merge(assign(assignments, fields), flags)
+    asked = merge(assign(assignments, fields, no_options), flags)
     given = merge(without_overruled(toml, asked), asked) | {"corpus": of_corpus}
     if parts["corpus"].qualified == FILE:
         of_corpus["layout"] = layout
@@ -249,6 +251,23 @@ def _layout(
     if layout == "lines" and corpus.spec.layout == "stream":
         raise BadOption(f"corpus {corpus.spec.name} is one long text: it has no layout lines")
     return layout  # type: ignore[return-value]
+
+
+def hint_on_keyword(keyword: str, names: Mapping[str, str | None], plugins: Plugins) -> str:
+    """Return how to give an option that is taken for a keyword of ``train``; "" if no part has such an option.
+
+    Args:
+        keyword: the name.
+        names: the names of the parts that the user gives, or None, by kind.
+        plugins: the registered parts.
+    """
+    for kind, name in {**names, "model": names.get("model") or _MODEL}.items():
+        for one in (name or "").split(",") if kind in PARTS else ():
+            with contextlib.suppress(SeqgenError):  # there is no such part, or it is broken
+                entry = plugins.registry.get(kind, one)
+                if keyword in entry.option_names():
+                    return f'; it is an option of the {entry.label}: write options={{"{kind}.{keyword}": ...}}'
+    return ""
 
 
 def _names(toml: Layer, config: Path | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack
 
-from seqgen.api.config import ResolvedConfig, resolve
+from seqgen.api.config import ResolvedConfig, hint_on_keyword, resolve
 from seqgen.api.corpora import FILE, CorpusName
 from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched, launched_processes
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
@@ -132,7 +132,9 @@ def plan(
     parts = {kind: settings.pop(keyword, None) for keyword, kind in _KINDS.items()}  # type: ignore[misc]
     plugins, names = choose_parts(plugins_for(settings.get("start"), plugins), parts)
     named = {keyword: names[kind] for keyword, kind in _KINDS.items()}
-    config = TrainConfig.of({"corpus": corpus, **settings, **named})
+    config = TrainConfig.of(
+        {"corpus": corpus, **settings, **named}, lambda keyword: hint_on_keyword(keyword, names, plugins)
+    )
     if config.params is not None:
         config = config.model_copy(update={"params": parse_count(config.params)})
     start = None if config.start is None else find_warm_start(config.start, plugins, warn)

@@ -38,7 +38,7 @@ class Options(BaseModel):
     """Base of option models: frozen, and a misspelt name is an error. Describe each field, with unit and range.
 
     Attributes:
-        no_options: parameters of the callable with a default that might be taken for options, and why they are none.
+        no_options: parameters of the callable that might be taken for options, and why they are none.
     """
 
     no_options: ClassVar[Mapping[str, str]] = {}
@@ -65,8 +65,10 @@ def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
         by_keyword = parameter.kind is parameter.KEYWORD_ONLY
         if by_keyword and is_told:
             fields[name] = (hints.get(name, type(default)), ... if default is parameter.empty else default)
-        elif default is not parameter.empty and not name.startswith("_"):
-            untold = f"its default {default!r:.40} does not say of which type it is: annotate it"
+        elif (by_keyword or default is not parameter.empty) and not name.startswith("_"):
+            untold = "it has no annotation and no default that say of which type it is: annotate it"
+            if default is not parameter.empty:
+                untold = f"its default {default!r:.40} does not say of which type it is: annotate it"
             no_options[name] = untold if by_keyword else "it is not keyword-only: put it behind a *"
     title = f"{getattr(signature_source, '__name__', 'derived')}Options"
     model = create_model(title, __base__=Options, **fields)
@@ -347,11 +349,12 @@ class UserConfig(Options):
     panels: ClassVar[tuple[str, ...]] = ("",)
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Self:
+    def of(cls, settings: Mapping[str, Any], hint: Callable[[str], str] = lambda _: "") -> Self:
         """Return a configuration of the settings that are given, their values not validated yet.
 
         Args:
             settings: values by keyword; None means that a setting is not given.
+            hint: returns the clause for a keyword that is none; "" suggests the nearest keyword.
 
         Raises:
             BadOption: there is no such setting.
@@ -361,7 +364,9 @@ class UserConfig(Options):
             if keyword not in names:
                 meant = next((one for one, name in names.items() if name == keyword), OTHER_WORDS.get(keyword))
                 near = f"; did you mean {meant!r}?" if meant in names else did_you_mean(keyword, names)
-                raise BadOption(f"{cls.title} has no option {keyword!r}{near}")
+                if not near and "options" in names:
+                    near = '; an option of a part is given by options={"part.name": ...}'
+                raise BadOption(f"{cls.title} has no option {keyword!r}{hint(keyword) or near}")
         values = {names[keyword]: value for keyword, value in settings.items() if value is not None}
         return cast("Self", cls.model_construct(set(values), **values))
 

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, SupportsIndex
 
 from seqgen.errors import BadOption, UsageError, did_you_mean, short_repr
@@ -74,12 +75,17 @@ def _refuse_no_mapping(options: object) -> None:
         raise BadOption(f'options are a mapping by name, {{"part.name": value}}, not {short_repr(options)}')
 
 
-def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[str, Iterable[str]]) -> Layer:
+def assign(
+    assignments: Iterable[tuple[str | None, str, Any]],
+    fields: Mapping[str, Iterable[str]],
+    no_options: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> Layer:
     """Find the part of each assignment.
 
     Args:
         assignments: (part or None, name, value).
         fields: the option names of each part of this run; "cell.2" is that of one layer, and needs its name.
+        no_options: by part, parameters that are no options, and why.
 
     Raises:
         BadOption: no such part or name, or a bare name that several parts have.
@@ -89,7 +95,7 @@ def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[s
         if part is None:
             owners = [candidate for candidate, names in fields.items() if name in names and "." not in candidate]
             if len(owners) != 1:
-                raise BadOption(_ambiguous(name, owners, fields))
+                raise BadOption(_ambiguous(name, owners, fields, no_options))
             part = owners[0]
         elif part not in fields:
             raise BadOption(f"no part {part!r} in this run{did_you_mean(part, fields)}")
@@ -97,9 +103,14 @@ def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[s
     return layer
 
 
-def _ambiguous(name: str, owners: list[str], fields: Mapping[str, Iterable[str]]) -> str:
+def _ambiguous(
+    name: str, owners: list[str], fields: Mapping[str, Iterable[str]], no_options: Mapping[str, Mapping[str, str]]
+) -> str:
     if owners:
         return f"several parts have the option {name!r}: write " + " or ".join(f"{o}.{name}=" for o in owners)
+    for part, reasons in no_options.items():
+        if name in reasons:
+            return f"no part has the option {name!r}; the {part} has a parameter of that name, but {reasons[name]}"
     known = [f"{part}.{option}" for part, options in fields.items() if "." not in part for option in options]
     bare = {option for options in fields.values() for option in options}
     others = f"; known: {', '.join(known)}" if known else ": none here has options"
