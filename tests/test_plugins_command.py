@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 
 import pytest
+import typer
+
+from seqgen.cli.mounting import usable_commands
 
 KEPT = """
 import seqgen
@@ -193,7 +197,7 @@ def test_commands_that_are_not_used_are_listed(source, says, cli, little):
 @pytest.mark.parametrize(
     ("source", "check", "says"),
     [
-        (COMMANDS, "command-names", "the names of these commands are taken already: train"),
+        (COMMANDS, "command-names", "the name 'train' is taken already"),
         (UNMADE, "commands", "its register_commands is not used: ValueError: no commands today"),
     ],
     ids=["a name that is taken", "not made"],
@@ -203,6 +207,45 @@ def test_commands_that_are_not_used_fail_a_check(source, check, says, cli, littl
     assert result.code == 5 and f"package-little-{check}" in result.err
     (row,) = [row for row in json.loads(result.out) if row["result"] == "FAILED"]
     assert row["check"] == check and says in row["note"]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("def little_one(x: 'Foo' = 1):\n    pass", "'little-one': NameError: name 'Foo' is not defined"),
+        ("async def little_one():\n    pass", "'little-one' is async, so calling it does nothing; remove async"),
+        ("def little_one():\n    yield", "'little-one' is a generator, so calling it does nothing; remove yield"),
+        ("def little_one(plugin: str = ''):\n    pass", "'little-one' has an option --plugin of its own"),
+        (
+            "def little_one(file: str = typer.Option('', '--plugin')):\n    pass",
+            "'little-one' has an option --plugin of its own",
+        ),
+        ("Little", "the name 'Little' is not of the form [a-z][a-z0-9_-]*"),
+        ("a little", "the name 'a little' is not of the form [a-z][a-z0-9_-]*"),
+    ],
+)
+@pytest.mark.parametrize("where", ["app", "group"])
+def test_commands_that_nobody_could_use_fail_a_check_and_are_left_out(where, command, says, cli, little):
+    made = f"command()\n{command}" if "def " in command else f"command({command!r})\ndef one():\n    pass"
+    body = textwrap.indent(f"group = typer.Typer()\napp.add_typer(group, name='group')\n@{where}.{made}", "    ")
+    other = "    @app.command()\n    def little_other():\n        print('other')\n"
+    hook = f"\n@seqgen.hookimpl\ndef register_commands(app):\n{body}\n{other}"
+    result = cli("plugins", "check", little(f"import typer\n{KEPT}{hook}"), "--json")
+    assert result.code == 5 and "package-little-command-names" in result.err
+    assert says in next(row["note"] for row in json.loads(result.out) if row["check"] == "command-names")
+    used = cli("little-other", "--plugin", "little.py")
+    assert used.code == 0 and used.out == "other\n" and says in used.err
+
+
+def test_a_group_of_commands_is_mounted_again():
+    """A module has one group, and a process may build several programs."""
+    group = typer.Typer(name="little")
+    group.command("one")(lambda: None)
+    for _ in range(2):
+        own = typer.Typer()
+        own.add_typer(group)
+        kept, names, problems = usable_commands(own, ())
+        assert names == {"little"} and not problems and kept.registered_groups == own.registered_groups
 
 
 @pytest.mark.parametrize("code", [0, 3])

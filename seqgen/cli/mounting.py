@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 import sys
+from collections.abc import Callable, Container, Mapping
+from typing import Any
 
 import typer
 from typer.main import get_command, get_command_name
+from typer.models import CommandInfo, TyperInfo
 
 from seqgen.cli.common import STDOUT_FOR_RESULTS, TRAIN_SETTINGS, configured, everywhere, session
 from seqgen.errors import one_line
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_ADOPTED = "seqgen_adopted"
+"""The attribute of an adopted command that has the plugin's own function."""
+_LOADING = {"plugin": "--plugin", "no_plugins": "--no-plugins"}
+_ITS_USE = "which every command has for loading plugins; rename it"
 
 
 def mount_plugin_commands(app: typer.Typer) -> None:
@@ -26,11 +36,7 @@ def mount_plugin_commands(app: typer.Typer) -> None:
         plugins.call_hook("register_commands", fresh)
     taken = set(get_command(app).commands)  # type: ignore[attr-defined]
     for package in plugins.implementing("register_commands"):
-        try:
-            kept, names, problems = _sort_out(own_apps[package], taken)
-        except Exception as error:
-            plugins.add_note(package, f"its commands are not used: {one_line(error)}")
-            continue
+        kept, names, problems = usable_commands(own_apps[package], taken)
         app.registered_commands += kept.registered_commands
         app.registered_groups += kept.registered_groups
         taken |= names
@@ -38,19 +44,36 @@ def mount_plugin_commands(app: typer.Typer) -> None:
             plugins.add_note(package, f"a command of it is not used: {problem}")
 
 
-def _sort_out(own: typer.Typer, taken: set[str]) -> tuple[typer.Typer, set[str], list[str]]:
-    """Return a plugin's commands and groups to use, their names, and why others are left out."""
-    _adopt(own)
+class _Unusable(Exception):
+    """A command that would do nothing, or that users could not call as it is declared."""
+
+
+def usable_commands(own: typer.Typer, taken: Container[str]) -> tuple[typer.Typer, set[str], list[str]]:
+    """Return a plugin's commands and groups to use, their names, and why others are left out.
+
+    Args:
+        own: the plugin's commands; those to use get the options that work everywhere.
+        taken: names of other commands.
+    """
     kept, names, problems = typer.Typer(), set[str](), list[str]()
     for part in ("registered_commands", "registered_groups"):
         for item in getattr(own, part):
             one = typer.Typer()
             getattr(one, part).append(item)
-            its_names = command_names(one)
-            if clashing := its_names & (taken | names):
+            try:
+                _adopt(one)
+                its_names = _names_of(one)
+            except _Unusable as error:
+                problems.append(str(error))
+                continue
+            except Exception as error:
+                problems.append(f"{_label(item)}: {type(error).__name__}: {one_line(error)}")
+                continue
+            clashing = sorted(name for name in its_names if name in taken or name in names)
+            if clashing:
                 problems += [
                     f"the name {name!r} is taken already" if name in taken else f"it has another one named {name!r}"
-                    for name in sorted(clashing)
+                    for name in clashing
                 ]
             else:
                 getattr(kept, part).append(item)
@@ -58,24 +81,67 @@ def _sort_out(own: typer.Typer, taken: set[str]) -> tuple[typer.Typer, set[str],
     return kept, names, problems
 
 
-def command_names(app: typer.Typer) -> set[str]:
-    """Return the names of an app's commands and groups."""
-    if not (app.registered_commands or app.registered_groups):
-        return set()
+def _label(item: CommandInfo | TyperInfo) -> str:
+    """Return a command or a group for messages: "'choir'"."""
+    group = getattr(item, "typer_instance", None)
+    name = item.name or (group.info.name if group is not None else "")
+    return repr(str(name or get_command_name(item.callback.__name__ if item.callback else "")))
+
+
+def _names_of(app: typer.Typer) -> set[str]:
+    """Return the names of an app's commands and groups.
+
+    Raises:
+        _Unusable: a name, at any depth, is not of the form of names, or an option is one by which plugins are loaded.
+    """
     app.callback()(lambda: None)  # which makes a group even of a single command
-    return set(get_command(app).commands)  # type: ignore[attr-defined]
+    commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    _check_tree(commands)
+    return set(commands)
+
+
+def _check_tree(commands: Mapping[str, Any]) -> None:
+    for name, command in commands.items():
+        if not _NAME.fullmatch(name):
+            raise _Unusable(f"the name {name!r} is not of the form {_NAME.pattern}")
+        for flag in _LOADING.values():
+            if sum(flag in (*option.opts, *option.secondary_opts) for option in command.params) > 1:
+                raise _Unusable(f"{name!r} has an option {flag} of its own, {_ITS_USE}")
+        _check_tree(getattr(command, "commands", {}))
 
 
 def _adopt(own: typer.Typer) -> None:
-    """Give every command of a plugin, at any depth, the options that work everywhere."""
+    """Give every command of a plugin, at any depth, the options that work everywhere.
+
+    Raises:
+        _Unusable: a command would not run, or an option of it is one by which plugins are loaded.
+    """
     for command in own.registered_commands:
-        if command.callback is not None:
-            prints = not hasattr(command.callback, STDOUT_FOR_RESULTS)
-            without = getattr(command.callback, TRAIN_SETTINGS, None)
-            name = command.name or get_command_name(command.callback.__name__)
-            own_flags = inspect.signature(command.callback).parameters
-            flags = None if without is None else configured(name, "TrainConfig", without={*without, *own_flags})
-            command.callback = everywhere(command.callback, prints=prints, flags=flags)
+        if command.callback is None:
+            continue
+        function = getattr(command.callback, _ADOPTED, command.callback)  # of a group that was adopted before
+        own_flags = inspect.signature(function).parameters
+        _check_function(function, own_flags, _label(command))
+        prints = not hasattr(function, STDOUT_FOR_RESULTS)
+        without = getattr(function, TRAIN_SETTINGS, None)
+        name = command.name or get_command_name(function.__name__)
+        flags = None if without is None else configured(name, "TrainConfig", without={*without, *own_flags})
+        try:
+            command.callback = everywhere(function, prints=prints, flags=flags)
+        except Exception as error:  # annotations that cannot be evaluated
+            raise _Unusable(f"{_label(command)}: {type(error).__name__}: {one_line(error)}") from error
+        setattr(command.callback, _ADOPTED, function)
     for group in own.registered_groups:
         if group.typer_instance is not None:
             _adopt(group.typer_instance)
+
+
+def _check_function(function: Callable[..., Any], parameters: Container[str], label: str) -> None:
+    """Refuse a function that does nothing when it is called, or hides an option by which plugins are loaded."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise _Unusable(f"{label} is a generator, so calling it does nothing; remove yield")
+    if inspect.iscoroutinefunction(function):
+        raise _Unusable(f"{label} is async, so calling it does nothing; remove async")
+    for parameter, flag in _LOADING.items():
+        if parameter in parameters:
+            raise _Unusable(f"{label} has an option {flag} of its own, {_ITS_USE}")

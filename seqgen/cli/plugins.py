@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.common import Json, completing, everywhere, parse_options, say, session, show, show_json, stderr, write
-from seqgen.cli.mounting import command_names
+from seqgen.cli.mounting import usable_commands
 from seqgen.errors import BadOption, MissingExtra, PluginError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def check_plugin(
         for number, check in enumerate(checks, 1):
             show_check(f"{number} of {len(checks)}: {check.id}")
             rows.append(_row(check, foundations))
-    problems = {"command-names": _clashes(package, ctx), "entry-point": _why_not_found(package)}
+    problems = {"command-names": _unused_commands(package, ctx), "entry-point": _why_not_found(package)}
     rows += [_as_row(Check(package, name, str), "FAILED", problem) for name, problem in problems.items() if problem]
     waiting = [row for row in rows if row["result"] == "skipped" and row["what"] in foundations.failed]
     if as_json:
@@ -151,16 +151,18 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda line: live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
 
 
-def _clashes(package: Package, ctx: typer.Context) -> str:
-    """Return the commands of a plugin whose names are taken, or ""."""
+def _unused_commands(package: Package, ctx: typer.Context) -> str:
+    """Return why commands of a plugin would not be used, such as names that are taken; "" if all would be."""
     loaded = session.plugins.plugins.get(package.name)
     if loaded is not None:
         return "; ".join(loaded.notes)
-    own = set[str]()
-    with contextlib.suppress(PluginError):  # commands that cannot be made fail a check of their own
-        own = command_names(package.commands()) if package.commands else own
-    taken = sorted(own & set(getattr(ctx.find_root().command, "commands", ())))
-    return f"the names of these commands are taken already: {', '.join(taken)}" if taken else ""
+    if package.commands is None:
+        return ""
+    try:
+        own = package.commands()
+    except PluginError:  # commands that cannot be made fail a check of their own
+        return ""
+    return "; ".join(usable_commands(own, getattr(ctx.find_root().command, "commands", ()))[2])
 
 
 def _why_not_found(package: Package) -> str:
