@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import subprocess
 import sys
 import types
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import seqgen
-from broken import BROKEN, GOOD, PICKY, Good, cell, corpus, made
+from broken import BROKEN, GOOD, PICKY, Good, cell, corpus, made, validator
 from conftest import FAMILIES, in_terminal, in_tiers, registered
 from seqgen import testing
 from seqgen.plugins import Candidate, Plugins, check_trackers, entry_point_candidates
@@ -192,6 +195,19 @@ def test_hooks_that_cannot_handle_an_event_are_found(tmp_path, hook, line):
             check()
 
 
+def test_hooks_that_change_the_process_are_found(tmp_path):
+    file, threads = tmp_path / "sets_threads.py", torch.get_num_threads()
+    file.write_text(
+        "import seqgen, torch\n@seqgen.hookimpl\ndef on_run_start(path, settings):\n"
+        f"    torch.set_num_threads({threads + 1})\n",
+        encoding="utf-8",
+    )
+    check = next(check for check in testing.checks_of_plugin(file) if check.name == "events")
+    with pytest.raises(AssertionError, match="its hooks change torch's number of threads for the whole process"):
+        check()
+    assert torch.get_num_threads() == threads
+
+
 def test_a_plugin_without_events_is_asked_for_none():
     module = types.ModuleType("silent")
     module.register_cells = seqgen.hookimpl(lambda register: register(cell(Good)))
@@ -249,6 +265,34 @@ def test_a_check_leaves_random_numbers_alone():
     state = torch.get_rng_state()
     check_named(GOOD[0], "learns")()
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_setting_that_stays_changed_is_found_after_other_checks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def validate(self, text):
+        os.chdir("/")
+        os.environ["SEQGEN_TEST_LEFT"] = "1"
+        sys.setrecursionlimit(5000)
+        warnings.simplefilter("ignore")
+        np.random.seed(1)
+        torch.set_num_threads(3)
+        torch.set_default_dtype(torch.float64)
+        return seqgen.Verdict(True)
+
+    def settings():
+        state = np.random.get_state()[1].tolist()
+        limit, threads, dtype = sys.getrecursionlimit(), torch.get_num_threads(), torch.get_default_dtype()
+        return Path.cwd(), dict(os.environ), list(warnings.filters), state, limit, threads, dtype
+
+    before = settings()
+    for check in testing.checks_of(validator(validate)):
+        if check.name == "global-state":
+            with pytest.raises(AssertionError, match=r"the current folder and the environment and .* of threads for"):
+                check()
+        else:
+            check()
+        assert settings() == before, check.name
 
 
 def test_a_note_names_an_unsupported_feature(monkeypatch):

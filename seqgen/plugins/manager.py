@@ -28,6 +28,7 @@ from seqgen.errors import (
 from seqgen.plugins import builtin
 from seqgen.plugins.discovery import Candidate, installed, missing_plugin
 from seqgen.plugins.hooks import CURRENT_API, check_hooks, declared_version, newer_hint
+from seqgen.process_state import torch_kept
 from seqgen.registry import Entry, Registry
 from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
@@ -247,8 +248,9 @@ class Plugins:
         self.report_problem(f"plugin {plugin.provenance}: {line}")
 
     def emit(self, hook: str, **arguments: Any) -> None:
-        """Call an event hook of every plugin, guarded."""
-        self.call_hook(hook, lambda package: arguments)
+        """Call an event hook of every plugin, guarded; settings of torch that it changes are restored afterwards."""
+        with torch_kept():
+            self.call_hook(hook, lambda package: arguments)
 
     def describe_failure(self, error: BaseException) -> str:
         """Return a line on an exception raised in a plugin's code, with its location; "" if it was raised elsewhere."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from seqgen.errors import MissingExtra, find_plugin_frame, one_line
+from seqgen.process_state import process_kept
 from seqgen.registry import Entry
 from seqgen.signals import reraise_signal
 from seqgen.specs import Spec
@@ -72,7 +73,7 @@ class Check:
         return f"{self.spec.kind}-{self.spec.name}-{self.name}"
 
     def __call__(self) -> str:
-        """Run the check with fixed random numbers, whose state is restored afterwards.
+        """Run the check with fixed random numbers; settings of the process that it changes are restored afterwards.
 
         Returns:
             A note, such as what could not be checked on this machine; "" if there is none.
@@ -81,7 +82,7 @@ class Check:
             AssertionError: the contract is violated; the message says how, or what the plugin's code raised.
             MissingExtra: a dependency of the plugin is not installed, so nothing could be checked.
         """
-        with _random_state_kept():
+        with _undisturbed(self.spec):
             try:
                 return self.run() or ""
             except MissingExtra:
@@ -185,16 +186,16 @@ class Subject:
 
 
 @contextlib.contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Seed the random numbers of Python, and of torch if it is imported, and restore their state afterwards."""
-    torch, state = sys.modules.get("torch"), random.getstate()
-    torch_state = None if torch is None else torch.get_rng_state()
-    random.seed(_SEED)
-    if torch is not None:
-        torch.manual_seed(_SEED)
-    try:
+def _undisturbed(spec: Spec | Package) -> Iterator[None]:
+    """Seed the random numbers of Python and torch, and restore the settings of the process afterwards.
+
+    Settings of torch are restored where it is imported; a part may import it itself, so it is for the checks of one.
+    """
+    with_torch = not isinstance(spec, Package) or sys.modules.get("torch") is not None
+    if with_torch:
+        import torch
+    with process_kept():
+        random.seed(_SEED)
+        if with_torch:
+            torch.manual_seed(_SEED)
         yield
-    finally:
-        random.setstate(state)
-        if torch is not None:
-            torch.set_rng_state(torch_state)

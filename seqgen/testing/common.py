@@ -7,9 +7,9 @@ from typing import Any
 
 from seqgen.config import TrainSettings, build_options, describe_options
 from seqgen.errors import BadOption
+from seqgen.process_state import record_changes
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import exercise
-from seqgen.testing.process_state import record_changes
 
 _NONSENSE = "an-option-that-nobody-has"
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from seqgen.corpus import Record, Survey, survey
 from seqgen.errors import CorpusError, PluginError
+from seqgen.process_state import record_changes
 from seqgen.testing.check import Subject
 from seqgen.testing.other_processes import NOT_TRIED, results
-from seqgen.testing.process_state import record_changes
 from seqgen.testing.registry import find_spec
 from seqgen.testing.validators import MIN_ACCEPTED, refusals
 

@@ -74,10 +74,11 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
         fresh.load([candidate])
         hooks = [hook for hook in EVENTS if candidate.package in fresh.implementing(hook)]
         problems.clear()
-        if hooks:
-            replay_events(fresh)
+        changed = replay_events(fresh) if hooks else []
         if problems:
             raise PluginError(problems[0])
+        if changed:
+            raise PluginError(f"its hooks change {' and '.join(changed)} for the whole process")
         return hooks
 
     return Package(candidate.package, specs, file, commands, trackers, events)

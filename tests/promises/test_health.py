@@ -222,6 +222,35 @@ def test_twenty_pairs_over_all_cells_give_the_same_bytes(words, tmp_path, record
 
 
 @pytest.mark.promise("R11")
+def test_hooks_that_change_settings_of_torch_do_not_change_the_bytes(words, tmp_path):
+    import torch
+
+    class Careless:
+        @staticmethod
+        @seqgen.hookimpl
+        def on_run_start(path):
+            torch.set_num_threads(2)
+            torch.set_default_dtype(torch.float64)
+
+        @staticmethod
+        @seqgen.hookimpl
+        def on_report(metrics):
+            torch.set_num_threads(2)
+            torch.manual_seed(7)
+            torch.set_grad_enabled(False)
+
+    wishes = {"cell": "gru", "hidden": 16, "steps": 6, "batch_size": 8, "options": {"eval_every": 3, "threads": 1}}
+    expected = digests(seqgen.train(words, **wishes, out=tmp_path / "a").path)
+    threads = []
+    run = seqgen.train(
+        words, **wishes, out=tmp_path / "b", plugins=[Careless],
+        listener=lambda folder, event: threads.append(torch.get_num_threads()),
+    )  # fmt: skip
+    assert digests(run.path) == expected and set(threads) == {1}
+    assert torch.get_default_dtype() == torch.float32 and torch.is_grad_enabled()
+
+
+@pytest.mark.promise("R11")
 def test_a_run_keeps_its_number_of_threads_wherever_it_is_resumed(words, tmp_path, monkeypatch):
     """So the number of threads that torch would take has no say in the bytes."""
     import torch
