@@ -723,6 +723,17 @@ class RefusesRepetitions:
         return verdict
 
 
+class RefusesWhatAnyHasSeen:
+    """A validator that refuses what it or another instance has seen."""
+
+    seen: ClassVar = set()
+
+    def validate(self, text):
+        verdict = seqgen.Verdict(text not in self.seen, "again")
+        self.seen.add(text)
+        return verdict
+
+
 def bad_validators():
     yield "verdicts", validator(lambda self, text: seqgen.Verdict(False)), "without a reason"
     yield "verdicts", validator(lambda self, text: True), "not a seqgen.Verdict"
@@ -739,6 +750,7 @@ def bad_validators():
     )
     yield "deterministic", validator(sometimes), "different results on the same input"
     yield "deterministic", made(seqgen.ValidatorSpec, RefusesRepetitions), "used again gives different results"
+    yield "deterministic", made(seqgen.ValidatorSpec, RefusesWhatAnyHasSeen), "two instances give different results"
     yield "global-state", validator(lambda self, text: seqgen.Verdict(random.random() > 2, "-")), "Python's random"
     yield from common(seqgen.ValidatorSpec, Picky)
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import seqgen
-from broken import BROKEN, GOOD, PICKY, Good, cell, corpus, made, validator
+from broken import BROKEN, GOOD, PICKY, Good, RefusesWhatAnyHasSeen, cell, corpus, made, validator
 from conftest import FAMILIES, in_terminal, in_tiers, registered
 from seqgen import testing
 from seqgen.plugins import Candidate, Plugins, check_trackers, entry_point_candidates
@@ -293,6 +293,15 @@ def test_a_setting_that_stays_changed_is_found_after_other_checks(tmp_path, monk
         else:
             check()
         assert settings() == before, check.name
+
+
+def test_a_class_that_remembers_texts_is_found_after_other_checks():
+    spec = next(spec for _, name, spec, _ in BROKEN if getattr(spec, "load", None) is RefusesWhatAnyHasSeen)
+    for _ in range(2):
+        for name in ("verdicts", "global-state"):
+            check_named(spec, name)()
+        with pytest.raises(AssertionError, match="two instances give different results"):
+            check_named(spec, "deterministic")()
 
 
 def test_a_note_names_an_unsupported_feature(monkeypatch):

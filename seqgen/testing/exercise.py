@@ -28,6 +28,8 @@ HOSTILE = (
 AUGMENTATION_SEEDS = range(10)
 """Seeds of the random numbers of augmentations: a branch may be taken now and then only."""
 _RECORDS, _FEW_RECORDS = 100, 8
+_MOST_REPEATS = 9  # of a character
+_calls = itertools.count()
 _records_read: dict[int, tuple[CorpusSpec, list[str]]] = {}  # holds each spec too, so that no other gets its id
 
 
@@ -139,6 +141,21 @@ def _first_records(corpus: CorpusSpec) -> list[str]:
         records = [record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS)]
         known = _records_read[id(corpus)] = (corpus, records)
     return known[1]
+
+
+def unseen_texts(subject: Subject) -> list[str]:
+    """Return a variant of each text and of some records, another one at each call in a process.
+
+    Two characters are exchanged, and one is written twice: a variant is often valid where its text is.
+    """
+    random, found = Random(next(_calls)), list[str]()
+    for text in filter(None, (*subject.texts, *few_records_of(subject))):
+        one, other, twice = (random.randrange(len(text)) for _ in range(3))
+        characters = list(text)
+        characters[one], characters[other] = characters[other], characters[one]
+        characters[twice] *= random.randint(2, _MOST_REPEATS)
+        found.append("".join(characters))
+    return found
 
 
 def _metric(subject: Subject, metric: Any) -> list[Any]:
