@@ -622,6 +622,13 @@ def bad_tokenizers():
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"] * self.n_symbols), r"by symbol_bytes\(\)"
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"]), "has 1 entries"
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: self.symbols), "for symbol 0, which is not bytes"
+    yield "corpus-warning", tokenizer(corpus_warning=classmethod(lambda cls, texts: 5)), "returns 5, not one line"
+    yield "corpus-warning", tokenizer(corpus_warning=classmethod(lambda cls, texts: "a\nb")), "not one line of text"
+    yield (
+        "corpus-warning",
+        tokenizer(corpus_warning=classmethod(lambda cls, texts: f"{1 / len(texts)}")),
+        "ZeroDivisionError",
+    )
     yield "join", tokenizer(join=classmethod(lambda cls, fitted: fitted[0])), "join gives another tokenizer"
     yield "global-state", made(seqgen.TokenizerSpec, SeedsInFit), "it changes Python's random numbers"
     yield from common(seqgen.TokenizerSpec, CharTokenizer)

@@ -32,7 +32,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
         "tokenizers": (
             "round-trip", "n-symbols", "any-ids", "unknown-symbols", "hostile-strings", "to-json", "stable-ids",
             "across-processes",
-            "encode-many", "decode-many", "symbol-bytes", "join",
+            "encode-many", "decode-many", "symbol-bytes", "join", "corpus-warning",
         ),
         "common": _COMMON,
     },

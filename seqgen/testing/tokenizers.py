@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.errors import SeqgenError, UnknownSymbol
-from seqgen.protocols import has_symbol_bytes, joins
+from seqgen.errors import CorpusError, SeqgenError, UnknownSymbol
+from seqgen.protocols import has_corpus_warning, has_symbol_bytes, joins
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import HOSTILE
 from seqgen.testing.other_processes import NOT_TRIED, results
@@ -184,4 +184,20 @@ def join(subject: Subject) -> str:
     parts = [make.fit(texts, **options).to_json() for texts in (subject.texts[:half], subject.texts[half:])]
     joined = make.join([make.from_json(json.loads(json.dumps(part))) for part in parts])
     assert joined.to_json() == _fitted(subject).to_json(), "join gives another tokenizer than fit of all texts"
+    return ""
+
+
+def corpus_warning(subject: Subject) -> str:
+    """Check that ``corpus_warning(texts)``, if there is one, returns one line, "" or None, or raises CorpusError."""
+    make = subject.spec.resolve()
+    if not has_corpus_warning(make):
+        return ""
+    for texts in (list(subject.texts), []):
+        shown = f"{len(texts)} texts" if texts else "no texts"
+        try:
+            line: object = make.corpus_warning(texts)
+        except CorpusError:
+            continue
+        is_line = line is None or (isinstance(line, str) and len(line.splitlines()) <= 1)
+        assert is_line, f"corpus_warning of {shown} returns {line!r:.60}, not one line of text"
     return ""
