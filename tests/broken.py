@@ -7,7 +7,7 @@ import itertools
 import os
 import random
 import socket
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -1002,6 +1002,7 @@ def bad_executors():
     yield "results", executor(GivesResults), "submit returns 0, not a concurrent.futures.Future"
     yield "results", executor(GivesTheFirst), r"return \[0, 0, 0, 0, 0\], not the squares"
     yield "errors", executor(SwallowsErrors), "the exception of a call does not arrive"
+    yield "together", executor(InThisThread), "one does not start within 0.1 s while the other runs"
     yield "together", executor(IsSomewhere), "'203.0.113.7', which is no address of this machine"
     yield "global-state", executor(Seeds), "Python's random"
     yield from common(seqgen.ExecutorSpec, lambda workers: InThisThread())
@@ -1137,6 +1138,6 @@ GOOD = [
     reader(pairs, matches=lambda name, start: start.startswith(b"a=")),
     augmentation(lambda text, random: text),
     exporter(exports),
-    executor(InThisThread),
+    executor(lambda: ThreadPoolExecutor(2)),
     seqgen.DomainSpec(name="x", summary="s"),
 ]

@@ -93,7 +93,8 @@ def check_named(spec, name):
     ("spec", "name", "message"),
     [pytest.param(spec, name, message, id=f"{kind}-{name}-{message}") for kind, name, spec, message in BROKEN],
 )
-def test_a_violated_contract_is_found(spec, name, message):
+def test_a_violated_contract_is_found(spec, name, message, monkeypatch):
+    monkeypatch.setattr("seqgen.testing.executors._MEETING_S", 0.1)
     with pytest.raises(AssertionError, match=message) as caught:
         check_named(spec, name)()
     assert str(caught.value).startswith(f"{spec.kind} x: ")
