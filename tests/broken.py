@@ -654,6 +654,12 @@ class OnlyOnce:
         return self.records
 
 
+class EndsEarly:
+    def __iter__(self):
+        yield from AB
+        raise KeyError("no more")
+
+
 def called():
     socket.getaddrinfo("example.org", 443)
     return AB
@@ -692,6 +698,9 @@ def bad_corpora():
     yield "records", corpus([]), "holds no records"
     yield "records", corpus(["a"]), "not a seqgen.Record"
     yield "records", corpus([seqgen.Record(" ")]), "blank"
+    yield "records", corpus(lambda: None), "^corpus x: load gave None, not a restartable iterable"
+    yield "records", corpus([seqgen.Record(5)]), "^corpus x: corpus x yielded the text 5, which is not a string"
+    yield "records", corpus(EndsEarly), "^corpus x: KeyError in __iter__, line .* of broken.py: 'no more'"
     yield "line-ends", corpus([seqgen.Record("a\nb")]), "line end"
     yield "labels", corpus([seqgen.Record("a", "y")], labels=("x",)), "not declared"
     yield "restartable", corpus(OnlyOnce), "iterated again"

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import seqgen
-from broken import BROKEN, GOOD, PICKY, Good, RefusesWhatAnyHasSeen, cell, corpus, made, validator
+from broken import BROKEN, GOOD, PICKY, EndsEarly, Good, RefusesWhatAnyHasSeen, cell, corpus, made, validator
 from conftest import FAMILIES, in_terminal, in_tiers, registered
 from seqgen import testing
 from seqgen.plugins import Candidate, Plugins, check_trackers, entry_point_candidates
@@ -317,6 +317,33 @@ def test_a_note_names_what_might_be_meant_as_an_option():
 
     note = check_named(cell(Early), "options")()
     assert note == "scale is not an option: it is not keyword-only: put it behind a *"
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        lambda: None,
+        lambda: [seqgen.Record(5)],
+        lambda: [seqgen.Record("a", label=3)],
+        lambda: [seqgen.Record("a", split="validation")],
+        EndsEarly,
+    ],
+)
+def test_a_corpus_that_cannot_be_read_fails_in_one_place(load):
+    siblings = [
+        corpus(load, domain="mine"),
+        seqgen.DomainSpec(name="mine", summary="s", validator="mine"),
+        made(seqgen.ValidatorSpec, type("V", (), {"validate": lambda self, text: seqgen.Verdict(True)}), name="mine"),
+    ]
+    foundations, failed = Foundations(), []
+    for check in testing.checks_of_plugin(siblings):
+        try:
+            foundations.run(check, check)
+        except Waits as error:
+            assert check.spec.kind == "corpus" and str(error) == "mend records first"
+        except AssertionError:
+            failed.append(check.id)
+    assert failed == ["corpus-x-records"]
 
 
 def test_an_exception_of_a_plugin_is_reported_with_its_check():

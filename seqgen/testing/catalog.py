@@ -12,6 +12,7 @@ from seqgen.testing.check import TEXTS, Check, Package, Subject
 
 _COMMON = ("options", "global-state")
 _FOUNDATIONS = ("shapes", "state-form", "state-untouched", "eval-mode")
+_READING = ("offline", "records")
 _SEQUENCES = (
     *_FOUNDATIONS, "step-equals-sequence", "batch-independence", "causality", "state-rows", "padding",
 )  # fmt: skip
@@ -23,7 +24,7 @@ _LAYER: dict[str, tuple[str, ...]] = {
 CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     "corpus": {
         "corpora": (
-            "offline", "records", "line-ends", "labels", "restartable", "digest", "across-processes", "licence",
+            *_READING, "line-ends", "labels", "restartable", "digest", "across-processes", "licence",
             "valid", "global-state",
         ),
         "common": ("options", "source", "recommended"),
@@ -104,7 +105,7 @@ def checks_on(subject: Subject) -> list[Check]:
     """Return the checks of one spec with the options, texts and siblings of a subject; see ``checks_of``."""
     spec = subject.spec
     return [
-        Check(spec, name, functools.partial(_run, module, name, subject), name in _FOUNDATIONS)
+        Check(spec, name, functools.partial(_run, module, name, subject), name in (*_FOUNDATIONS, *_READING))
         for module, name in _names(spec.kind)
     ]
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqgen.corpus import Record, Survey, survey
-from seqgen.errors import CorpusError, PluginError
+from seqgen.errors import CorpusError, MissingExtra, PluginError
 from seqgen.process_state import record_changes
+from seqgen.signals import reraise_signal
 from seqgen.testing.check import Subject
 from seqgen.testing.other_processes import NOT_TRIED, results
 from seqgen.testing.registry import find_spec
@@ -26,6 +27,7 @@ class _Findings:
     """The findings of two loads with one pass over the records of each, shared since a corpus may be slow to read.
 
     Attributes:
+        failure: the exception that ended the reading; None if both passes were complete.
         problems: the first problem by name of the check.
         digests: of the two passes.
         first: the first records.
@@ -36,6 +38,7 @@ class _Findings:
         n_records: number of records.
     """
 
+    failure: BaseException | None = None
     problems: dict[str, str] = field(default_factory=dict)
     digests: list[str] = field(default_factory=list)
     first: list[Record] = field(default_factory=list)
@@ -50,6 +53,16 @@ def _findings(subject: Subject) -> _Findings:
     return subject.once("findings", lambda: _load_twice(subject))
 
 
+def _complete(subject: Subject) -> _Findings:
+    """Return the findings of complete passes; raise what ended the reading, which is no fault of another kind."""
+    findings = _findings(subject)
+    if isinstance(findings.failure, CorpusError | PluginError):
+        raise AssertionError(str(findings.failure)) from findings.failure
+    if findings.failure is not None:
+        raise findings.failure
+    return findings
+
+
 def _load_twice(subject: Subject) -> _Findings:
     spec, findings = subject.spec, _Findings()
     with (
@@ -58,6 +71,8 @@ def _load_twice(subject: Subject) -> _Findings:
     ):
         try:
             loaded = subject.build()
+            if not isinstance(loaded, Iterable):
+                raise PluginError(f"load gave {loaded!r:.60}, not a restartable iterable")
             for source in (_observe(loaded, spec, findings), subject.build()):
                 found = Survey()
                 for _ in survey(source, spec.name, found):
@@ -65,9 +80,11 @@ def _load_twice(subject: Subject) -> _Findings:
                 findings.digests.append(found.digest)
             findings.n_records = found.n_records
             findings.again = list(itertools.islice(loaded, _FIRST))
-        except (CorpusError, PluginError) as error:
-            if not findings.connections:
-                findings.problems.setdefault("records", str(error))
+        except MissingExtra:
+            raise
+        except (Exception, SystemExit) as error:
+            reraise_signal()
+            findings.failure = error
     return findings
 
 
@@ -75,7 +92,7 @@ def _observe(records: Iterable[Record], spec: Any, findings: _Findings) -> Itera
     """Yield the records, recording what the checks need."""
     lines, step = spec.layout == "lines", 1
     for number, record in enumerate(records):
-        if isinstance(record, Record):
+        if isinstance(record, Record) and isinstance(record.text, str):  # others are refused by the survey
             if lines and not record.text.strip():
                 findings.problems.setdefault("records", "a record is blank")
             if lines and not spec.multiline and ("\n" in record.text or "\r" in record.text):
@@ -113,7 +130,7 @@ def _no_network(connections: list[str]) -> Iterator[None]:
 
 
 def _assert_no(subject: Subject, check: str) -> None:
-    problem = _findings(subject).problems.get(check)
+    problem = _complete(subject).problems.get(check)
     assert problem is None, problem
 
 
@@ -144,7 +161,7 @@ def labels(subject: Subject) -> None:
 
 def restartable(subject: Subject) -> None:
     """Check that a second iteration gives the same records in the same order."""
-    findings = _findings(subject)
+    findings = _complete(subject)
     assert not isinstance(subject.build(), Iterator), (
         "load returns an iterator, which can be used once: return an iterable that starts anew"
     )
@@ -153,7 +170,7 @@ def restartable(subject: Subject) -> None:
 
 def digest(subject: Subject) -> None:
     """Check that a second load has the same digest, which resumed runs compare."""
-    first, *others = _findings(subject).digests or [""]
+    first, *others = _complete(subject).digests
     assert others == [first], "loaded again it gives different records"
 
 
@@ -161,7 +178,7 @@ def across_processes(subject: Subject) -> str:
     """Check that the first records are the same in processes whose sets have another order; not over the network."""
     if subject.spec.network:
         return "not tried: it needs the network"
-    _findings(subject)  # here, where a missing package has its own error
+    _complete(subject)  # here, where a missing package has its own error
     found = results("digest", subject)
     assert all(one == found[0] for one in found), (
         "records differ from process to process, which no run can be resumed with: sort what comes from a set"
@@ -191,7 +208,7 @@ def valid(subject: Subject) -> str:
         return ""
     validator = find_spec("validator", domain.validator, subject.siblings)
     assert validator is not None, f"the validator {domain.validator!r} of its domain does not exist"
-    texts = _findings(subject).texts
+    texts = _complete(subject).texts
     refused = refusals(Subject(validator, {}).build(), texts, canonical=spec.canonical)
     share = 1 - len(refused) / max(1, len(texts))
     assert share >= MIN_ACCEPTED, f"{validator.name} accepts {share:.1%} of it, and refuses {refused[0]!r}"

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from seqgen.errors import SeqgenError
 from seqgen.specs import CorpusSpec, DomainSpec
 from seqgen.testing.check import Package, Subject
 from seqgen.testing.other_processes import environment
@@ -77,8 +76,9 @@ def _records(subject: Subject) -> Iterator[str]:
     """Yield some records, from beginning to end, of corpora of the same plugin that have the domain."""
     for corpus in subject.siblings:
         if isinstance(corpus, CorpusSpec) and corpus.domain == subject.spec.name and not corpus.network:
-            with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
-                texts = [record.text for record in itertools.islice(Subject(corpus, {}).build(), _READ)]
+            with contextlib.suppress(Exception):  # the checks of the corpus report that
+                records = itertools.islice(Subject(corpus, {}).build(), _READ)
+                texts = [record.text for record in records if isinstance(record.text, str)]
                 yield from texts[:: len(texts) // _RECORDS + 1]
 
 

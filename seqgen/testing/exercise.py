@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from seqgen.errors import SeqgenError
 from seqgen.metrics import METRICS, Evaluation
 from seqgen.specs import CorpusSpec
 from seqgen.testing.check import Subject
@@ -130,7 +129,7 @@ def records_of(subject: Subject) -> Iterator[str]:
         if isinstance(corpus, CorpusSpec) and corpus.domain is not None and not corpus.network:
             domain = find_spec("domain", corpus.domain, subject.siblings)
             if domain is not None and (name in domain.metrics if is_metric else domain.validator == name):
-                with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
+                with contextlib.suppress(Exception):  # the checks of the corpus report that
                     yield from _first_records(corpus)
 
 
@@ -139,6 +138,7 @@ def _first_records(corpus: CorpusSpec) -> list[str]:
     known = _records_read.get(id(corpus))
     if known is None:
         records = [record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS)]
+        records = [text for text in records if isinstance(text, str)]
         known = _records_read[id(corpus)] = (corpus, records)
     return known[1]
 
