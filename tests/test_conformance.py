@@ -144,6 +144,19 @@ def test_trackers_that_cannot_be_offered_are_found():
             lambda register: register("mine", lambda: None),
             "its register_trackers is not used: TypeError: the check of the tracker 'mine' is to take a place",
         ),
+        (
+            lambda register: [register("mine", print), register("mine", print)],
+            "its register_trackers is not used: ValueError: the tracker 'mine' is already registered",
+        ),
+        (lambda register: register("tensorboard", print), "'tensorboard' is offered by seqgen_tracking too: choose"),
+        (
+            lambda register: register("mine", lambda place: 1 / 0),
+            "the check of the tracker 'mine', called with '', raises ZeroDivisionError, not an error of seqgen: ",
+        ),
+        (
+            lambda register: register("mine", lambda place: sys.exit(0) if place else None),
+            "the check of the tracker 'mine', called with 'x', raises SystemExit, not an error of seqgen",
+        ),
         (lambda register: register("mine", print), "it offers trackers and has no on_report to send them anything"),
     ):
         module = types.ModuleType("tracking")
@@ -152,11 +165,20 @@ def test_trackers_that_cannot_be_offered_are_found():
         check = next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")
         with pytest.raises(AssertionError, match=problem):
             check()
-    module.register_trackers = seqgen.hookimpl(lambda register: register("mine", str))  # a builtin, which takes a place
+
+
+def test_trackers_whose_checks_refuse_runs_are_kept():
+    def refuse(place):
+        raise seqgen.MissingExtra("mine", "the tracker mine") if place else seqgen.BadOption("a place is needed")
+
+    module = types.ModuleType("tracking")
+    module.register_trackers = seqgen.hookimpl(
+        lambda register: [register("mine", str), register("other", refuse)]  # str: a builtin, which takes a place
+    )
     module.register_trackers.__name__ = "register_trackers"
     module.on_report = seqgen.hookimpl(lambda metrics, samples: None)
     module.on_report.__name__ = "on_report"
-    assert next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")() == "mine"
+    assert next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")() == "mine, other"
 
 
 def test_a_tracker_that_two_plugins_offer_is_refused_by_name():
@@ -170,6 +192,17 @@ def test_a_tracker_that_two_plugins_offer_is_refused_by_name():
     plugins.load([offering("one"), offering("two")])
     with pytest.raises(seqgen.BadOption, match="both one and two offer the tracker 'mine': load one of them"):
         check_trackers(plugins, ["mine=place"])
+
+
+def test_trackers_of_a_hook_that_fails_are_not_offered():
+    module, problems = types.ModuleType("twice"), []
+    module.register_trackers = seqgen.hookimpl(lambda register: [register("mine", print), register("mine", print)])
+    module.register_trackers.__name__ = "register_trackers"
+    plugins = Plugins(problems.append)
+    plugins.load([Candidate("twice", "twice", "1", lambda: module)])
+    with pytest.raises(seqgen.BadOption, match="there is no tracker 'mine'"):
+        check_trackers(plugins, ["mine"])
+    assert len(problems) == 1 and "the tracker 'mine' is already registered" in problems[0]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,11 @@ def offered_trackers(plugins: Plugins) -> dict[str, Check]:
     return {name: checks[0][1] for name, checks in _by_name(plugins).items()}
 
 
+def tracker_packages(plugins: Plugins) -> dict[str, list[str]]:
+    """Return the packages that offer each tracker, by its name."""
+    return {name: [package for package, _ in checks] for name, checks in _by_name(plugins).items()}
+
+
 def _by_name(plugins: Plugins) -> dict[str, list[tuple[str, Check]]]:
     """Return the packages that offer each tracker, with their checks."""
     found: dict[str, list[tuple[str, Check]]] = {}
@@ -30,10 +35,14 @@ def _by_name(plugins: Plugins) -> dict[str, list[tuple[str, Check]]]:
                 inspect.signature(check).bind("a place")
         except TypeError as error:
             raise TypeError(f"the check of the tracker {name!r} is to take a place, and no more: {error}") from None
+        if any(package == other for other, _ in found.get(name, ())):
+            raise ValueError(f"the tracker {name!r} is already registered")
         found.setdefault(name, []).append((package, check))
 
     plugins.call_hook("register_trackers", lambda package: {"register": functools.partial(register, package)})
-    return found
+    used = plugins.implementing("register_trackers")  # of one that fails, nothing is used
+    kept = {name: [one for one in checks if one[0] in used] for name, checks in found.items()}
+    return {name: checks for name, checks in kept.items() if checks}
 
 
 def check_trackers(plugins: Plugins, wanted: Iterable[str]) -> None:

@@ -12,12 +12,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, UnknownName
-from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate, offered_trackers
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate
 from seqgen.specs import KINDS, Spec
 from seqgen.testing.catalog import checks_of_package, checks_on
 from seqgen.testing.check import Check, Package, Subject
 from seqgen.testing.events import EVENTS, replay_events
 from seqgen.testing.options import options_by_spec
+from seqgen.testing.trackers import try_trackers
 
 if TYPE_CHECKING:
     import typer
@@ -62,11 +63,9 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
 
     def trackers() -> list[str]:
         problems.clear()  # of other checks
-        names = list(offered_trackers(plugins))
+        names = try_trackers(plugins, candidate.package)
         if problems:
             raise PluginError(problems[0])
-        if names and candidate.package not in plugins.implementing("on_report"):
-            raise PluginError("it offers trackers and has no on_report to send them anything")
         return names
 
     def events() -> list[str]:
