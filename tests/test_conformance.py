@@ -242,6 +242,16 @@ def test_hooks_that_change_the_process_are_found(tmp_path):
     assert torch.get_num_threads() == threads
 
 
+def test_a_hook_without_its_mark_is_refused(tmp_path):
+    (tmp_path / "forgetful.py").write_text(
+        "import seqgen\n@seqgen.hookimpl\ndef register_processors(register):\n    pass\n"
+        "def register_trackers(register):\n    pass\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(seqgen.PluginError, match=r"its register_trackers is not called: mark with @seqgen\.hookimpl"):
+        testing.checks_of_plugin(tmp_path / "forgetful.py")
+
+
 def test_a_plugin_without_events_is_asked_for_none():
     module = types.ModuleType("silent")
     module.register_cells = seqgen.hookimpl(lambda register: register(cell(Good)))

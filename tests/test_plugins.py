@@ -67,6 +67,29 @@ def test_a_misspelt_hook_gets_help():
     assert "did you mean 'register_cells'" in problems[0]
 
 
+def test_functions_without_the_mark_of_a_hook_get_one_line():
+    """Not helpers of other names, functions of other modules, and those that a marked function of the hook calls."""
+    problems: list[str] = []
+    marked = HOOK.format(name="register_cells", argument="register", body=f"register({SPEC})")
+    unmarked = "def register_models(register):\n    pass\ndef on_run_start(path, settings):\n    pass\n"
+    helpers = "def register(spec):\n    pass\ndef on_start():\n    pass\non_report = 3\n"
+    calls = (
+        "@seqgen.hookimpl(specname='register_tokenizers')\ndef offer(register):\n    pass\n"
+        "def register_tokenizers(register, specs):\n    pass\n"
+    )
+    imported = f"from {__name__} import on_run_end\n"
+    plugins = Plugins(problems.append)
+    plugins.load([candidate(marked + helpers + calls + imported, "good"), candidate(marked + unmarked)])
+    says = "its register_models and on_run_start are not called: mark with @seqgen.hookimpl"
+    assert problems == [f"plugin guilty (guilty-dist 1.0): {says}"]
+    assert plugins.plugins["guilty"].notes == [says] and not plugins.plugins["guilty"].problem
+    assert plugins.registry.get("cell", "guilty:fake").package == "guilty"
+
+
+def on_run_end(path, reason):
+    """Stand for a function that a plugin imports."""
+
+
 def test_keyboard_interrupt_is_not_swallowed():
     with pytest.raises(KeyboardInterrupt):
         Plugins(print).load([candidate("raise KeyboardInterrupt")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Container
 from typing import Any
 
 import pluggy
@@ -14,6 +15,7 @@ from seqgen.hookspecs import PLUGIN_API
 
 CURRENT_API = ".".join(map(str, PLUGIN_API))
 _SPELT = re.compile(r"(\d+)(?:\.(\d+))?")
+_NAMED = re.compile("register_|on_")
 
 
 def declared_version(hooks: object, distribution: str) -> str:
@@ -75,7 +77,7 @@ def check_hooks(manager: pluggy.PluginManager, hooks: object) -> list[str]:
         LookupError: it implements no hook, or an unknown one.
         TypeError: a hook has an unknown argument, is a generator or async function, or can register nothing.
     """
-    known = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
+    known = list(filter(_NAMED.match, vars(hookspecs)))
     found = []
     for name in dir(hooks):
         marked = manager.parse_hookimpl_opts(hooks, name)
@@ -93,6 +95,29 @@ def check_hooks(manager: pluggy.PluginManager, hooks: object) -> list[str]:
     if not found:
         raise LookupError("it has no hooks; mark functions with @seqgen.hookimpl")
     return sorted(found)
+
+
+def unmarked_hooks(hooks: object, implemented: Container[str]) -> list[str]:
+    """Return the names of functions that are named like hooks and are not marked, so that nothing calls them.
+
+    Functions of other packages are left out, and those whose hook another function implements.
+
+    Args:
+        hooks: the object with the hooks.
+        implemented: the hooks that it implements.
+    """
+    found = []
+    for name in filter(_NAMED.match, vars(hookspecs)):
+        function = getattr(hooks, name, None)
+        if name in implemented or not inspect.isroutine(function):
+            continue
+        if not inspect.ismodule(hooks) or _package(function.__module__) == _package(hooks.__name__):
+            found.append(name)
+    return found
+
+
+def _package(module: str | None) -> str:
+    return (module or "").partition(".")[0]
 
 
 def _check_runs(hook: str, implementation: Any) -> None:

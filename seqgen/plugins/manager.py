@@ -27,7 +27,7 @@ from seqgen.errors import (
 )
 from seqgen.plugins import builtin
 from seqgen.plugins.discovery import Candidate, installed, missing_plugin
-from seqgen.plugins.hooks import CURRENT_API, check_hooks, declared_version, newer_hint
+from seqgen.plugins.hooks import CURRENT_API, check_hooks, declared_version, newer_hint, unmarked_hooks
 from seqgen.process_state import torch_kept
 from seqgen.registry import Entry, Registry
 from seqgen.signals import annotate_interrupt, reraise_signal
@@ -164,6 +164,11 @@ class Plugins:
             plugin.heavy = "torch" in sys.modules and not had_torch
             if not plugin.problem and (line := newer_hint(plugin.provenance.api)):
                 self.report_problem(f"plugin {provenance} {line}")
+            if not plugin.problem and (unmarked := unmarked_hooks(self.get_hooks(candidate.package), plugin.hooks)):
+                are = "is" if len(unmarked) == 1 else "are"
+                self.add_note(
+                    candidate.package, f"its {' and '.join(unmarked)} {are} not called: mark with @seqgen.hookimpl"
+                )
 
     def register_spec(self, spec: Spec, provenance: Provenance) -> Entry:
         """Register a spec passed from Python, replacing one of the same name.
