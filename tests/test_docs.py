@@ -51,8 +51,8 @@ USES = {
     ],
     "brackets.py": [(*TRAIN, "--domain", "lisp"), ("sample", "run", "-n", 2, "--valid", "--fast")],
     "squares.py": [
-        ("train", "--corpus", "squares", "--steps", 3, "--hidden", 8, "--out", "run", "-q"),
-        ("sample", "run", "-n", 2),
+        ("train", "--corpus", "squares", "--condition", "digits", "--steps", 3, "--hidden", 8, "--out", "run", "-q"),
+        ("sample", "run", "-n", 2, "--given", "digits=4"),
     ],
     "syllables.py": [(*TRAIN, "--tokenizer", "syllables", "-o", "most=20"), ("sample", "run", "-n", 2)],
     "bigram.py": [
