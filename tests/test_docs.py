@@ -54,6 +54,7 @@ USES = {
         ("train", "--corpus", "squares", "--condition", "digits", "--steps", 3, "--hidden", 8, "--out", "run", "-q"),
         ("sample", "run", "-n", 2, "--given", "digits=4"),
     ],
+    "seeds.py": [("seeds", "--n", 2, "--corpus", "WORDS", "--steps", 3, "--hidden", 4, "-o", "dropout=0.1")],
     "syllables.py": [(*TRAIN, "--tokenizer", "syllables", "-o", "most=20"), ("sample", "run", "-n", 2)],
     "bigram.py": [
         ("train", "--corpus", "WORDS", "--model", "bigram", "--steps", 3, "--out", "run", "-q"),
@@ -76,6 +77,7 @@ SAID = {
     "dates.py": "sundays",
     "diary.py": '"ended": "steps"',
     "mycell.py": "run",
+    "seeds.py": "words-gru-002",
     "contacts.py": "Countess",
     "firsts.py": "firsts.csv",
 }
