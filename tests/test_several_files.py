@@ -117,6 +117,32 @@ def test_runs_in_a_folder_are_no_part_of_it(in_tmp, cli):
     assert texts(in_tmp) == [*["anna", "ben"] * 9, "x"]
 
 
+def test_only_folders_that_seqgen_wrote_are_skipped_and_these_are_counted(in_tmp, cli):
+    folder = in_tmp / "data"
+    for inside, names in {
+        "": ["a.txt"],
+        "package": [".lock", "b.txt"],  # of another program
+        "study": [".lock", "study.json", "no.txt"],
+        "rows.csv.shards": [".lock", "job.json", "no.txt"],
+    }.items():
+        (folder / inside).mkdir(exist_ok=True)
+        for name in names:
+            (folder / inside / name).write_text(f"{name}\n")
+    assert texts(folder) == ["a.txt", "b.txt"]
+    trained = cli("train", "--corpus", "data", *TINY, "--out", "data/run")
+    shards = "1 folder of unfinished samples skipped"
+    assert trained.code == 0 and f"data: {shards}, 1 run folder skipped" in trained.err, trained.err
+    shown = json.loads(cli("show", "corpus", "data", "--json").out)["skipped_or_changed"]
+    assert shown == {"folders of unfinished samples skipped": 1, "run folders skipped": 2}
+    small = "--cell", "vanilla", "--hidden", 4, "--steps", 1
+    held = cli("train", "--corpus", "data/package/b.txt", "--valid-file", "data", *small, "--out", "held")
+    assert f"{shards}, 2 run folders skipped" in held.err, held.err
+    (in_tmp / "runs").mkdir()
+    shutil.move(folder / "run", in_tmp / "runs" / "run")
+    refused = cli("train", "--corpus", "runs", *TINY)
+    assert refused.code == 2 and "/runs': it holds no files but those that seqgen wrote" in refused.err
+
+
 def test_a_file_whose_ending_is_left_out_is_named(in_tmp, cli):
     (in_tmp / "desserts.txt").write_text("cake\n")
     refused = cli("train", "--corpus", "desserts")

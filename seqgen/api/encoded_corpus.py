@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.corpus import (
     Corpus,
-    JoinedFiles,
-    PresplitSource,
     Record,
     Splitter,
     Survey,
     Table,
+    count_kinds,
     count_of,
+    count_skipped,
     get_source_files,
     get_stamp,
     survey,
@@ -59,17 +59,17 @@ class EncodedCorpus:
         survey: its counts and digest.
         vocabulary: its symbols.
         encoded: its parts.
-        kinds: the numbers of its files by how they are read, where they are of several kinds.
+        files: the numbers of its files by how they are read, where they are of several kinds, and of folders left out.
     """
 
     survey: Survey
     vocabulary: Vocabulary
     encoded: Parts
-    kinds: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, int] = field(default_factory=dict)
 
     def remarks(self) -> list[str]:
         """Return notes on the files and the records, a few words for each."""
-        return [*(count_of(n, name) for name, n in self.kinds.items()), *self.survey.quality_notes()]
+        return [*(count_of(n, name) for name, n in self.files.items()), *self.survey.quality_notes()]
 
     @property
     def longest_symbols(self) -> int:
@@ -255,9 +255,8 @@ class CorpusReading:
         if not len(encoded["train"]):
             have = count_of(counted.n_records, "records") if vocabulary.ends else f"{counted.n_chars:,} characters"
             raise without_training_part(self.corpus, self.title, have)
-        source = self.corpus.source.train if isinstance(self.corpus.source, PresplitSource) else self.corpus.source
-        kinds = source.kinds() if isinstance(source, JoinedFiles) else {}
-        return EncodedCorpus(counted, vocabulary, encoded, kinds)
+        files = count_kinds(self.corpus.source) | count_skipped(self.corpus.source)
+        return EncodedCorpus(counted, vocabulary, encoded, files)
 
     def _on_read(self, n_done: int) -> None:
         """Report the number of records read."""

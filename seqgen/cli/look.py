@@ -260,8 +260,9 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
 
 def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
     from seqgen.api.corpora import open_corpus
-    from seqgen.corpus import Table, TextFile, profile
+    from seqgen.corpus import Table, TextFile, count_skipped, profile
 
     corpus = open_corpus(found, found.options(implied), new=True, plugins=session.plugins)
     shown = profile(corpus, str(implied.get("path", found.spec.name)), of_lines=isinstance(corpus.source, TextFile))
+    shown["skipped_or_changed"] |= count_skipped(corpus.source)
     return shown | ({"text_field": corpus.source.text_field()} if isinstance(corpus.source, Table) else {})

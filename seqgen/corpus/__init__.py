@@ -41,7 +41,7 @@ from seqgen.corpus.places import (
 from seqgen.corpus.profile import profile
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
-from seqgen.corpus.several import JoinedFiles
+from seqgen.corpus.several import JoinedFiles, count_kinds, count_skipped
 from seqgen.corpus.survey import Survey, Tally, count_of, survey
 from seqgen.corpus.tables import Table
 
@@ -71,7 +71,9 @@ __all__ = [
     "TrailingNames",
     "absolute",
     "compare_digests",
+    "count_kinds",
     "count_of",
+    "count_skipped",
     "divide",
     "exists",
     "files_of",

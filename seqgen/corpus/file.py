@@ -11,7 +11,7 @@ from pydantic import Field
 
 from seqgen.corpus.corpus import Record, get_counts, get_source_files, get_stamp
 from seqgen.corpus.opening import LINE, UTF8, Errors, check_encoding, refuse_text_format, refuse_unmarked
-from seqgen.corpus.places import Place, ZipMember, find_places, is_several, name_of, suffix_of
+from seqgen.corpus.places import Place, ZipMember, find_places, find_places_counted, is_several, name_of, suffix_of
 from seqgen.corpus.readers import MAX_LINE_CHARS, FileSource, Normal, TextFile
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Readers, read_by
 from seqgen.corpus.separated import SeparatedRecords
@@ -291,7 +291,7 @@ def load_file(
         raise BadOption(f"the reader {reader!r} excludes the options form and separator: omit one or the other")
     if fields and text_field:
         raise BadOption("text_field and fields exclude each other: pass one of them")
-    places = find_places(path)
+    places, skipped = find_places_counted(path)
     file = TextFile(
         places[0], max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
         encoding_errors=encoding_errors, strip=strip, normalize=normalize,
@@ -303,7 +303,7 @@ def load_file(
     reading = _Reading(file, kinds, columns, trailing_names, tuple(headings), tables)
     if not is_several(path):
         return reading.source(places[0])
-    return JoinedFiles(tuple(places), reading.source, layout == "stream", kinds.describe)
+    return JoinedFiles(tuple(places), reading.source, layout == "stream", kinds.describe, skipped)
 
 
 NAME = "name"

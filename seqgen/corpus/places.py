@@ -24,6 +24,8 @@ _PACKED = (".gz", ".zst")
 _LOOK_BYTES = 1 << 13  # of a file of an archive, at least what is looked at first
 _MAGIC = frozenset("*?[")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_RUNS, _SHARDS = "run folders skipped", "folders of unfinished samples skipped"
+_WRITTEN = {"run.json": _RUNS, "results.json": _RUNS, "study.json": _RUNS, "job.json": _SHARDS}  # beside a lock
 
 
 @dataclass(frozen=True)
@@ -112,15 +114,28 @@ def find_places(path: str | Sequence[str]) -> list[Place]:
         UsageError: a folder or an archive holds no file.
         CorpusError: an archive is damaged.
     """
+    return find_places_counted(path)[0]
+
+
+def find_places_counted(path: str | Sequence[str]) -> tuple[list[Place], dict[str, int]]:
+    """Return the files that ``find_places`` returns, and the numbers of folders left out, by description.
+
+    These are subfolders that seqgen has written: a run, a bench, a study, unfinished shards of samples.
+
+    Raises:
+        NoSuchFile, UsageError, CorpusError: see ``find_places``.
+    """
     paths = [path] if isinstance(path, str) else list(path)
     if (never := next((one for one in paths if "\0" in one), None)) is not None:
         raise NoSuchFile(f"no such file: {never!r:.200}")
-    return sorted({_identity(place): place for one in paths for place in _named_by(one)}.values(), key=_in_order)
+    skipped = dict[str, str]()
+    found = {_identity(place): place for one in paths for place in _named_by(one, skipped)}
+    return sorted(found.values(), key=_in_order), dict(sorted(Counter(skipped.values()).items()))
 
 
 def find_repeated(paths: Sequence[str]) -> list[Place]:
     """Return the files that several of the paths name, in sorted order; ``find_places`` returns each once."""
-    found = [place for one in paths for place in _named_by(one)]
+    found = [place for one in paths for place in _named_by(one, {})]
     times = Counter(map(_identity, found))
     return sorted({_identity(place): place for place in found if times[_identity(place)] > 1}.values(), key=_in_order)
 
@@ -188,10 +203,11 @@ def title_of(path: str | Sequence[str]) -> str:
     return Path(path).name if Path(path).is_dir() else Path(path).stem
 
 
-def _named_by(path: str) -> Iterator[Place]:
+def _named_by(path: str, skipped: dict[str, str]) -> Iterator[Place]:
+    """Yield the files that a path names; add the folders that are left out to ``skipped``, by their real path."""
     base = Path(path)
     if base.is_dir():
-        found = sorted(_in_folder(base), key=_in_order)
+        found = sorted(_in_folder(base, skipped), key=_in_order)
         what = f"the folder {path!r}"
     elif is_pattern(path) and not base.exists():
         matched = (Path(name) for name in glob.iglob(path, recursive=True))  # noqa: PTH207 -- absolute, too
@@ -203,7 +219,10 @@ def _named_by(path: str) -> Iterator[Place]:
         found, what = [base], f"the archive {path!r}"
     places = [place for one in found for place in (_members(one) if _is_archive(one) else (one,))]
     if not places:
-        raise UsageError(f"cannot read records from {what or repr(path)}: it holds no files")
+        raise UsageError(
+            f"cannot read records from {what or repr(path)}: it holds no files"
+            + " but those that seqgen wrote" * bool(skipped)
+        )
     yield from places
 
 
@@ -211,7 +230,7 @@ def _in_order(place: Place) -> tuple[tuple[str, ...], str]:
     return file_of(place).parts, place.name if isinstance(place, ZipMember) else ""
 
 
-def _in_folder(folder: Path) -> Iterator[Path]:
+def _in_folder(folder: Path, skipped: dict[str, str]) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         with errors_of(Path(error.filename)):
             raise error
@@ -220,7 +239,10 @@ def _in_folder(folder: Path) -> Iterator[Path]:
         is_run, is_root = "run.json" in names and "checkpoints" in folders, inside == str(folder)
         if is_run and is_root:
             raise UsageError(f"{str(folder)!r} is a run, and no corpus: seqgen train --from {folder} starts from it")
-        if is_run or (".lock" in names and not is_root):  # what was trained on the folder may stand in it
+        # What was trained on the folder may stand in it; other programs have files of the name .lock, too.
+        written = next((name for name in _WRITTEN if name in names), "") if ".lock" in names else ""
+        if is_run or (written and not is_root):
+            skipped[os.path.realpath(inside)] = _WRITTEN[written or "run.json"]
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seqgen.corpus.corpus import Record, get_counts, get_stamp
+from seqgen.corpus.corpus import PresplitSource, Record, get_counts, get_stamp
 from seqgen.corpus.places import Place, file_of
 
 
@@ -20,6 +20,7 @@ class JoinedFiles:
         source_of: returns the records of one file.
         stream: whether they are one long text; a file that does not end with a line end then gets one.
         kind_of: returns how a file is read, such as "as plain text"; None: nothing is reported of it.
+        skipped: the numbers of folders left out, by description.
         counts: what the last complete pass skipped or changed, summed over the files.
 
     Raises (while iterating): as the sources of the files do.
@@ -29,6 +30,7 @@ class JoinedFiles:
     source_of: Callable[[Place], Iterable[Record]] = field(compare=False)
     stream: bool = False
     kind_of: Callable[[Place], str] | None = field(default=None, compare=False)
+    skipped: Mapping[str, int] = field(default_factory=dict, compare=False)
     counts: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[Record]:
@@ -61,3 +63,18 @@ class JoinedFiles:
     def source_files(self) -> list[Path]:
         """Return the files on disk that the records are read from, each once."""
         return list(dict.fromkeys(map(file_of, self.places)))
+
+
+def count_kinds(source: object) -> dict[str, int]:
+    """Return the numbers of the training files by how they are read; {} where all are read alike."""
+    train = source.train if isinstance(source, PresplitSource) else source
+    return train.kinds() if isinstance(train, JoinedFiles) else {}
+
+
+def count_skipped(source: object) -> dict[str, int]:
+    """Return the numbers of folders that are left out of the folders of a corpus, by description."""
+    parts = (source.train, source.valid, source.test) if isinstance(source, PresplitSource) else (source,)
+    total = Counter[str]()
+    for part in parts:
+        total.update(part.skipped if isinstance(part, JoinedFiles) else {})
+    return dict(total)
