@@ -232,6 +232,48 @@ def test_the_test_loss_without_conditions_stands_beside_the_one_with_them(tmp_pa
     assert names[0] not in tiny_run.evaluate(1)
 
 
+def write_with_sex(path, values):
+    path.write_text("".join(json.dumps({"text": f"a{n}", "sex": value}) + "\n" for n, value in enumerate(values)))
+    return str(path)
+
+
+def test_values_that_only_held_out_records_have_are_reported(tmp_path):
+    held = {"valid": [" F", "M", "x", " F"], "test": ["x", "z"]}
+    files = {part: write_with_sex(tmp_path / f"{part}.jsonl", values) for part, values in held.items()}
+    said: list[str] = []
+    settings = {"condition": "sex", "cell": "vanilla", "hidden": 4, "steps": 2, "warn": said.append}
+    train = write_with_sex(tmp_path / "train.jsonl", "FMFM" * 5)
+    run = seqgen.train(train, **files, out=tmp_path / "run", **settings)
+    lines = [
+        "condition 'sex': 3 of 4 validation records have values that no training record has, such as ' F'; training "
+        "records have 'F'",
+        "condition 'sex': 2 of 2 test records have values that no training record has, such as 'x'",
+    ]
+    assert [line for line in said if "condition 'sex'" in line] == lines
+    assert run.settings.corpus.unseen == {"valid": ["sex= F", "sex=x"], "test": ["sex=x", "sex=z"]}
+    assert set(lines) <= set(run.evaluate(n=2)["notes"])
+    said.clear()
+    opened = seqgen.load(run.path, warn=said.append)
+    for value in ("F", "x", "x", " F"):
+        opened.sample(1, given={"sex": value})
+    assert said == [f"no training record has the sex {value!r}: the model has not learned it" for value in ("x", " F")]
+    later = seqgen.train(write_with_sex(tmp_path / "more.jsonl", "xF" * 9), start=run, split="none", **settings)
+    last = seqgen.train(train, start=later, **files, steps=2, out=tmp_path / "last", warn=said.append)
+    assert last.settings.corpus.unseen == {"valid": ["sex= F"], "test": ["sex=z"], "start": ["sex= F", "sex=z"]}
+
+
+def test_a_refit_has_learned_the_values_of_validation_records(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": f"a{n}", "sex": f"s{n % 20}"}) + "\n" for n in range(40)))
+    run = seqgen.train(
+        path, condition="sex", cell="vanilla", hidden=4, steps=2, split="40/30/30", out=tmp_path / "run", best_by="loss"
+    )
+    held = run.settings.corpus.unseen
+    assert held["valid"] and held["test"] and held["test"] != held["valid"]
+    unseen = seqgen.refit(run).settings.corpus.unseen
+    assert unseen == {"test": [one for one in held["test"] if one not in held["valid"]]}
+
+
 def test_a_stopped_run_goes_on_with_the_same_conditions(told, tmp_path):
     again = seqgen.load(told.path)
     assert again.sample(5, label="high") == told.sample(5, label="high")

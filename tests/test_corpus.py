@@ -164,7 +164,9 @@ def test_what_is_not_a_record_is_the_plugins_fault():
 
 
 def test_a_corpus_without_training_records_is_named_with_its_plugin_where_it_splits_itself():
-    found = str(without_training_part(Corpus("c", [Record("a", split="valid")], plugin="brk (brk.py 1)"), "c", "1 record"))
+    found = str(
+        without_training_part(Corpus("c", [Record("a", split="valid")], plugin="brk (brk.py 1)"), "c", "1 record")
+    )
     assert found.startswith("corpus c of brk (brk.py 1) has no record in its training part: its records say which")
     found = str(without_training_part(Corpus("c", [Record("a")], plugin="brk (brk.py 1)"), "c", "1 record"))
     problem = "corpus 'c' has no record in its training part: it has 1 record in all"

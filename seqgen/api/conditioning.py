@@ -66,6 +66,7 @@ class Conditioning:
             _warn_of_unseen(run, [f"{name}={value}" for name, value in fields.items()])
             run.checked_fields.add(tuple(fields.items()))
         conditions = {name: value for name, value in wanted.items() if name in slots}
+        _warn_of_untrained(run, conditions)
         return cls(conditions, "".join(lines))
 
 
@@ -81,6 +82,15 @@ def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[st
         raise UsageError(f"cannot condition on two labels, {label!r} and {given['label']!r}: give one of them")
     values = given if label is None else {**given, "label": label}
     return {name: str(value) for name, value in values.items()}
+
+
+def _warn_of_untrained(run: OpenRun, conditions: Mapping[str, str]) -> None:
+    """Warn of each value of a condition that held-out records have and no training record: its weights are random."""
+    unseen = set[str]().union(*run.settings.corpus.unseen.values())
+    for pair in conditions.items():
+        if "=".join(pair) in unseen and (pair,) not in run.checked_fields:
+            run.checked_fields.add((pair,))
+            run.warn(f"no training record has the {pair[0]} {pair[1]!r:.80}: the model has not learned it")
 
 
 def _check_fields(run: OpenRun, wanted: list[str]) -> None:

@@ -259,12 +259,15 @@ def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) 
 
 
 def _of_conditions(run: OpenRun, data: EncodedCorpus) -> list[str]:
-    """Return a note on conditions, which only held-out losses are given; none for a run without them."""
+    """Return notes on conditions, which only held-out losses are given; none for a run without them."""
+    from seqgen.evaluation import unseen_condition_warnings
+
     names = ", ".join(run.vocabulary.slots)
     held_out = [getattr(data.encoded[part], "conditions_NC", None) for part in ("valid", "test")]
     if not names or not any(given_NC is not None and given_NC.any() for given_NC in held_out):
         return []
-    return [f"held-out losses are given each record's conditions ({names}); baselines and samples have none"]
+    given = f"held-out losses are given each record's conditions ({names}); baselines and samples have none"
+    return [given, *unseen_condition_warnings(data.encoded, run.vocabulary)]
 
 
 def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], valid: Encoded | Stream) -> list[str]:

@@ -291,7 +291,7 @@ def _refit_settings(
     from seqgen.batches import count_batches
     from seqgen.counting import Mixture
 
-    parts, step = settings.corpus.parts, best["best_step"]
+    parts, unseen, step = settings.corpus.parts, settings.corpus.unseen, best["best_step"]
     if settings.refit is not None:
         raise BadOption(f"{folder} is a refit already, of {settings.refit.run}")
     if step is None or not parts["valid"]:
@@ -323,7 +323,10 @@ def _refit_settings(
                 repeats=mixture.repeats,
             ),
             "corpus": settings.corpus.model_copy(
-                update={"parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]}}
+                update={
+                    "parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]},
+                    "unseen": {"test": [one for one in unseen.get("test", ()) if one not in unseen.get("valid", ())]},
+                }
             ),
         }
     )

@@ -87,8 +87,11 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
     def part(entry: Any, name: str) -> PartSettings:
         return PartSettings(name=entry.qualified, options=resolved.options.get(name, {}))
 
-    spec, config = resolved.corpus.spec, resolved.config
+    from seqgen.evaluation import unseen_conditions
+
+    spec, config, start = resolved.corpus.spec, resolved.config, resolved.start
     assert isinstance(spec, CorpusSpec)
+    before = () if start is None else (start.vocabulary.conditions, start.settings.corpus.unseen)
     corpus = CorpusSettings(
         name=resolved.corpus.qualified,
         options=resolved.options["corpus"],
@@ -100,6 +103,7 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
         multiline=spec.multiline or data.survey.multiline,
         domain=resolved.parts["domain"].qualified,
         **_counted(data),
+        unseen=unseen_conditions(data.encoded, data.vocabulary, *before),
     )
     return RunSettings(
         **made_here(),
@@ -121,8 +125,11 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
 
 def with_corpus(settings: RunSettings, data: EncodedCorpus) -> RunSettings:
     """Return the settings of a run that continues with a changed corpus, with the digests of the former ones."""
-    known = settings.corpus
-    now = _counted(data) | {"before": (*known.before, known.digest)}
+    from seqgen.evaluation import learned_conditions
+
+    known, learned = settings.corpus, learned_conditions(data.encoded, data.vocabulary)
+    unseen = {part: [one for one in values if one not in learned] for part, values in known.unseen.items()}
+    now = _counted(data) | {"before": (*known.before, known.digest), "unseen": unseen}
     return settings.model_copy(update={"corpus": known.model_copy(update=now)})
 
 

@@ -183,6 +183,8 @@ def _read(
 
 def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: OnProgress) -> EncodedCorpus:
     """Return the corpus, counted and encoded."""
+    from seqgen.evaluation import unseen_condition_warnings
+
     spec, config, start = resolved.corpus.spec, resolved.config, resolved.start
     if isinstance(spec, CorpusSpec) and spec.network:
         warn(f"the corpus {spec.name} is read over the network")
@@ -214,6 +216,8 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
     if (config.valid or config.test) and data.vocabulary.ends:
         for line in _of_held_out(resolved, plugins, corpus, data):
             warn(line)
+    for line in unseen_condition_warnings(data.encoded, data.vocabulary):
+        warn(line)
     return data
 
 

@@ -68,6 +68,9 @@ class CorpusSettings(PartSettings):
     n_chars: int = Field(ge=0, description="number of characters over all records")
     longest: int = Field(ge=0, description="length of the longest record in characters")
     parts: dict[str, int] = Field(description="number of records of train, valid and test")
+    unseen: dict[str, list[str]] = Field(
+        default_factory=dict, description="conditions, as name=value, of held-out parts that no training record has"
+    )
 
 
 class EngineSettings(Options):
@@ -186,7 +189,7 @@ _SHOWN = (*_LEARNING, "refit", "engine", "environment")
 _LEARNED = "start.learned"  # older versions did not record it
 _DERIVED = (
     "start.sha256", _LEARNED, "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
-    "corpus.parts", "engine.how", "refit.step", "refit.gate", "refit.kept_share", "refit.repeats",
+    "corpus.parts", "corpus.unseen", "engine.how", "refit.step", "refit.gate", "refit.kept_share", "refit.repeats",
 )  # fmt: skip
 """Settings that follow from the corpus, the engine or the run of a refit, and are not shown."""
 _OF_REFIT = tuple(f"train.{name}" for name in ("steps", "epochs", "time_s", "best_by", "refit", "blend", "repeats"))

@@ -13,7 +13,13 @@ from seqgen.evaluation.domain_metrics import (
 )
 from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.intervals import mean_interval, ratio_interval, share_interval
-from seqgen.evaluation.leakage import leakage_warnings, lost_conditions
+from seqgen.evaluation.leakage import (
+    leakage_warnings,
+    learned_conditions,
+    lost_conditions,
+    unseen_condition_warnings,
+    unseen_conditions,
+)
 from seqgen.evaluation.loss import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -78,6 +84,7 @@ __all__ = [
     "kneser_ney_bits_per_char",
     "labels_of",
     "leakage_warnings",
+    "learned_conditions",
     "loss_of_batches",
     "losses_of_batches",
     "lost_conditions",
@@ -98,5 +105,7 @@ __all__ = [
     "share_interval",
     "similarity_metrics",
     "total_nats",
+    "unseen_condition_warnings",
+    "unseen_conditions",
     "verdicts",
 ]

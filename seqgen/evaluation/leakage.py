@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqgen.corpus import Corpus, Splitter, Survey
 from seqgen.counting import record_keys
+from seqgen.errors import short_repr
+from seqgen.tokenizers import EOS, PAD
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from seqgen.tokenizers import Vocabulary
 
 _MAX_RECORDS, _MAX_CHARS = 10_000, 1_000_000  # of a corpus whose canonical forms are compared: a few seconds
 _TITLES = {"valid": "validation", "test": "test"}
@@ -78,12 +86,78 @@ def lost_conditions(encoded: Mapping[str, Any], names: Sequence[str]) -> list[st
         encoded: the parts "train", "valid" and "test" of a corpus.
         names: of the conditions, in the order in which records have them.
     """
-    lines, train_NC = [], getattr(encoded["train"], "conditions_NC", None)
+    train_NC, lines = _conditions(encoded["train"]), list[str]()
     for part, title in _TITLES.items():
-        held_out_NC = getattr(encoded[part], "conditions_NC", None)
-        if train_NC is None or held_out_NC is None or not len(held_out_NC):
+        held_out_NC = _conditions(encoded[part])
+        if not len(held_out_NC):
             continue
         for number, name in enumerate(names):
             if train_NC[:, number].any() and not held_out_NC[:, number].any():
                 lines.append(f"no {title} record has the condition {name!r}: is its column named so, and filled?")
     return lines
+
+
+def unseen_conditions(
+    encoded: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    known: Collection[str] = (),
+    before: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> dict[str, list[str]]:
+    """Return the values of conditions, as "name=value", that were never learned, by held-out part.
+
+    Args:
+        encoded: the parts.
+        vocabulary: of their ids.
+        known: the conditions of a run whose weights are the first ones.
+        before: those that this run has never learned; without those that are learned now they are that of "start".
+    """
+    found = {part: _named(held_out_NC[unseen_NC], vocabulary) for part, held_out_NC, unseen_NC in _unseen(encoded)}
+    never = set[str]().union(*before.values())
+    found = {part: [one for one in values if one in never or one not in known] for part, values in found.items()}
+    found |= {"start": sorted(never - learned_conditions(encoded, vocabulary))}
+    return {part: values for part, values in found.items() if values}
+
+
+def learned_conditions(encoded: Mapping[str, Any], vocabulary: Vocabulary) -> set[str]:
+    """Return the values of conditions that training records have, as "name=value"."""
+    return set(_named(_conditions(encoded["train"]), vocabulary))
+
+
+def unseen_condition_warnings(encoded: Mapping[str, Any], vocabulary: Vocabulary) -> list[str]:
+    """Return a line for each condition of which held-out records have values that no training record has."""
+    lines = list[str]()
+    for part, held_out_NC, unseen_NC in _unseen(encoded):
+        for number, name in enumerate(vocabulary.slots):
+            rows_K = np.flatnonzero(unseen_NC[:, number])
+            if not len(rows_K):
+                continue
+            ids = _conditions(encoded["train"])[:, number], held_out_NC[rows_K[:1], number]
+            *others, value = (one.partition("=")[2] for part_ids in ids for one in _named(part_ids, vocabulary))
+            meant = next((other for other in others if other.strip().casefold() == value.strip().casefold()), None)
+            lines.append(
+                f"condition {name!r}: {len(rows_K):,} of {len(held_out_NC):,} {_TITLES[part]} records "
+                f"{'has a value' if len(rows_K) == 1 else 'have values'} that no training record has, such as "
+                f"{short_repr(value)}" + ("" if meant is None else f"; training records have {short_repr(meant)}")
+            )
+    return lines
+
+
+def _unseen(encoded: Mapping[str, Any]) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDArray[np.bool_]]]:
+    """Yield the held-out parts with conditions that no training record has: name, ids (N, C), mask of these (N, C)."""
+    known = np.append(np.unique(_conditions(encoded["train"])), PAD)
+    for part in _TITLES:
+        held_out_NC = _conditions(encoded[part])
+        unseen_NC = ~np.isin(held_out_NC, known)
+        if unseen_NC.any():
+            yield part, held_out_NC, unseen_NC
+
+
+def _named(ids: npt.NDArray[Any], vocabulary: Vocabulary) -> list[str]:
+    """Return the conditions among ids as "name=value", each once, in their order."""
+    return [vocabulary.conditions[one - EOS - 1] for one in np.unique(ids) if one != PAD]
+
+
+def _conditions(part: Any) -> npt.NDArray[Any]:
+    """Return the condition ids of the records of a part, (N, C); (0, 0) without conditions."""
+    found = getattr(part, "conditions_NC", None)
+    return np.zeros((0, 0), dtype=np.int32) if found is None else np.asarray(found)
