@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from seqgen.batches import Encoded, Stream, cached, encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import DiskError
 from seqgen.files import arrays as files_arrays
+from seqgen.files import cache_folder
 from seqgen.files.arrays import ArrayFile, CheckedArray, map_array
 from seqgen.tokenizers import CharTokenizer, Vocabulary
 
@@ -157,6 +159,50 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, 
     cache = open_survey_cache(Corpus("c", read_lines(words)))
     cache.store([1])
     assert cache.read() is None and open_survey_cache(Corpus("c", [Record("a")])).read() is None
+
+
+@pytest.fixture
+def homeless(tmp_path, monkeypatch):
+    """Return the temporary folder of a user without a home folder."""
+
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", home)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    return tmp_path / "tmp"
+
+
+def test_without_a_home_folder_the_cache_is_one_of_this_user_in_the_temporary_folder(homeless, words, monkeypatch):
+    monkeypatch.setattr(encoded_corpus, "_IN_MEMORY", 10)
+    seqgen.train(words, cell="vanilla", hidden=8, steps=2, split="none", out=homeless.parent / "run")
+    (folder,) = homeless.glob("seqgen*")
+    assert sorted(path.name for path in folder.iterdir()) == ["encoded", "read"]
+    if os.name == "posix":
+        assert folder.name == f"seqgen-{os.getuid()}" and folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix", reason="users and modes of folders")
+@pytest.mark.parametrize("made", ["link", "file", "writable", "of another"])
+def test_a_cache_that_others_may_write_to_is_refused(made, homeless, monkeypatch):
+    folder = homeless / f"seqgen-{os.getuid()}"
+    (homeless / "theirs").mkdir(mode=0o700)
+    if made == "link":
+        folder.symlink_to("theirs")
+    elif made == "file":
+        folder.write_text("")
+    else:
+        folder.mkdir(mode=0o700)
+    if made == "writable":
+        folder.chmod(0o770)
+    if made == "of another":
+        owner = os.getuid()
+        monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+        folder.rename(homeless / f"seqgen-{owner + 1}")
+    with pytest.raises(DiskError, match=r"the cache folder|cannot write"):
+        cache_folder("read")
 
 
 @pytest.mark.full

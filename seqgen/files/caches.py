@@ -8,6 +8,8 @@ import hashlib
 import inspect
 import json
 import os
+import stat
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,32 @@ _contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files al
 
 
 def cache_folder(name: str) -> Path:
-    """Return the folder of a cache, below ``XDG_CACHE_HOME`` or ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgen" / name
+    """Return the folder of a cache, below ``XDG_CACHE_HOME`` or ``~/.cache``; without these in the temporary folder.
+
+    Raises:
+        DiskError: that in the temporary folder cannot be made, or other users may write to it.
+    """
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "seqgen" / name
+    try:
+        return Path.home() / ".cache" / "seqgen" / name
+    except RuntimeError:  # no home folder, as for a user of a container that has no entry in its list of users
+        return _temporary_home() / name
+
+
+def _temporary_home() -> Path:
+    """Return a folder of this user alone in the temporary folder, which other users may write to."""
+    user = os.getuid() if hasattr(os, "getuid") else None
+    home = Path(tempfile.gettempdir()) / ("seqgen" if user is None else f"seqgen-{user}")
+    with disk_errors(home):
+        home.mkdir(mode=0o700, exist_ok=True)
+        found = home.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (user is not None and (found.st_uid != user or found.st_mode & 0o022)):
+        raise DiskError(
+            f"cannot use the cache folder {str(home)!r}: other users may have put files there; set XDG_CACHE_HOME to a "
+            "folder of your own"
+        )
+    return home
 
 
 def cache_key(facts: Mapping[str, Any]) -> str:
