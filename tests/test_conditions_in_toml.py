@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import seqgen
+
 SMALL_CAPS = Path(__file__).parent.parent / "docs" / "examples" / "smallcaps.py"
 RECORDS = "".join(f"{name},{kind},{size}\n" for name in ("Ada", "Bea", "Cem", "Dag") * 8 for kind, size in ("ax", "by"))
 
@@ -66,7 +68,13 @@ def test_a_domain_stands_in_a_configuration_and_a_flag_wins(train, in_tmp):
         ("[train]\ncondition = 3\n", "cannot use condition 3 of [train]"),
         ('[train]\ncondition = ["kind", 1]\n', "cannot use condition ['kind', 1] of [train]"),
         ('[train]\ncondition = ""\n', "cannot use condition '' of [train]"),
+        ('[train]\ncondition = "kind,"\n', "cannot use condition 'kind,' of [train]: a name in it is empty"),
+        (
+            '[train]\ncondition = ["kind", " "]\n',
+            "cannot use condition ['kind', ' '] of [train]: a name in it is",
+        ),
         ('[train]\ncondition = ["colour"]\n', "colour"),
+        ('[train]\ncondition = ["Kind"]\n', "no record has it beside its text; did you mean 'kind'?"),
         ("[train]\naugment = true\n", "cannot use augment True of [train]"),
         ("[corpus]\ndomain = 1\n", "cannot use domain 1 of [corpus]"),
         ('[corpus]\ndomain = "dnaa"\n', "did you mean 'dna'"),
@@ -79,3 +87,19 @@ def test_what_cannot_be_used_is_one_line(train, in_tmp, toml, says):
     done = train(toml)
     assert done.code in (2, 3) and done.err.count("\n") == 1 and says in done.err, done.err
     assert not (in_tmp / "run").exists()
+
+
+@pytest.mark.parametrize("given", ["kind,", ",", "kind,,size", ""])
+def test_an_empty_name_among_conditions_is_refused_wherever_it_is_given(train, in_tmp, given):
+    refused = train("", "--condition", given)
+    line = f"cannot use condition {given!r}: a name in it is empty; write the names of fields, with commas between"
+    assert refused.code == 2 and refused.err == f"seqgen: {line}\n"
+    with pytest.raises(seqgen.BadOption) as caught:
+        seqgen.plan("t.csv", condition=given)
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize("given", [3, [1], ["kind", 2]])
+def test_conditions_that_are_no_texts_are_refused(in_tmp, given):
+    with pytest.raises(seqgen.BadOption, match=r"cannot use condition .*: write fields"):
+        seqgen.plan("names", condition=given)

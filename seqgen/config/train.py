@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqgen.config.options import Flag, Options, UserConfig, flags_of
 from seqgen.config.values import MAX, Layer, as_validator, device_name, parse_duration_s, parse_split
-from seqgen.errors import BadOption
+from seqgen.errors import BadOption, short_repr
 
 _MODEL, _END, _DATA, _MORE = "The model", "Stopping", "The data", "Other settings"
 _RECOMMENDED = "as recommended"
@@ -256,16 +256,14 @@ class TrainConfig(TrainSettings, UserConfig):
             toml: the tables; ``condition``, ``augment`` and ``domain`` are taken out of them.
 
         Raises:
-            BadOption: ``condition`` is neither a text nor a list of texts, ``augment`` or ``domain`` is no text, or the
-                table [augmentation] names another augmentation.
+            BadOption: ``condition``, of the settings or the table, is neither a text nor a list of texts, or a name in
+                it is empty; ``augment`` or ``domain`` is no text, or the table [augmentation] names another
+                augmentation.
         """
         table, domain = toml.get("train", {}), toml.get("corpus", {}).pop("domain", None)
-        condition, augment = table.pop("condition", []), table.pop("augment", None)
+        fields, augment = _fields(table.pop("condition", []), " of [train]"), table.pop("augment", None)
         if domain is not None and not (isinstance(domain, str) and domain):
             raise BadOption(f'cannot use domain {domain!r} of [corpus]: write the name of one, domain = "NAME"')
-        fields = condition.split(",") if isinstance(condition, str) else condition
-        if not (isinstance(fields, list) and all(isinstance(one, str) and one.strip() for one in fields)):
-            raise BadOption(f'cannot use condition {condition!r} of [train]: write fields, condition = ["label"]')
         if augment is not None and not (isinstance(augment, str) and augment):
             raise BadOption(f'cannot use augment {augment!r} of [train]: write the name of one, augment = "NAME"')
         named = toml.get("augmentation", {}).get("name", augment)
@@ -273,8 +271,22 @@ class TrainConfig(TrainSettings, UserConfig):
             raise BadOption(
                 f"cannot use augment {augment!r} of [train]: [augmentation] names {named!r}; keep one of them"
             )
-        given: Any = self.condition  # not validated yet: it may be one text
-        named = given.split(",") if isinstance(given, str) else given
-        conditions = named if named and not isinstance(given, str) else [one.strip() for one in named or fields]
         of_toml = {"augment": self.augment or augment, "domain": self.domain or domain}
-        return self.model_copy(update={"condition": tuple(conditions), **of_toml})
+        return self.model_copy(update={"condition": _fields(self.condition) or fields, **of_toml})
+
+
+def _fields(condition: Any, of: str = "") -> tuple[str, ...]:
+    """Return the fields that a condition names, of a text or of several; only a text has commas between names.
+
+    Raises:
+        BadOption: it is neither, or a name is empty.
+    """
+    names = condition.split(",") if isinstance(condition, str) else condition or ()
+    if not isinstance(names, list | tuple | set) or not all(isinstance(one, str) for one in names):
+        raise BadOption(f'cannot use condition {short_repr(condition)}{of}: write fields, condition = ["label"]')
+    if not all(map(str.strip, names)):
+        raise BadOption(
+            f"cannot use condition {short_repr(condition)}{of}: a name in it is empty; write the names of fields, with "
+            "commas between"
+        )
+    return tuple(map(str.strip, names) if isinstance(condition, str) else names)

@@ -23,7 +23,7 @@ from seqgen.corpus.corpus import (
 )
 from seqgen.corpus.distinct import Distinct
 from seqgen.corpus.readers import BLANK
-from seqgen.errors import CorpusError, PluginError, UsageError
+from seqgen.errors import CorpusError, PluginError, UsageError, nearest_names
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _PROGRESS_EVERY = 4096
@@ -172,11 +172,10 @@ class ConditionValues:
 
     def _usable(self, condition: str, values: set[str], new: bool, n_records: int) -> list[str]:
         if not values:
-            have = ", ".join(sorted(self._names)) or "neither a label nor fields"
+            have = f"; the records have {', '.join(sorted(self._names)) or 'neither a label nor fields'}"
             way = "; pass --label-field to use one of them as the label" if condition == "label" and self._names else ""
-            raise UsageError(
-                f"cannot condition on {condition!r}: no record has it beside its text; the records have {have}{way}"
-            )
+            near = nearest_names(condition, self._names) if not way else ""
+            raise UsageError(f"cannot condition on {condition!r}: no record has it beside its text{near or have + way}")
         if len(values) > _MAX_VALUES:
             raise UsageError(
                 f"cannot condition on {condition!r}: it has {len(values):,} values (at most {_MAX_VALUES})"
