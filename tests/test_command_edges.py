@@ -188,6 +188,16 @@ def test_a_link_to_itself_in_a_folder_is_named(cli, words, in_tmp):
     assert refused.code in (2, 3) and "loop" in refused.err and "unexpected" not in refused.err
 
 
+@pytest.mark.parametrize("name", ["loop.txt", "loop", "gone.txt"])
+def test_a_link_that_leads_nowhere_is_said_to_be_one(cli, tiny_run, in_tmp, name):
+    for link, to in (("loop.txt", "loop"), ("loop", "loop.txt"), ("gone.txt", "nothing.txt")):
+        (in_tmp / link).symlink_to(to)
+    for arguments in (("train", "--corpus", name), ("evaluate", tiny_run.path, "--reference", name)):
+        refused = cli(*arguments)
+        assert refused.code == 2
+        assert refused.err.endswith(f"seqgen: no such file: {name!r} is a link that leads nowhere\n"), refused.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

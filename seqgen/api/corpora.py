@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -115,6 +116,8 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
         if not path.is_file():
             find_places(found)  # refuses what holds no file
         return found
+    if os.path.lexists(path):
+        raise NoSuchFile(f"no such file: {text!r:.200} is a link that leads nowhere")
     if not alone and isinstance(name, str) and plugins.registry.has("corpus", text):
         raise UsageError(f"cannot join the corpus {text!r} with files: it is a registered one; pass files only")
     if "/" in text or "\\" in text or path.suffix:
