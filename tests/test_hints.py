@@ -245,6 +245,16 @@ def test_records_that_are_none_of_the_domain_are_told(train, in_tmp):
     assert again.code == 0 and again.err == ""
 
 
+def test_held_out_records_that_are_none_of_the_domain_are_not_said_to_be_trained_on(cli, in_tmp):
+    for name, texts in (("a", ["Ada", "Bea", "Cyd"] * 9), ("v", ["Dora", "Emil"]), ("t", ["F7", "Gus"])):
+        (in_tmp / f"{name}.txt").write_text("\n".join(texts))
+    held = "--valid-file", "v.txt", "--test-file", "t.txt", "--domain", "name"
+    result = cli("train", "--corpus", "a.txt", *held, "--cell", "vanilla", "--hidden", 4, "--steps", 1)
+    said = "1 of the first 4 held-out records are not valid for the domain name, such as 'F7': "
+    assert result.code == 0 and said in result.err and "; losses on them say little\n" in result.err, result.err
+    assert "they are trained on" not in result.err
+
+
 def test_a_label_that_no_record_has_is_not_promised(cli, tiny_run):
     result = cli("sample", tiny_run.path, "--label", "female")
     assert result.code == 2 and "its records have none" in result.err

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.checkpoint import RunFolder
 from seqgen.compute import computing
+from seqgen.corpus import PresplitSource, Record
 from seqgen.errors import (
     BadOption,
     MissingExtra,
@@ -55,14 +56,21 @@ def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Voca
     )
     if resolved.layout != "lines" or not looked_into:
         return []  # a corpus may be slow to read
-    texts = [record.text for record in itertools.islice(resolved.open_corpus(plugins), _FIRST_RECORDS)]
+    source: Any = resolved.open_corpus(plugins).source
+    train, *held_out = (source.train, source.valid, source.test) if isinstance(source, PresplitSource) else (source,)
+    texts = _first_texts(train)
+    held_out_texts = _first_texts(itertools.chain.from_iterable(part for part in held_out if part is not None))
     found = (
-        *_of_domain(resolved, plugins, texts),
+        *_of_domain(resolved, plugins, texts, held_out_texts),
         _of_tokenizer(resolved.tokenizer, texts),
         _of_augmentation(resolved, vocabulary, texts),
         _of_wrapped_lines(texts) if resolved.corpus.qualified == FILE else "",
     )
     return [line for line in found if line]
+
+
+def _first_texts(records: Iterable[Record]) -> list[str]:
+    return [record.text for record in itertools.islice(records, _FIRST_RECORDS)]
 
 
 def _of_wrapped_lines(texts: Sequence[str]) -> str:
@@ -88,8 +96,8 @@ def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
         return f"tokenizer {entry.spec.name}: {line}" if line else ""
 
 
-def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str]) -> list[str]:
-    """Return warnings about a user's file by the validator of its domain."""
+def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str], held_out: list[str]) -> list[str]:
+    """Return warnings about a user's file, and files of held-out records, by the validator of its domain."""
     spec = resolved.domain
     if resolved.corpus.qualified != FILE:
         return []
@@ -99,9 +107,13 @@ def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str]) -> 
         return [f"the records are not validated: {error}"]
     if validator is None:
         return []
-    verdicts = [validator.validate(text) for text in texts]
+    verdicts, held_out_verdicts = ([validator.validate(text) for text in part] for part in (texts, held_out))
     files = resolved.config.valid or resolved.config.test  # other spellings in these are counted
-    return [_of_validity(spec, texts, verdicts), "" if files else _of_spelling(texts, verdicts)]
+    return [
+        _of_validity(spec, texts, verdicts, "records", "they are trained on as they are"),
+        _of_validity(spec, held_out, held_out_verdicts, "held-out records", "losses on them say little"),
+        "" if files else _of_spelling(texts, verdicts),
+    ]
 
 
 def domain_validator(resolved: ResolvedConfig, plugins: Plugins) -> Any:
@@ -126,7 +138,7 @@ def _of_spelling(texts: list[str], verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def _of_validity(spec: DomainSpec, texts: list[str], verdicts: Sequence[Verdict]) -> str:
+def _of_validity(spec: DomainSpec, texts: list[str], verdicts: Sequence[Verdict], whose: str, then: str) -> str:
     """Return the warning of records that are not valid in the domain, like ``CCO mol17``."""
     refused = [(text, verdict.reason) for text, verdict in zip(texts, verdicts, strict=True) if not verdict.ok]
     if not refused:
@@ -135,8 +147,8 @@ def _of_validity(spec: DomainSpec, texts: list[str], verdicts: Sequence[Verdict]
     alone = all(any(map(str.isspace, text.strip())) for text, _ in refused) and 2 * len(refused) > len(texts)
     more = "; a line must be the text alone: cut -f1 FILE, or cut -d' ' -f1, takes the first field" if alone else ""
     return (
-        f"{len(refused)} of the first {len(texts)} records are not valid for the domain {spec.name}, "
-        f"such as {text[:60]!r}: {reason[:120]}; they are trained on as they are{more}"
+        f"{len(refused)} of the first {len(texts)} {whose} are not valid for the domain {spec.name}, "
+        f"such as {text[:60]!r}: {reason[:120]}; {then}{more}"
     )
 
 
