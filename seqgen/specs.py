@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from seqgen.errors import did_you_mean
+
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _SUFFIX = re.compile(r"\.[a-z0-9_-]+")
@@ -23,8 +25,13 @@ def load_reference(reference: Any) -> Any:
     """Import and return what ``"package.module:Name"`` names, or the object itself; import errors pass through."""
     if not isinstance(reference, str):
         return reference
-    module, _, name = reference.partition(":")
-    return getattr(importlib.import_module(module), name)
+    named, _, name = reference.partition(":")
+    module = importlib.import_module(named)
+    try:
+        return getattr(module, name)
+    except AttributeError as error:
+        known = [one for one, value in vars(module).items() if callable(value) and not one.startswith("_")]
+        raise AttributeError(f"{error}{did_you_mean(name, known)}", name=name, obj=module) from None
 
 
 def are_suffixes(found: object) -> bool:

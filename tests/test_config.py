@@ -68,6 +68,22 @@ def test_a_parameter_that_might_be_meant_as_an_option_says_why_it_is_none():
     assert assign([(None, "steps", "1")], fields, {"cell": model.no_options}) == {"cell": {"steps": "1"}}
 
 
+@pytest.mark.parametrize(
+    ("annotation", "says"),
+    [
+        ("int | foo", r"^cannot read the annotation 'int \| foo' of 'rate': NameError: name 'foo' is not defined$"),
+        ("list[", r"^cannot read the annotation 'list\[' of 'rate': SyntaxError: "),
+        (pytest.MonkeyPatch, r"^cannot make an option of 'rate' of type"),
+    ],
+)
+def test_a_parameter_whose_annotation_is_wrong_is_named(annotation, says):
+    def bare(n: int, *, steps: int = 3, rate=0.5): ...
+
+    bare.__annotations__["rate"] = annotation
+    with pytest.raises(TypeError, match=says):
+        options_model(bare)
+
+
 def test_a_parameter_without_annotation_and_default_says_why_it_is_no_option():
     def bare(n, *, mode): ...
 

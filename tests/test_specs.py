@@ -65,6 +65,8 @@ def test_references():
     import json
 
     assert load_reference("json:loads") is json.loads
+    with pytest.raises(AttributeError, match=r"module 'json' has no attribute 'laods'; did you mean 'loads' or 'load'"):
+        load_reference("json:laods")
     assert CellSpec(**{**GOOD, "load": json.loads}).resolve() is json.loads
 
 

@@ -13,13 +13,13 @@ from seqgen.config.options import (
     flags_of,
     keywords_of,
     option_range,
-    options_model,
     refusal,
     sentence,
     split_values,
     without_none,
 )
 from seqgen.config.sample import DecodeConfig, SampleConfig
+from seqgen.config.signatures import options_model
 from seqgen.config.train import TrainConfig, TrainSettings
 from seqgen.config.values import (
     MAX_LENGTH,

@@ -1,12 +1,8 @@
-"""Options of a part and settings of a use case: pydantic models, their flags, and the check of given values.
-
-A plugin names the model of its options, or it is derived from a signature.
-"""
+"""Options of a part and settings of a use case: pydantic models, their flags, and the check of given values."""
 
 from __future__ import annotations
 
 import csv
-import inspect
 import io
 import math
 import types
@@ -15,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from seqgen.errors import BadOption, did_you_mean
 
-_PLAIN = (bool, int, float, str)  # a default of such a type says what the option is, where an annotation does not
+PLAIN = (bool, int, float, str)
+"""Types of options that a default, or a range, shows."""
 OTHER_WORDS: Mapping[str, str] = {
     **dict.fromkeys(("start", "starts", "begin", "begins", "starts_with", "startswith"), "prefix"),
     **dict.fromkeys(("end", "ends_with", "endswith", "suffix"), "ends"),
@@ -43,37 +40,6 @@ class Options(BaseModel):
 
     no_options: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
-
-
-def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
-    """Derive the options of a callable from its keyword-only parameters that are annotated or have a plain default.
-
-    Args:
-        signature_source: a function or a class; ``Annotated[int, Field(ge=1, description="...")]`` is understood.
-
-    Raises:
-        TypeError: a parameter's annotation cannot be turned into a field.
-    """
-    is_class = inspect.isclass(signature_source)
-    hinted = getattr(signature_source, "__init__", None) if is_class else signature_source
-    hints = typing.get_type_hints(hinted, include_extras=True)
-    fields: dict[str, Any] = {}
-    no_options: dict[str, str] = {}
-    for name, parameter in inspect.signature(signature_source).parameters.items():
-        default = parameter.default
-        is_told = name in hints or (type(default) in _PLAIN and not name.startswith("_"))
-        by_keyword = parameter.kind is parameter.KEYWORD_ONLY
-        if by_keyword and is_told:
-            fields[name] = (hints.get(name, type(default)), ... if default is parameter.empty else default)
-        elif (by_keyword or default is not parameter.empty) and not name.startswith("_"):
-            untold = "it has no annotation and no default that say of which type it is: annotate it"
-            if default is not parameter.empty:
-                untold = f"its default {default!r:.40} does not say of which type it is: annotate it"
-            no_options[name] = untold if by_keyword else "it is not keyword-only: put it behind a *"
-    title = f"{getattr(signature_source, '__name__', 'derived')}Options"
-    model = create_model(title, __base__=Options, **fields)
-    model.no_options = no_options
-    return model
 
 
 def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) -> dict[str, Any]:
@@ -238,7 +204,7 @@ def option_range(field: FieldInfo) -> OptionRange:
     annotation, found = without_none(field.annotation), list[Any]()
     if typing.get_origin(annotation) is typing.Literal:
         return OptionRange(None, choices=tuple(one for one in typing.get_args(annotation) if one is not None))
-    kind = next((kind for kind in _PLAIN if kind is annotation), None)
+    kind = next((kind for kind in PLAIN if kind is annotation), None)
     if kind not in (int, float):
         return OptionRange(kind)
     for closed, opened, towards in (("ge", "gt", math.inf), ("le", "lt", -math.inf)):

@@ -1,0 +1,80 @@
+"""Options derived from the signature of a function or class, for plugins that name no model of them."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, create_model
+
+from seqgen.config.options import PLAIN, Options
+from seqgen.errors import one_line
+
+
+def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
+    """Derive the options of a callable from its keyword-only parameters that are annotated or have a plain default.
+
+    Args:
+        signature_source: a function or a class; ``Annotated[int, Field(ge=1, description="...")]`` is understood.
+
+    Raises:
+        TypeError: a parameter's annotation cannot be turned into a field.
+    """
+    is_class = inspect.isclass(signature_source)
+    hints = _type_hints(getattr(signature_source, "__init__", None) if is_class else signature_source)
+    fields: dict[str, Any] = {}
+    no_options: dict[str, str] = {}
+    for name, parameter in inspect.signature(signature_source).parameters.items():
+        default = parameter.default
+        is_told = name in hints or (type(default) in PLAIN and not name.startswith("_"))
+        by_keyword = parameter.kind is parameter.KEYWORD_ONLY
+        if by_keyword and is_told:
+            fields[name] = (hints.get(name, type(default)), ... if default is parameter.empty else default)
+        elif (by_keyword or default is not parameter.empty) and not name.startswith("_"):
+            untold = "it has no annotation and no default that say of which type it is: annotate it"
+            if default is not parameter.empty:
+                untold = f"its default {default!r:.40} does not say of which type it is: annotate it"
+            no_options[name] = untold if by_keyword else "it is not keyword-only: put it behind a *"
+    model = _model(f"{getattr(signature_source, '__name__', 'derived')}Options", fields)
+    model.no_options = no_options
+    return model
+
+
+def _type_hints(function: Any) -> dict[str, Any]:
+    """Return the annotations of a function, evaluated.
+
+    Raises:
+        TypeError: one cannot be evaluated; the message names its parameter.
+    """
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except Exception:
+        within = getattr(inspect.unwrap(function), "__globals__", {})
+        for name, annotation in getattr(function, "__annotations__", {}).items():
+            try:
+                typing.get_type_hints(types.SimpleNamespace(__annotations__={name: annotation}), within)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {one_line(error)}"
+                raise TypeError(f"cannot read the annotation {annotation!r:.60} of {name!r}: {reason}") from error
+        raise
+
+
+def _model(title: str, fields: dict[str, Any]) -> type[Options]:
+    """Return a model of some fields.
+
+    Raises:
+        TypeError: one is of no type for options; the message names it.
+    """
+    try:
+        return create_model(title, __base__=Options, **fields)
+    except Exception:
+        for name, field in fields.items():
+            try:
+                create_model(title, __base__=Options, **{name: field})
+            except Exception as error:
+                reason = f"{type(error).__name__}: {one_line(error)}"
+                raise TypeError(f"cannot make an option of {name!r} of type {field[0]!r:.60}: {reason}") from error
+        raise
