@@ -248,7 +248,7 @@ def test_a_hook_without_its_mark_is_refused(tmp_path):
         "def register_trackers(register):\n    pass\n",
         encoding="utf-8",
     )
-    with pytest.raises(seqgen.PluginError, match=r"its register_trackers is not called: mark with @seqgen\.hookimpl"):
+    with pytest.raises(seqgen.PluginError, match=r"nothing calls its register_trackers: put @seqgen"):
         testing.checks_of_plugin(tmp_path / "forgetful.py")
 
 

@@ -80,7 +80,7 @@ def test_functions_without_the_mark_of_a_hook_get_one_line():
     imported = f"from {__name__} import on_run_end\n"
     plugins = Plugins(problems.append)
     plugins.load([candidate(marked + helpers + calls + imported, "good"), candidate(marked + unmarked)])
-    says = "its register_models and on_run_start are not called: mark with @seqgen.hookimpl"
+    says = "nothing calls its register_models and on_run_start: put @seqgen.hookimpl above each"
     assert problems == [f"plugin guilty (guilty-dist 1.0): {says}"]
     assert plugins.plugins["guilty"].notes == [says] and not plugins.plugins["guilty"].problem
     assert plugins.registry.get("cell", "guilty:fake").package == "guilty"

@@ -165,10 +165,8 @@ class Plugins:
             if not plugin.problem and (line := newer_hint(plugin.provenance.api)):
                 self.report_problem(f"plugin {provenance} {line}")
             if not plugin.problem and (unmarked := unmarked_hooks(self.get_hooks(candidate.package), plugin.hooks)):
-                are = "is" if len(unmarked) == 1 else "are"
-                self.add_note(
-                    candidate.package, f"its {' and '.join(unmarked)} {are} not called: mark with @seqgen.hookimpl"
-                )
+                named, each = " and ".join(unmarked), "it" if len(unmarked) == 1 else "each"
+                self.add_note(candidate.package, f"nothing calls its {named}: put @seqgen.hookimpl above {each}")
 
     def register_spec(self, spec: Spec, provenance: Provenance) -> Entry:
         """Register a spec passed from Python, replacing one of the same name.
