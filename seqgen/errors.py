@@ -93,6 +93,10 @@ class BadOption(UsageError):
     """An unknown option, or an invalid value."""
 
 
+STRAIGHT_QUOTES = dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("‘’‚‛′", "'")
+"""The quotes that a keyboard types, by the typographic ones that word processors put in their place."""
+
+
 class UnknownSymbol(UsageError):
     """A text with a symbol that the tokenizer does not know.
 
@@ -109,7 +113,24 @@ class UnknownSymbol(UsageError):
         line = f"unknown symbol {symbol!r} ({codes}) at position {position}"
         if near:
             line += "; the nearest known ones are " + ", ".join(repr(symbol) for symbol in near)
+        if STRAIGHT_QUOTES.get(symbol) in self.near:
+            line += "; type straight quotes"
         super().__init__(line)
+
+    def of_option(self, option: str, text: str) -> UnknownSymbol:
+        """Return the error with the option of sampling that has the text, and what to do.
+
+        Args:
+            option: the option, such as "--contains".
+            text: the text.
+        """
+        line = f"{option}: {self}"
+        if "straight quotes" not in line:
+            is_quoted = len(text) > 1 and {text[0], text[-1]} <= STRAIGHT_QUOTES.keys()
+            none = "the records of this run have no such symbol, so it cannot write one"
+            line += f"; {'type straight quotes around the text' if is_quoted else none}"
+        self.args = (line,)
+        return self
 
 
 class MissingExtra(UsageError):

@@ -440,3 +440,36 @@ def test_exact_rows_do_not_depend_on_the_batch_size():
     of = make(CharTokenizer("ab"), seed=5, hidden=4)
     for size in (32, 64, 1000):
         assert exact_rows(of, 300, contains="ba", batch_size=size) == exact_rows(of, 1000, contains="ba")[:300]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "option"),
+    [
+        ({"prefix": "Żab"}, "--prefix"),
+        ({"contains": "Żabka"}, "--contains"),
+        ({"contains": ["a", "Żab"]}, "--contains"),
+        ({"ends": "Ż"}, "--ends"),
+        ({"template": "A*Żb"}, "--template"),
+        ({"prefix": "K", "contains": "Żb"}, "--contains"),
+    ],
+)
+def test_an_unknown_symbol_is_said_to_be_that_of_its_option(wanted, option):
+    with pytest.raises(UnknownSymbol) as caught:
+        sampler(CORPORA["names"], **wanted)
+    line = str(caught.value)
+    assert line.startswith(f"{option}: unknown symbol 'Ż' (U+017B) at position 0; the nearest known ones are 'z'")
+    assert line.endswith("; the records of this run have no such symbol, so it cannot write one")
+
+
+def test_typographic_quotes_are_to_be_typed_straight():
+    names = CORPORA["names"]
+    for quoted in ("“Kim”", "«Kim»", "‘Kim’", "„Kim“"):
+        with pytest.raises(UnknownSymbol, match=r"; type straight quotes( around the text)?$"):
+            sampler(names, contains=quoted)
+    known = CharTokenizer.fit(["o'n", 'a "b"'])
+    for text, straight in (("o’n", "'"), ("“b", '"')):
+        with pytest.raises(UnknownSymbol) as caught:
+            known.encode(text)
+        assert caught.value.near[0] == straight and str(caught.value).endswith("; type straight quotes")
+    with pytest.raises(UnknownSymbol, match="have no such symbol"):
+        sampler(names, ends="“")

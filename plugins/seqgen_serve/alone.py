@@ -32,10 +32,9 @@ def answer_alone(job: Job, metrics: Metrics) -> None:
     except _GivenUp as error:
         job.fail(error.problem)
         return
-    except seqgen.UnknownSymbol as error:  # whose message does not say in which constraint
+    except seqgen.UnknownSymbol as error:
         names = (name for name, value in job.request.constraints.items() if error.symbol in str(value))
-        name = next(names, None)
-        job.fail(as_api_error(error, name, f"{name}: " if name else ""))
+        job.fail(as_api_error(error, next(names, None)))
         return
     except seqgen.UsageError as error:
         job.fail(error)

@@ -185,6 +185,7 @@ def _decoder(kind: Any, run: OpenRun, config: DecodeConfig) -> Any:
     conditioning = Conditioning.of(run, config.label, config.given)
     if config.guidance != 1 and not conditioning.conditions:
         raise UsageError("--guidance strengthens a condition: give --label or --given")
+    run.vocabulary.encode_option("--given", conditioning.prefix)
     resolved = config.model_copy(
         update={
             "prefix": conditioning.prefix + config.prefix,

@@ -183,8 +183,13 @@ def build_constraint(
             device=device,
         )
     except UsageError:
-        for text in () if either else (*settings.contains, settings.ends, *automata.template_pieces(settings.template)):
-            vocabulary.encode(text)  # an unknown symbol is the more helpful error
+        texts = {
+            "--contains": settings.contains,
+            "--ends": (settings.ends,),
+            "--template": automata.template_pieces(settings.template),
+        }
+        for option, text in () if either else ((name, text) for name, given in texts.items() for text in given):
+            vocabulary.encode_option(option, text)  # an unknown symbol is the more helpful error
         raise
 
 

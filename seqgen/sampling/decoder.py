@@ -71,7 +71,7 @@ class Decoder:
         self._model = model
         self.vocabulary, self.settings, self.max_length = vocabulary, settings, settings.max_length
         self.device, self.n_parameters = device_of(model), count_parameters(model)
-        prefix: list[int] = vocabulary.encode(settings.prefix).tolist()
+        prefix: list[int] = vocabulary.encode_option("--prefix", settings.prefix).tolist()
         if len(prefix) > settings.max_length:
             raise BadOption(
                 f"cannot start rows with a prefix of {len(prefix)} symbols: max_length is {settings.max_length}; "

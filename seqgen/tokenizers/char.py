@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from seqgen.errors import CorpusError, UnknownSymbol
+from seqgen.errors import STRAIGHT_QUOTES, CorpusError, UnknownSymbol
 from seqgen.protocols import Tokenizer
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def nearest(symbol: str, known: Sequence[str], n: int = 3) -> list[str]:
     """
 
     def base(character: str) -> str:
-        return unicodedata.normalize("NFKD", character)[0].casefold()
+        return unicodedata.normalize("NFKD", STRAIGHT_QUOTES.get(character, character))[0].casefold()
 
     def distance(candidate: str) -> tuple[bool, bool, bool, int]:
         return (

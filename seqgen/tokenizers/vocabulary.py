@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.errors import PluginError, SeqgenError, UsageError, did_you_mean, short_repr
+from seqgen.errors import PluginError, SeqgenError, UnknownSymbol, UsageError, did_you_mean, short_repr
 from seqgen.protocols import Tokenizer, fits_parts, has_symbol_bytes
 
 if TYPE_CHECKING:
@@ -135,6 +135,21 @@ class Vocabulary:
             UnknownSymbol: the text contains a symbol that the tokenizer does not know.
         """
         return self._checked(np.asarray(self.tokenizer.encode(text), dtype=np.int32)) + self.symbol_offset
+
+    def encode_option(self, option: str, text: str) -> Ids:
+        """Return the ids of the text of an option of sampling.
+
+        Args:
+            option: the option, such as "--prefix", which the error names.
+            text: its text.
+
+        Raises:
+            UnknownSymbol: the text contains a symbol that the tokenizer does not know.
+        """
+        try:
+            return self.encode(text)
+        except UnknownSymbol as error:
+            raise error.of_option(option, text) from None
 
     def _checked(self, ids: Ids) -> Ids:
         """Return the tokenizer's ids if all are valid; an invalid one would silently become another symbol."""
