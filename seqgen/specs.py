@@ -117,10 +117,8 @@ PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
 
 
 def _check_recommended(name: str, recommended: Mapping[str, Mapping[str, Any]]) -> None:
-    check(
-        isinstance(recommended, Mapping),
-        f"{name}: recommended={recommended!r:.60} is not a mapping of parts to options",
-    )
+    fit = isinstance(recommended, Mapping)
+    check(fit, f"{name}: recommended={recommended!r:.60} is not a mapping of parts to options")
     for part, values in recommended.items():
         check(part in PARTS, f"{name}: recommended has the part {part!r}, not one of {', '.join(PARTS)}")
         check(isinstance(values, Mapping), f"{name}: recommended[{part!r}] must be a mapping of options")
@@ -157,10 +155,7 @@ class CorpusSpec(LoadableSpec):
         check(self.layout in ("lines", "stream"), f"{self.name}: layout {self.layout!r} is neither lines nor stream")
         check(isinstance(self.licence, str), f"{self.name}: licence {self.licence!r} is not a string")
         check(self.domain is None or isinstance(self.domain, str), f"{self.name}: domain {self.domain!r} is not a name")
-        check(
-            _are_names(self.labels),
-            f"{self.name}: labels={self.labels!r:.60} is not a tuple of strings like ('f', 'm')",
-        )
+        check(_are_names(self.labels), f"{self.name}: labels={self.labels!r:.60} is not a tuple like ('f', 'm')")
         _check_recommended(self.name, self.recommended)
 
 
@@ -386,9 +381,8 @@ class DomainSpec(Spec):
         super().__post_init__()
         fit = isinstance(self.endings, tuple) and are_suffixes(self.endings)
         check(fit, f"{self.name}: endings={self.endings!r} is not a tuple of lower-case suffixes like ('.smi',)")
-        fit = isinstance(self.columns, tuple) and all(
-            isinstance(name, str) and name and name == name.casefold() for name in self.columns
-        )
+        fit = isinstance(self.columns, tuple) and _are_names(self.columns)
+        fit = fit and all(name and name == name.casefold() for name in self.columns)
         check(fit, f"{self.name}: columns={self.columns!r} is not a tuple of lower-case names like ('smiles',)")
         check(_are_names(self.metrics), f"{self.name}: metrics={self.metrics!r} is not a tuple of names like ('bars',)")
         for flag in ("trailing_names", "syntax"):

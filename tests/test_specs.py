@@ -52,7 +52,7 @@ def test_layouts():
 @pytest.mark.parametrize("labels", ["wren", [1], {"wren"}])
 def test_labels_are_strings(labels):
     assert CorpusSpec(**GOOD, licence="CC0-1.0", labels=["wren"]).labels
-    with pytest.raises(ValueError, match=r"x: labels=.* is not a tuple of strings like \('f', 'm'\)"):
+    with pytest.raises(ValueError, match=r"x: labels=.* is not a tuple like \('f', 'm'\)"):
         CorpusSpec(**GOOD, licence="CC0-1.0", labels=labels)
 
 
