@@ -80,7 +80,7 @@ def verdict_fault(verdict: object) -> str:
     """Return what is wrong with the result of a validator, as it follows "returned"."""
     if not isinstance(verdict, Verdict):
         return f"{short_repr(verdict, 80)}, not a seqgen.Verdict"
-    if not isinstance(verdict.ok, bool):
+    if type(verdict.ok).__name__ not in ("bool", "bool_"):  # Python's or NumPy's
         return f"a seqgen.Verdict with ok={short_repr(verdict.ok)}, which is neither True nor False"
     if not isinstance(verdict.reason, str):
         return f"a seqgen.Verdict with reason={short_repr(verdict.reason)}, which is not a string"

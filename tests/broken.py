@@ -756,8 +756,7 @@ def bad_validators():
     yield "verdicts", validator(lambda self, text: seqgen.Verdict(1)), "ok=1, which is neither True nor False"
     yield "verdicts", validator(lambda self, text: seqgen.Verdict(False, 5)), "reason=5, which is not a string"
     yield "verdicts", validator(lambda self, text: seqgen.Verdict(True, canonical=5)), "canonical=5, which is neither"
-    yield "verdicts", validator(lambda self, text: seqgen.Verdict(False, "a\nb")), "'a.nb', not one line of at most 300"
-    yield "verdicts", validator(lambda self, text: seqgen.Verdict(False, "a" * 301)), "not one line of at most 300"
+    yield "verdicts", validator(lambda self, text: seqgen.Verdict(False, "a\nb")), "'a.nb', not one line"
     yield "canonical", validator(lambda self, text: seqgen.Verdict(True, "", text + "x")), "not final"
     yield (
         "hostile-strings",

@@ -136,6 +136,11 @@ def test_a_verdict_of_wrong_types_names_the_field(verdict, message):
         Entry("guilty", spec).use({}).validate("a")
 
 
+def test_a_verdict_may_be_of_numpy():
+    spec = ValidatorSpec(name="x", summary="s", load=lambda: Part(validate=lambda text: Verdict(np.bool_(True))))
+    assert Entry("guilty", spec).use({}).validate("a").ok
+
+
 @pytest.mark.parametrize(
     ("published", "message"),
     [
