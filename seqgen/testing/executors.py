@@ -10,6 +10,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
+from seqgen.files import write_atomic
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import opened
 
@@ -58,7 +59,7 @@ def _meet_each_other(executor: Any) -> None:
 
 def wait_for(own: str, other: str, timeout_s: float) -> bool:
     """Write a file, and return whether another one is there in time; the call of ``together`` without ``gang``."""
-    Path(own).touch()
+    write_atomic(Path(own), b"")
     until = time.monotonic() + timeout_s
     while not (found := Path(other).exists()) and time.monotonic() < until:
         time.sleep(_PAUSE_S)
