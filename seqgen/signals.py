@@ -27,7 +27,7 @@ class Signalled(KeyboardInterrupt):  # not an Exception, so that libraries do no
         self.number = number
 
     def __str__(self) -> str:
-        """Return the line for the user: the signal, and the note of ``annotate_interrupt``."""
+        """Return the line for the user: the signal, and the note of ``annotate_interrupt`` or ``describe_loss``."""
         return "; ".join([*map(str, self.args), *getattr(self, "__notes__", ())])
 
 
@@ -63,7 +63,8 @@ def signal_handlers(handler: Handler) -> Iterator[None]:
 
 def exit_now(number: int, frame: FrameType | None) -> None:
     """Exit at once: the handler while the program starts and after it is done, with nothing to clean up."""
-    _say(f"ended by {signal.Signals(number).name}")
+    lost = next(filter(None, (lost() for lost in reversed(_losses))), "")
+    _say("; ".join(filter(None, [f"ended by {signal.Signals(number).name}", lost])))
     os._exit(128 + number)
 
 
@@ -76,6 +77,7 @@ def _say(line: str) -> None:
 _raised: Signalled | None = None
 """The exception raised for the first signal, until ``clear_signal``."""
 _was_raised = False
+_losses: list[Callable[[], str]] = []  # of the contexts of ``describe_loss``, from the outermost
 
 
 def raise_signalled(number: int, frame: FrameType | None) -> None:
@@ -147,15 +149,37 @@ def annotate_interrupt(what: str) -> Iterator[None]:
 
     A signal that the code inside has turned into an exception of its own is raised again, with the note.
     """
+    with _noted(lambda: what):
+        yield
+
+
+@contextlib.contextmanager
+def describe_loss(lost: Callable[[], str]) -> Iterator[None]:
+    """Add a note to an interrupt inside the context on what is not saved, also to one that ends the process at once.
+
+    Args:
+        lost: returns the note: "'big.csv' was not written"; "" where nothing is lost.
+    """
+    _losses.append(lost)
+    try:
+        with _noted(lost):
+            yield
+    finally:
+        _losses.remove(lost)
+
+
+@contextlib.contextmanager
+def _noted(note: Callable[[], str]) -> Iterator[None]:
     try:
         try:
             yield
         except Exception:
-            reraise_signal()
+            if note():
+                reraise_signal()
             raise
     except KeyboardInterrupt as error:
-        if not hasattr(error, "__notes__"):  # the innermost note is the most specific
-            error.add_note(what)
+        if not hasattr(error, "__notes__") and (text := note()):  # the innermost note is the most specific
+            error.add_note(text)
         raise
 
 

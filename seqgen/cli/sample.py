@@ -12,7 +12,16 @@ import typer
 from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show, stdout, write
 from seqgen.cli.decoding import decoding
 from seqgen.cli.runs import load_run
-from seqgen.cli.sample_files import TABLES, FoundRows, check_not_drawn, check_out, described, json_lines, write_out
+from seqgen.cli.sample_files import (
+    TABLES,
+    FoundRows,
+    check_not_drawn,
+    check_out,
+    described,
+    json_lines,
+    not_written,
+    write_out,
+)
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,10 +83,11 @@ def sample(
     settings: dict[str, Any],
 ) -> None:
     """Sample new sequences from a run: one a line, or a table on a terminal."""
-    from seqgen.cli.sample_shards import MANY, showing_tried, write_shards
-    from seqgen.cli.shard_job import job_of
-    from seqgen.config import SampleConfig
-    from seqgen.files import check_folder_of, is_special
+    with not_written(out):
+        from seqgen.cli.sample_shards import MANY, showing_tried, write_shards  # imports torch, which takes a while
+        from seqgen.cli.shard_job import job_of
+        from seqgen.config import SampleConfig
+        from seqgen.files import check_folder_of, is_special
 
     _check_form(out, nul=nul, as_json=as_json)
     if out is not None:
@@ -90,8 +100,7 @@ def sample(
     executor = settings.pop("executor")
     divided = workers is not None or on != "local" or executor
     file = out if picture is None and not as_json else None
-    if file is not None and is_special(file):
-        file = None  # nobody goes on with it
+    file = None if file is not None and is_special(file) else file  # nobody goes on with a pipe
     if divided and file is None:
         raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")
     loaded = _opened(run, checkpoint, out)
@@ -133,10 +142,11 @@ def sample(
 
 def _opened(run: str | None, checkpoint: str, out: Path | None) -> Run:
     """Open a run; refuse a form of its rows that is not written."""
-    loaded = load_run(run, checkpoint)
-    if out is not None:
-        check_not_drawn(out, loaded)
-    return loaded
+    with not_written(out):
+        loaded = load_run(run, checkpoint)
+        if out is not None:
+            check_not_drawn(out, loaded)
+        return loaded
 
 
 def _check_form(out: Path | None, *, nul: bool, as_json: bool) -> None:

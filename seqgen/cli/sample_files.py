@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.cli.common import say
 from seqgen.errors import MissingExtra, TooFewRows, UsageError
 from seqgen.files import finite, json_text
+from seqgen.signals import describe_loss
 
 if TYPE_CHECKING:
     from seqgen import Sample
@@ -233,6 +234,11 @@ def say_written(out: Path, n_rows: int) -> None:
     say(f"wrote {counted(n_rows, 'row')} to {out}")
 
 
+def not_written(out: Path | None) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which an interrupt says that a file was not written; None: there is none."""
+    return describe_loss(lambda: "" if out is None else f"{str(out)!r} was not written")
+
+
 def write_out(out: Path, chunks: Iterator[bytes], rows: FoundRows) -> None:
     """Write the rows that were found, and say how many they are.
 
@@ -243,5 +249,6 @@ def write_out(out: Path, chunks: Iterator[bytes], rows: FoundRows) -> None:
     """
     from seqgen.files import write_atomic
 
-    write_atomic(out, b"".join(chunks))
+    with not_written(out):
+        write_atomic(out, b"".join(chunks))
     say_written(out, rows.n)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.cli.common import say, session
-from seqgen.cli.sample_files import join_rows, say_written
+from seqgen.cli.sample_files import join_rows, not_written, say_written
 from seqgen.cli.shard_job import Job
 from seqgen.errors import TooFewRows, UsageError
 from seqgen.executors import TaskResult, is_here, run_tasks
@@ -49,7 +49,8 @@ def write_shards(job: Job, *, workers: int, on: str, options: Mapping[str, Any],
         kept.begin()
         rows = _Rows(job, kept, results)
         try:
-            write_atomic(job.out, join_rows(job.out, iter(rows)))
+            with not_written(job.out):
+                write_atomic(job.out, join_rows(job.out, iter(rows)))
         except BaseException:
             rows.line.clear()
             if not kept.any():

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from seqgen.cli.common import RunName, complete_names, configured, everywhere, parse_options, run_argument, say
+from seqgen.signals import describe_loss
+
+_UNSAVED = "training had not begun, so nothing is saved (Ctrl-C saves a run once it trains)"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -19,12 +22,14 @@ def add_commands(app: typer.Typer) -> None:
 
 def train(*, settings: dict[str, Any]) -> None:
     """Train a model on a corpus, in a new run folder."""
-    import seqgen
-    from seqgen.cli.display import TrainDisplay
+    display = None
+    with describe_loss(lambda: "" if display is not None and display.started else _UNSAVED):
+        import seqgen
+        from seqgen.cli.display import TrainDisplay  # imports torch, which takes a while
 
-    settings["options"] = parse_options(settings["options"] or ())
-    with TrainDisplay() as display:
-        run = seqgen.train(**settings, **display.callbacks)
+        settings["options"] = parse_options(settings["options"] or ())
+        with TrainDisplay() as display:
+            run = seqgen.train(**settings, **display.callbacks)
     display.summary(run)
 
 

@@ -156,13 +156,16 @@ def expected(tmp_path_factory):
     return digests(folder / "run")
 
 
-def is_said(line, number, phase):
-    """Return whether a line names the signal, and the part of the plugin being imported or built."""
+UNSAVED = "; training had not begun, so nothing is saved (Ctrl-C saves a run once it trains)"
+
+
+def is_said(line, number, phase, lost=""):
+    """Return whether a line names the signal, and the part of the plugin being imported or built, else what is lost."""
     ended = re.escape(f"seqgen: ended by {number.name}")
     if phase == "import":
         return re.fullmatch(rf"{ended}; plugin bell \(bell\.py \w+\) was being imported", line)
     if phase != "build":
-        return line == f"seqgen: ended by {number.name}"
+        return line == f"seqgen: ended by {number.name}{lost}"
     return re.fullmatch(rf"{ended}(; \w+ \w+ of (bell \(bell\.py \w+\)|the plugin under test) was being loaded)", line)
 
 
@@ -174,7 +177,7 @@ def test_a_signal_before_there_is_a_run(phase, number, bell, in_tmp, expected):
     stopped = bell(*TRAIN, ring=phase, number=number)
     assert stopped.code == 128 + number and time.monotonic() - started < 10
     (line,) = stopped.err.splitlines()
-    assert is_said(line, number, phase) and stopped.out == "", line
+    assert is_said(line, number, phase, UNSAVED) and stopped.out == "", line
     assert not (in_tmp / "run").exists()
     assert bell(*TRAIN).code == 0 and digests(in_tmp / "run") == expected
 
@@ -184,7 +187,7 @@ def test_a_signal_before_there_is_a_run(phase, number, bell, in_tmp, expected):
 def test_a_signal_that_somebody_took_for_an_error_is_heeded(phase, bell, in_tmp):
     stopped = bell(*TRAIN, ring=phase, number=signal.SIGTERM, twice=-1)
     (line,) = stopped.err.splitlines()
-    assert is_said(line, signal.SIGTERM, phase) and (stopped.code, stopped.out) == (143, ""), line
+    assert is_said(line, signal.SIGTERM, phase, UNSAVED) and (stopped.code, stopped.out) == (143, ""), line
     assert not (in_tmp / "run").exists() and bell(*TRAIN, "--steps", 1).code == 0
 
 
@@ -296,6 +299,53 @@ def test_a_signal_while_the_program_starts_is_one_line():
     program = "import os, signal; from seqgen.signals import *; install_handler(exit_now); os.kill(os.getpid(), 2)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert (result.returncode, result.stderr) == (130, b"seqgen: ended by SIGINT\n")
+
+
+@pytest.fixture
+def interrupted(cli, monkeypatch):
+    """Return a function that runs a command during which a function is called that sends a signal instead."""
+
+    def send(*_, **__):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    def call(place, *arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, send)
+            return cli(*arguments)
+
+    return call
+
+
+def test_a_signal_before_training_begins_says_that_nothing_is_saved(interrupted, in_tmp):
+    stopped = interrupted("seqgen.api.train.plan", "train", "--corpus", "names", "--out", "run")
+    assert (stopped.code, stopped.err) == (130, f"seqgen: ended by SIGINT{UNSAVED}\n")
+    assert not (in_tmp / "run").exists()
+
+
+@pytest.mark.parametrize("place", ["seqgen.files.write_atomic", "seqgen.cli.sample.load_run"])
+def test_a_signal_before_a_file_of_samples_is_written_says_so(place, interrupted, tiny_run, in_tmp):
+    stopped = interrupted(place, "sample", tiny_run.path, "-n", 3, "--out", "big.csv")
+    assert (stopped.code, stopped.err) == (130, "seqgen: ended by SIGINT; 'big.csv' was not written\n")
+    without = interrupted("seqgen.cli.sample.load_run", "sample", tiny_run.path, "-n", 3)
+    assert (without.code, without.err) == (130, "seqgen: ended by SIGINT\n")
+
+
+IMPORTING = """
+import os, sys, types
+from importlib.machinery import ModuleSpec
+from seqgen.signals import describe_loss, raise_signalled, signal_handlers
+sys.modules["torch"] = torch = types.ModuleType("torch")
+torch.__spec__ = ModuleSpec("torch", None)
+torch.__spec__._initializing = True
+with signal_handlers(raise_signalled), describe_loss(lambda: "the file was not written"), describe_loss(lambda: ""):
+    os.kill(os.getpid(), 2)
+"""
+
+
+def test_a_signal_while_torch_is_imported_says_what_is_not_saved():
+    result = subprocess.run([sys.executable, "-c", IMPORTING], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (130, "seqgen: ended by SIGINT; the file was not written\n")
 
 
 DESTRUCTOR = """
