@@ -1,4 +1,4 @@
-"""Whether runs have the same records in their parts, in whatever order, and which record of one is which of another."""
+"""Records that runs share, in whatever order they stand."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def _values(words: Sequence[str]) -> Iterator[str]:
 
 
 def _hint_on_values(flag: str, option: Any, values: list[str]) -> str:
-    """Return how several words after a flag are written, by what its option takes; "" if that cannot be told."""
+    """Return how several words after a flag are written, by what its option takes; "" if that is unknown."""
     form, apart = option.metavar or "", [value for value in values if value != "="]
     whole = shlex.quote(" ".join(values))
     if flag in ("-o", "--option") and "=" not in values[0] and not _SETTING.fullmatch(values[0]):
