@@ -33,11 +33,11 @@ class TrainKeywords(TypedDict, total=False):
     window: int | None
     """Symbols per lane and step, for one long text."""
     lr: float | None
-    """Peak learning rate."""
+    """Peak learning rate; a run of a few hundred steps decays before it is reached."""
     warmup_steps: int | None
     """Steps over which the learning rate rises from zero."""
     decay: Literal["cosine", "none"] | None
-    """Shape of the learning rate after the warm-up."""
+    """Fall of the learning rate over the whole run, warm-up included."""
     final_lr_ratio: float | None
     """Final learning rate as a share of the peak, with decay."""
     weight_decay: float | None

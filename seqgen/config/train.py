@@ -55,9 +55,13 @@ class TrainSettings(Options):
         description="records per step, of a file 32 to 128 by its size; for one long text, lanes side by side",
     )
     window: int = Field(128, ge=1, le=65_536, description="symbols per lane and step, for one long text")
-    lr: Annotated[float, Flag(_MORE)] = Field(3e-3, gt=0, le=10, description="peak learning rate")
+    lr: Annotated[float, Flag(_MORE)] = Field(
+        3e-3, gt=0, le=10, description="peak learning rate; a run of a few hundred steps decays before it is reached"
+    )
     warmup_steps: int = Field(50, ge=0, lt=MAX, description="steps over which the learning rate rises from zero")
-    decay: Literal["cosine", "none"] = Field("cosine", description="shape of the learning rate after the warm-up")
+    decay: Literal["cosine", "none"] = Field(
+        "cosine", description="fall of the learning rate over the whole run, warm-up included"
+    )
     final_lr_ratio: float = Field(
         0.05, ge=0, le=1, description="final learning rate as a share of the peak, with decay"
     )

@@ -60,7 +60,10 @@ class Schedule:
         return self.share(step, elapsed_s) if self.stop_step is None else min(1.0, step / self.stop_step)
 
     def lr(self, step: int, share: float) -> float:
-        """Return the learning rate of a step: linear warm-up, then cosine decay without restarts (arXiv:1608.03983)."""
+        """Return the learning rate of a step: linear warm-up times cosine decay without restarts (arXiv:1608.03983).
+
+        The decay goes over the whole run, so runs of few steps, whose warm-up is much of them, stay below the peak.
+        """
         settings = self.settings
         warmup = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
         if settings.decay == "none":
