@@ -5,9 +5,14 @@ const CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc 
   .split(" ")
   .map((name) => new RegExp(`^\\p{${name}}$`, "u"));
 
+// The quotes that a keyboard types, by the typographic ones that word processors put in their place.
+const STRAIGHT_QUOTES = Object.fromEntries(
+  [..."“”„‟«»″"].map((one) => [one, '"']).concat([..."‘’‚‛′"].map((one) => [one, "'"])),
+);
+
 // The most similar characters: by the letter in the other case, the base letter, the category, the code point.
 function nearestCharacters(symbol, known) {
-  const base = (one) => lowered(Array.from(one.normalize("NFKD"))[0]);
+  const base = (one) => lowered(Array.from((STRAIGHT_QUOTES[one] ?? one).normalize("NFKD"))[0]);
   const own = { letter: lowered(symbol), base: base(symbol), code: symbol.codePointAt(0) };
   const category = CATEGORIES.find((one) => one.test(symbol));
   return known
@@ -74,5 +79,6 @@ function unknownSymbol(symbol, position, known, way) {
   const codes = Array.from(symbol, (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
   const near = SIMILAR[way](symbol, known);
   const others = near.length ? `; the nearest known ones are ${near.map(quoted).join(", ")}` : "";
-  return new Error(`unknown symbol ${quoted(symbol)} (${codes.join(" ")}) at position ${position}${others}`);
+  const typed = near.includes(STRAIGHT_QUOTES[symbol]) ? "; type straight quotes" : "";
+  return new Error(`unknown symbol ${quoted(symbol)} (${codes.join(" ")}) at position ${position}${others}${typed}`);
 }

@@ -301,6 +301,8 @@ def test_texts_are_read_as_by_the_tokenizer(name, tmp_path):
 
 
 UNKNOWN = [
+    "\u201c",
+    "\u2018",
     "z\u20ac",
     "a\u0301\u200b",
     "\u3041",
@@ -336,7 +338,7 @@ def test_an_unknown_symbol_is_named_as_by_the_tokenizer(name, tmp_path):
     (entry,) = [one for one in registered("tokenizer") if one.spec.name == name]
     if name == "bpe":
         pytest.importorskip("tokenizers")
-    tokenizer = entry.load().fit(["C[C@H](N)C(=O)OBr[nH][Zn]", "\u00e9a\u0300 Bce \u2019 X= 1", "a\nx=1 sd"])
+    tokenizer = entry.load().fit(["C[C@H](N)C(=O)OBr[nH][Zn]", "\u00e9a\u0300 Bce \u2019 X= 1", "a\nx=1 sd", '"'])
     read = Read(tmp_path, entry.qualified, tokenizer)
     expected = list(map(refusal_of(tokenizer), UNKNOWN))
     assert read.refusals(UNKNOWN) == expected
