@@ -9,6 +9,7 @@ import inspect
 import itertools
 import math
 import re
+import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -58,14 +59,13 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def value_fault(name: object, value: object) -> str:
-    """Return what is wrong with a named number; NaN is one."""
+    """Return what is wrong with a named number; NaN and infinity are some."""
     if not is_line(name):
         return f"the name {short_repr(name)} is not one line of 1 to {_NAME_CHARS} printable characters"
-    try:
-        fit = _is_number(value) and not math.isinf(value)
-    except OverflowError:  # a whole number beyond all floats
-        fit = False
-    return "" if fit else f"the value of {name!r} is {short_repr(value)}, not a finite number"
+    fit = isinstance(value, Real)
+    if isinstance(value, int):
+        fit = abs(value) < sys.float_info.max
+    return "" if fit else f"the value of {name!r} is {short_repr(value)}, not a number"
 
 
 def metric_fault(values: object) -> str:

@@ -795,16 +795,14 @@ class CountsItsCalls:
 
 
 def bad_metrics():
-    yield "values", metric(lambda self, samples, reference: {"x": "much"}), "'much', not a finite number"
-    yield "values", metric(lambda self, samples, reference: {"x": True}), "True, not a finite number"
-    yield "values", metric(lambda self, samples, reference: {"x": -float("inf")}), "-inf, not a finite number"
+    yield "values", metric(lambda self, samples, reference: {"x": "much"}), "'much', not a number"
     yield "values", metric(lambda self, samples, reference: {" x": 1}), "the name ' x' is not one line"
     yield "values", metric(lambda self, samples, reference: {"x": 1 / len(samples)}), "ZeroDivisionError"
     yield "values", metric(lambda self, samples, reference: 3), "not numbers by name"
     yield "hostile-strings", metric(lambda self, samples, reference: {"x": len(samples[0].encode())}), "raises Unicode"
     yield "untouched", metric(sorts), "modifies the lists"
-    yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "'few', not a finite number"
-    yield "published", metric(size, published={"A (arXiv:1)": {"n": None}}), "None, not a finite number"
+    yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "'few', not a number"
+    yield "published", metric(size, published={"A (arXiv:1)": {"n": None}}), "None, not a number"
     yield "published", metric(size, published=[1]), "not a mapping"
     yield "published", metric(size, published={"A (arXiv:1)": {"n": 3}}, published_on="words"), "not a tuple"
     yield "labels", metric(size, labels=["n"]), "not a mapping"

@@ -185,7 +185,7 @@ def test_values_that_a_metric_omits_are_noted(run, monkeypatch):
     measured = Lengths.__call__
 
     def with_none(self, samples, reference, training):
-        return measured(self, samples, reference, training) | {"weight": None, "size": np.float32("nan")}
+        return measured(self, samples, reference, training) | {"weight": None, "size": np.float32("inf")}
 
     monkeypatch.setattr(Lengths, "__call__", with_none)
     figures = run.evaluate(5)

@@ -248,7 +248,7 @@ ODD_PARTS = {
     ),
     "a metric of words": (
         part("metrics", "def load(): return lambda samples, reference: {'a': 'b'}"),
-        ("--domain", "odd"), JUDGE, "the value of 'a' is 'b', not a finite number",
+        ("--domain", "odd"), JUDGE, "the value of 'a' is 'b', not a number",
     ),
     "a processor of another shape": (
         own("processor", "def load(): return lambda logits_BV, ids_BT: logits_BV[:1]"),

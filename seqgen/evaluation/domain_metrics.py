@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
@@ -140,8 +141,8 @@ def _by_name(values: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _plain(value: Any) -> float | None:
-    """Return a number of any library as one of Python, and None for NaN."""
-    if value is None or value != value:
+    """Return a number of any library as one of Python, and None for NaN and infinity."""
+    if value is None or not math.isfinite(value):
         return None
     return int(value) if isinstance(value, Integral) else float(value)
 
