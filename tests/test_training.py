@@ -465,7 +465,8 @@ def test_a_signal_while_data_is_prepared_is_one_line(tmp_path):
         assert process.stderr.readline() == b"reading\n"
         process.send_signal(number)
         result = finish(process, 20)
-        assert result.code == 128 + number and result.err == f"seqgen: ended by {number.name}\n"
+        unsaved = "training had not begun, so nothing is saved (Ctrl-C saves a run once it trains)"
+        assert result.code == 128 + number and result.err == f"seqgen: ended by {number.name}; {unsaved}\n"
     assert not (tmp_path / "runs").exists()
 
 

@@ -98,7 +98,8 @@ class Bell(seqgen.Cell):
             ring("evaluate", 9)  # the seventh is the last of the trial
         else:
             ring("look")
-            ring("draw", 5)
+            if pathlib.Path(os.environ.get("RING_RUN", "run")).exists():  # before, a batch is read by symbols
+                ring("draw", 5)
         return torch.tanh(self.drop(self.linear(x_BTI))), state + 1
 
 @seqgen.hookimpl
