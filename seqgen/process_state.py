@@ -106,16 +106,28 @@ def _all() -> Iterator[_Setting]:
         yield from _of_torch()
 
 
+_UNREADABLE = "unreadable"
+
+
+def _read(setting: _Setting) -> Any:
+    """Return the value of a setting; torch refuses some where newer names of them are in use."""
+    try:
+        return setting.read()
+    except RuntimeError:
+        return _UNREADABLE
+
+
 @contextlib.contextmanager
 def _kept(settings: Iterable[_Setting]) -> Iterator[None]:
     """Restore settings after the block."""
-    before = [(setting, setting.read()) for setting in settings]
+    before = [(setting, _read(setting)) for setting in settings]
     try:
         yield
     finally:
         for setting, value in before:
-            if setting.write is not None and setting.read() != value:
-                setting.write(value)
+            if setting.write is not None and _UNREADABLE not in (value, now := _read(setting)) and now != value:
+                with contextlib.suppress(RuntimeError):
+                    setting.write(value)
 
 
 @contextlib.contextmanager
