@@ -4,7 +4,6 @@ import pytest
 import torch
 
 import seqgen
-from seqgen.corpus import Survey
 from seqgen.engine.plan_runner import TracedStep
 
 CELL = """
@@ -205,11 +204,6 @@ def test_white_space_around_records_is_noticed(cli, in_tmp):
     assert "1 record begins or ends with white space" in cli("show", "corpus", "one.txt").out
 
 
-def test_a_survey_without_padded_records_is_cached_as_before():
-    assert "n_padded" not in Survey(n_records=2).to_json() and Survey(**Survey(n_records=2).to_json()).n_padded == 0
-    assert Survey(n_padded=3).to_json()["n_padded"] == 3
-
-
 def test_the_column_of_the_label_can_be_a_field_of_the_text_too(in_tmp):
     rows = "".join(f"anna{n},{'New Kent' if n % 2 else 'Devon'}\n" for n in range(40))
     (in_tmp / "names.csv").write_text("name,county\n" + rows)
@@ -370,6 +364,8 @@ def test_a_plugin_that_is_no_file_is_one_line(cli, path):
         ("train --file a.txt", "did you mean --corpus?"),
         ("train --corpus a.txt --no-refit", "leave --refit out"),
         ("train --corpus a.txt --no-blend", "write --blend none"),
+        ("--corpus a.txt train --out train", "after the command: seqgen train --corpus a.txt --out train"),
+        ("train -qx", "No such option: -x; seqgen train --help"),
         ("score --run run --top 5 anna", "No such option: --top; seqgen score --help"),
         ("sample run -temperature 0.5", "a long flag begins with two dashes: write --temperature"),
         ("train -out x --corpus a.txt", "a long flag begins with two dashes: write --out"),

@@ -162,6 +162,12 @@ def _values(words: Sequence[str]) -> Iterator[str]:
     return itertools.takewhile(lambda word: not word.startswith("-"), words)
 
 
+def _values_of(option: str, arguments: Sequence[str]) -> list[str]:
+    """Return the words after an option, up to the next one; none where it is not written alone."""
+    words = _words(arguments)
+    return [*_values(words[words.index(option) + 1 :])] if option in words else []
+
+
 def _hint_on_values(flag: str, option: Any, values: list[str]) -> str:
     """Return how several words after a flag are written, by what its option takes; "" if that is unknown."""
     form, apart = option.metavar or "", [value for value in values if value != "="]
@@ -202,16 +208,17 @@ def _hint_on_command(name: str, arguments: Sequence[str], context: Any) -> str:
     if getattr(context, "parent", None) is not None:  # of a group, such as plugins
         return ""
     if name == "help":
-        command = _command_in(arguments, context)
-        return f"seqgen {command} --help" if command else "seqgen --help lists the commands"
+        at = _command_in(arguments, context)
+        return "seqgen --help lists the commands" if at is None else f"seqgen {arguments[at]} --help"
     return _OTHER_COMMANDS.get(name, "") or missing_plugin("commands", name)
 
 
-def _command_in(arguments: Sequence[str], context: Any) -> str:
-    """Return the argument that is the command, or "": the first that is no value of an option, if there is one."""
+def _command_in(arguments: Sequence[str], context: Any) -> int | None:
+    """Return which argument is the command, the first that is no value of an option if there is one; None: none is."""
     commands = getattr(getattr(context, "command", None), "commands", {})
-    words = [(word, before) for before, word in itertools.pairwise(["", *arguments]) if word in commands]
-    return next((word for word, before in words if not before.startswith("-")), words[0][0] if words else "")
+    found = [at for at, word in enumerate(arguments) if word in commands]
+    alone = (at for at in found if at == 0 or not arguments[at - 1].startswith("-"))
+    return next(itertools.chain(alone, found), None)
 
 
 def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
@@ -245,8 +252,7 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
             return f"did you mean {(same or parameter.opts)[0]}?"
     if "given" in (parameter.name for parameter in parameters) and (given := _condition(option, arguments)):
         return given
-    has_value = len([*_values(_words(arguments)[_words(arguments).index(option) + 1 :])]) > 0
-    if not near and not has_value and name in getattr(context.parent.command, "commands", {}):
+    if not near and not _values_of(option, arguments) and name in getattr(context.parent.command, "commands", {}):
         return f"it is a command: seqgen {name}"
     return near or _nearest(name, settings, "-o {}=VALUE")
 
@@ -267,11 +273,10 @@ def _nearest(name: str, known: Sequence[str], written: str) -> str:
 
 def _hint_on_order(option: str, arguments: Sequence[str], context: Any) -> str:
     """Return the command line with its command first, where an option of a command stands before it."""
-    command = _command_in(arguments, context)
-    if not command:
+    at = _command_in(arguments, context)
+    if at is None:
         return f"write it after a command: seqgen COMMAND {option}; seqgen --help lists the commands"
-    at = len(arguments) - 1 - [*arguments][::-1].index(command)
-    return f"write it after the command: seqgen {shlex.join([command, *arguments[:at], *arguments[at + 1 :]])}"
+    return f"write it after the command: seqgen {shlex.join([arguments[at], *arguments[:at], *arguments[at + 1 :]])}"
 
 
 def _off(flag: str, parameters: Sequence[Any]) -> str:
@@ -296,7 +301,7 @@ def _condition(option: str, arguments: Sequence[str]) -> str:
                 run = run or find_run(word)
         run = run or find_run(None)
         if (name := option.lstrip("-")) in run.settings().conditions:
-            value = next(_values(words[words.index(option) + 1 :]), "VALUE") if option in words else "VALUE"
+            value = next(iter(_values_of(option, arguments)), "VALUE")
             return f"it is a condition of {run.name}: --given {name}={shlex.quote(value)}"
     return ""
 
