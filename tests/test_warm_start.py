@@ -303,7 +303,7 @@ def with_files(words, in_tmp):
         (["--split", "none"], 0, False),
         (["-o", "corpus.path=other.txt"], 0, False),
         (["--corpus", "other.txt"], 0, False),
-        (["--valid-file", "other.txt"], 4, True),
+        (["--valid-file", "other.txt"], 4, False),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -34,11 +34,13 @@ def learned_parts(
         for pair in ((before.corpus.valid, before.corpus.test), files)
     )
     found: Collection[str] = _TITLES
-    if there == here and "test" not in known:
+    if here != [None, None]:  # the corpus itself is trained on as a whole; other files are new to the weights
+        seen = {*known, *["valid"] * joined}
+        learned_files = [path for path, part in zip(there, _TITLES, strict=True) if path is not None and part in seen]
+        found = [part for path, part in zip(here, _TITLES, strict=True) if path in learned_files]
+    elif there == here and "test" not in known:
         split = Splitter(before.train.split, before.train.split_seed, joined=joined)
-        of_split = Splitter(train.split, train.split_seed).learned_by(split, by_text=before.corpus.layout == "lines")
-        of_files = ("valid",) if joined else ()
-        found = of_split if here == [None, None] else of_files
+        found = Splitter(train.split, train.split_seed).learned_by(split, by_text=before.corpus.layout == "lines")
     learned = tuple(part for part in _TITLES if part in found and part in parts)
     return None if earlier is None and not learned else learned
 
