@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import linecache
 import sys
@@ -82,6 +83,10 @@ def test_an_environment_and_other_files_in_a_package_are_not_its_code(write):
     (home / "venv/lib/python3/site-packages/other.py").touch()
     (home / ".ipynb_checkpoints/cells-checkpoint.py").touch()
     (home / "data/words.txt").touch()
+    assert digest(plugins, "leaky") == before
+    (home / "tests").mkdir()
+    for name in ("tests/cases.py", "test_cells.py", "conftest.py"):
+        (home / name).write_text("A = 1\n")
     assert digest(plugins, "leaky") == before
     (home / "data" / "words.py").touch()
     assert digest(plugins, "leaky") != before
@@ -171,3 +176,11 @@ def test_a_finished_bench_does_not_stand_for_changed_code(write, words, in_tmp):
     write(leakypack__cells=MODULE.replace(*CHANGED))
     with pytest.raises(seqgen.UsageError, match=r"code of the plugin leakypack .*: remove it, or give"):
         bench(words, **train)
+
+
+def test_a_partial_function_stands_for_the_one_it_calls(write):
+    write(leakypartial=MODULE)
+    part = functools.partial(importlib.import_module("leakypartial").LeakyUnits)
+    plugins = seqgen.choose_plugins([seqgen.CellSpec(name="partly", summary="s", load=part)])
+    assert plugins.registry.get("cell", "partly").package == "leakypartial", "and not functools"
+    assert digest(plugins, "partly") == "", "its file has a SHA-256 of its own"

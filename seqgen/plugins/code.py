@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import inspect
 import os
 import sys
+import sysconfig
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import FunctionType
@@ -39,7 +41,7 @@ def code_of_parts(plugins: Plugins, package: str, parts: Iterable[Entry]) -> str
     if package in own:
         return ""
     hooks, known = plugins.get_hooks(package), plugins.plugins[package].provenance
-    loads = [part.spec.load for part in parts if isinstance(part.spec, LoadableSpec)]
+    loads = [unwrapped(part.spec.load) for part in parts if isinstance(part.spec, LoadableSpec)]
     modules = [] if hooks is None else [str(getattr(hooks, "__name__", type(hooks).__module__))]
     modules += [load.partition(":")[0] if isinstance(load, str) else str(load.__module__) for load in loads]
     digest, empty = hashlib.sha256(), True
@@ -59,6 +61,11 @@ def code_of_parts(plugins: Plugins, package: str, parts: Iterable[Entry]) -> str
     except (OSError, TypeError, ValueError):  # a file is gone, or a class was typed at a prompt
         return ""
     return "" if empty else digest.hexdigest()
+
+
+def unwrapped(load: Any) -> Any:
+    """Return the function of a partial one, and anything else as it is."""
+    return unwrapped(load.func) if isinstance(load, functools.partial) else load
 
 
 # -- files
@@ -81,7 +88,7 @@ def _root(module: str) -> Path | None:
 
 
 def _is_installed(root: Path) -> bool:
-    return root.parent.name in _INSTALLED
+    return root.parent.name in _INSTALLED or root.is_relative_to(sysconfig.get_paths()["stdlib"])
 
 
 def _files(root: Path, modules: Iterable[str], own: Collection[str]) -> dict[str, Path]:
@@ -116,12 +123,16 @@ def _files(root: Path, modules: Iterable[str], own: Collection[str]) -> dict[str
 
 
 def _modules_below(package: Path) -> Iterator[Path]:
-    """Yield the files of the modules of a package, those in its virtual environments left out."""
+    """Yield the files of the modules of a package; its tests, and those in its virtual environments, are left out."""
     for folder, inner, names in os.walk(package):
-        inner[:] = [name for name in inner if name.isidentifier() and name not in _INSTALLED]
+        inner[:] = [name for name in inner if name.isidentifier() and name not in (*_INSTALLED, "tests")]
         if "pyvenv.cfg" in names:
             inner[:] = []
-        yield from (Path(folder, name) for name in names if name.endswith(".py"))
+        yield from (Path(folder, name) for name in names if name.endswith(".py") and not _is_test(name))
+
+
+def _is_test(name: str) -> bool:
+    return name == "conftest.py" or name.startswith("test_")
 
 
 def _imported(file: Path) -> Iterator[str]:

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, UnknownName, UsageError
+from seqgen.plugins.code import unwrapped
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate
 from seqgen.plugins.manager import Plugins, Provenance
 from seqgen.registry import MEMBERS, Entry
@@ -196,7 +197,7 @@ def register_object(plugins: Plugins, kind: str, part: object) -> str:
         return registered
     spec = _spec_of(kind, part)
     load = getattr(spec, "load", "")
-    module = load.partition(":")[0] if isinstance(load, str) else str(load.__module__)
+    module = load.partition(":")[0] if isinstance(load, str) else str(unwrapped(load).__module__)
     given = part.__name__ if isinstance(part, type) else f"seqgen.{type(spec).__name__}(name={spec.name!r}, ...)"
     return plugins.register_spec(spec, _provenance(module or "given", given)).qualified
 
