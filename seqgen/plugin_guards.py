@@ -6,7 +6,6 @@ A mistake of a plugin is thus reported where it is made, with the name of the pl
 from __future__ import annotations
 
 import inspect
-import itertools
 import math
 import re
 import sys
@@ -54,6 +53,11 @@ def is_line(text: object, limit: int = _NAME_CHARS) -> bool:
     return isinstance(text, str) and 0 < len(text) <= limit and text.isprintable() and text == text.strip()
 
 
+def is_truth(value: object) -> bool:
+    """Return whether something is True or False, of Python or NumPy, or 1 or 0."""
+    return type(value).__name__ in ("bool", "bool_") or (isinstance(value, int) and value in (0, 1))
+
+
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -80,9 +84,9 @@ def verdict_fault(verdict: object) -> str:
     """Return what is wrong with the result of a validator, as it follows "returned"."""
     if not isinstance(verdict, Verdict):
         return f"{short_repr(verdict, 80)}, not a seqgen.Verdict"
-    if type(verdict.ok).__name__ not in ("bool", "bool_"):  # Python's or NumPy's
+    if not is_truth(verdict.ok):
         return f"a seqgen.Verdict with ok={short_repr(verdict.ok)}, which is neither True nor False"
-    if not isinstance(verdict.reason, str):
+    if not isinstance(verdict.reason, str) and not verdict.ok:
         return f"a seqgen.Verdict with reason={short_repr(verdict.reason)}, which is not a string"
     if not isinstance(verdict.canonical, str | None):
         return f"a seqgen.Verdict with canonical={short_repr(verdict.canonical)}, which is neither a string nor None"
@@ -101,7 +105,7 @@ def published_fault(metric: object) -> str:
             return f"published has the model {short_repr(model)}, which is not one line of printable text"
         if not isinstance(row, Mapping) or not row:
             return f"published[{model!r}] is {short_repr(row)}, not values by name"
-        if fault := next(filter(None, itertools.starmap(value_fault, row.items())), ""):
+        if fault := metric_fault(row):
             return f"in published[{model!r}] {fault}"
     return ""
 
@@ -335,9 +339,9 @@ class GuardedAutomaton:
             found: Any = self.__wrapped__.accepts(state)
         except Exception as error:
             raise self._failed(f"accepts({state!r:.60})", error) from error
-        if not isinstance(found, bool):  # a generator or a text would be true
+        if not is_truth(found):  # a generator or a text would be true
             raise _mistake(self, f"accepts({state!r:.60}) returned {short_repr(found)}, neither True nor False")
-        return found
+        return bool(found)
 
     def _failed(self, call: str, error: Exception) -> PluginError:
         return _mistake(self, f"{call} fails with {type(error).__name__}: {one_line(error)}")

@@ -162,9 +162,9 @@ class Metric(Protocol):
     its attribute ``canonical`` says whether the corpus declares that each text is its own canonical form.
     One that has an attribute ``published``, ``{"a model (arXiv:...)": {"metric": value}}``, has these values shown
     beside where samples are compared with a reference corpus; with an attribute ``published_on``, names of corpora, for
-    these corpora only. A value that cannot be computed, such as a mean of nothing, is None or left out, and NaN is read
-    as None; an attribute ``omitted``, ``{"value": "the reason"}``, which is read after each call, says why. Values are
-    finite, and their names are single lines of at most 80 printable characters.
+    these corpora only. A value that cannot be computed, such as a mean of nothing, is None or left out, and NaN and
+    infinity are read as None; an attribute ``omitted``, ``{"value": "the reason"}``, which is read after each call,
+    says why. Names of values are single lines of at most 80 printable characters.
     """
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float | None]:

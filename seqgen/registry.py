@@ -368,7 +368,7 @@ def check_members(kind: str, part: Any, label: str) -> None:
     for name in (*required, *(name for name in _OPTIONAL.get(kind, ()) if hasattr(part, name))):
         if name not in _VALUES and not callable(member := getattr(part, name)):
             raise PluginError(f"{label}: {name} is {short_repr(member)}, not a method")
-    suffixes = getattr(part, "suffixes", ()) if kind in _WRITERS else ()
+    suffixes = (getattr(part, "suffixes", None) or ()) if kind in _WRITERS else ()
     if not are_suffixes(suffixes):
         raise PluginError(
             f"{label}: suffixes is {short_repr(suffixes)}, not a tuple of lower-case suffixes like ('.html', '.htm')"

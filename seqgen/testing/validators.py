@@ -26,7 +26,7 @@ MIN_ACCEPTED = 0.99
 def _verdict(validator: Any, text: str) -> Verdict:
     verdict: Verdict = validator.validate(text)
     assert not (fault := verdict_fault(verdict)), f"for {text!r:.60} it returned {fault}"
-    is_line = len(verdict.reason.splitlines()) <= 1
+    is_line = len((verdict.reason or "").splitlines()) <= 1
     assert is_line, f"the reason against {text!r:.60} is {short_repr(verdict.reason)}, not one line"
     return verdict
 
