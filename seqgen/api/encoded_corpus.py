@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seqgen.corpus import (
@@ -296,7 +296,7 @@ def _read_survey(cache: ReadingCache) -> Survey | None:
 
 
 def _store_survey(cache: ReadingCache, counted: Survey) -> None:
-    cache.store(counted.to_json() | {"values": {}})
+    cache.store(asdict(counted) | {"values": {}})
 
 
 def _learned_facts(

@@ -186,7 +186,8 @@ class RunSettings(Options):
 _LEARNING = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "augmentation", "start")
 _SAME = (*_LEARNING, "n_symbols", "max_length")
 _SHOWN = (*_LEARNING, "refit", "engine", "environment")
-_LEARNED = "start.learned"  # older versions did not record it
+_LEARNED = "start.learned"
+_RECORDED_LATER = (_LEARNED, "corpus.unseen")  # older versions did not record these
 _DERIVED = (
     "start.sha256", _LEARNED, "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
     "corpus.parts", "corpus.unseen", "engine.how", "refit.step", "refit.gate", "refit.kept_share", "refit.repeats",
@@ -245,7 +246,7 @@ def check_same(planned: RunSettings, found: RunSettings, folder: Path) -> None:
     """
     before, now = (flatten(settings, _SAME) for settings in (found, planned))
     for name in before | now:
-        if name != _LEARNED and before.get(name) != now.get(name):
+        if not name.startswith(_RECORDED_LATER) and before.get(name) != now.get(name):
             was, wanted = (_with(name, table.get(name)) for table in (before, now))
             raise UsageError(f"cannot continue {str(folder)!r}: it was trained {was}, not {wanted}; pass another --out")
 

@@ -286,11 +286,11 @@ def _fields(condition: Any, of: str = "") -> tuple[str, ...]:
         BadOption: it is neither, or a name is empty.
     """
     names = condition.split(",") if isinstance(condition, str) else condition or ()
-    if not isinstance(names, list | tuple | set) or not all(isinstance(one, str) for one in names):
+    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
         raise BadOption(f'cannot use condition {short_repr(condition)}{of}: write fields, condition = ["label"]')
     if not all(map(str.strip, names)):
         raise BadOption(
             f"cannot use condition {short_repr(condition)}{of}: a name in it is empty; write the names of fields, with "
             "commas between"
         )
-    return tuple(map(str.strip, names) if isinstance(condition, str) else names)
+    return tuple(map(str.strip, names))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from numbers import Integral
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -182,7 +183,7 @@ def get_counts(source: object) -> Mapping[str, int]:
     found = getattr(source, "counts", None)
     if not isinstance(found, Mapping):
         return {}
-    return {name: n for name, n in found.items() if isinstance(name, str) and isinstance(n, int)}
+    return {name: int(n) for name, n in found.items() if isinstance(name, str) and isinstance(n, Integral)}
 
 
 def get_stamp(source: object) -> object:

@@ -40,7 +40,9 @@ def explain(error: json.JSONDecodeError, whole: str, start: int = 0) -> str:
     if not seen:
         way = "save it again" if whole == "file" else "write each value in one line"
         return f"not JSON: the {whole} ends inside an array or object, and may be cut off; {way}"
-    if error.msg.startswith("Illegal trailing comma") or (seen[0] in "]}" and before in ("", ",")):
+    if error.msg.startswith("Illegal trailing comma") or (
+        seen[0] in "]}" and before in (("", ",") if whole == "file" else (",",))
+    ):
         return f"not JSON: a comma stands before {seen.lstrip(', ' + string.whitespace)[:1]!r}; remove it"
     if seen[0] in "]},:" and error.msg.startswith("Expecting value"):
         return f"not JSON: a value is missing before {shown}"
@@ -50,6 +52,8 @@ def explain(error: json.JSONDecodeError, whole: str, start: int = 0) -> str:
         return f"not JSON: {shown}; {_STRINGS}"
     if re.match(r"(None|True|False)\b", seen):
         return f"not JSON: {shown}; write null, true or false"
+    if error.msg.startswith("Extra data") and seen == ",":
+        return f"not JSON: a comma stands at the end of the {whole}; remove it"
     hint = next((hint for begin, hint in _HINTS.items() if error.msg.startswith(begin)), "")
     return f"not JSON: {shown}; {hint or error.msg}"
 

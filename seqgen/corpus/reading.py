@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from seqgen.corpus.corpus import Record, record_fault
@@ -186,7 +187,7 @@ def _row_fault(item: object) -> str:
 def _are_counts(found: object) -> bool:
     """Return whether something maps descriptions to numbers of records."""
     return isinstance(found, Mapping) and all(
-        isinstance(name, str) and isinstance(n, int) and not isinstance(n, bool) for name, n in found.items()
+        isinstance(name, str) and isinstance(n, Integral) and not isinstance(n, bool) for name, n in found.items()
     )
 
 

@@ -65,10 +65,6 @@ class Survey:
         """Return the number of records whose text occurred before."""
         return self.n_records - self.n_distinct
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values; ``n_padded``, which older versions do not know, only where there are any."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value or name != "n_padded"}
-
     def warnings(self, *, of_lines: bool) -> list[str]:
         """Return warnings about what is kept or skipped, a line for each; some name an option of files of lines."""
         found, n_blank = list[str](), self.counts.get(BLANK, 0)
@@ -243,7 +239,7 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """Return the statistics as JSON values, without the hashes of the estimate."""
-        return {"survey": self.survey.to_json(), **self.conditions.to_json()}
+        return {"survey": dataclasses.asdict(self.survey), **self.conditions.to_json()}
 
     def join(self, later: Mapping[str, Any], distinct: Distinct) -> None:
         """Add the statistics of the records that follow.

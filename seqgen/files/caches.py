@@ -20,7 +20,7 @@ from seqgen.files.safe_path import SafePath
 from seqgen.files.stored_json import dump_checksummed, load_checksummed
 from seqgen.files.temporary import remove_abandoned, temporary_folder
 
-_FORMAT = 3  # of what reading a corpus has found out
+_FORMAT = 4  # of what reading a corpus has found out
 _FileStates = list[tuple[str, int, int, int, int]]
 _contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files already read by this process
 
