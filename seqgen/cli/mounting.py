@@ -14,7 +14,7 @@ from typer.main import get_command, get_command_name
 from typer.models import CommandInfo, TyperInfo
 
 from seqgen.cli.common import STDOUT_FOR_RESULTS, TRAIN_SETTINGS, configured, everywhere, session
-from seqgen.errors import one_line
+from seqgen.errors import one_line, short_repr
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _ADOPTED = "seqgen_adopted"
@@ -85,7 +85,8 @@ def _label(item: CommandInfo | TyperInfo) -> str:
     """Return a command or a group for messages: "'choir'"."""
     group = getattr(item, "typer_instance", None)
     name = item.name or (group.info.name if group is not None else "")
-    return repr(str(name or get_command_name(item.callback.__name__ if item.callback else "")))
+    function = getattr(item.callback, "__name__", None)
+    return repr(str(name or (short_repr(item.callback) if function is None else get_command_name(function))))
 
 
 def _names_of(app: typer.Typer) -> set[str]:
@@ -120,6 +121,8 @@ def _adopt(own: typer.Typer) -> None:
         if command.callback is None:
             continue
         function = getattr(command.callback, _ADOPTED, command.callback)  # of a group that was adopted before
+        if not callable(function):
+            raise _Unusable(f"a command is {short_repr(function)}, which is not a function")
         own_flags = inspect.signature(function).parameters
         _check_function(function, own_flags, _label(command))
         prints = not hasattr(function, STDOUT_FOR_RESULTS)
