@@ -249,9 +249,10 @@ class WarmStart:
             shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
             are = "1 symbol is new" if len(new) == 1 else f"{len(new)} symbols are new"
             lines.append(f"{are} to {self.folder.name} and start with fresh weights: {shown}")
-        if line := describe_leakage(self.folder.name, self.learned(data, config, train, corpus, options)):
+        here = data, config, train, corpus, options
+        if line := describe_leakage(self.folder.name, self.learned(*here)):
             first = replace(self, settings=own.model_copy(update={"refit": None}))
-            better = None if first.learned(data, config, train, corpus, options) else own.refit
+            better = None if first.learned(*here) else own.refit
             lines.append(
                 f"{line}; those of {Path(better.run).name}, of which it is the refit, have not" if better else line
             )
