@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -176,7 +177,7 @@ def _hint_on_values(flag: str, option: Any, values: list[str]) -> str:
         return f"{flag} takes NAME=VALUE; --out says where results go"
     if len(apart) < len(values) or ("=" in form and "=" not in values[0]):
         return f"write {flag} {'='.join(apart[:2])}"
-    if option.name in _TEXTS or _is_file(" ".join(values)):
+    if option.name in _TEXTS or os.path.isfile(" ".join(values)):  # noqa: PTH113 -- takes any text
         return f"a text with blanks stands in quotes: {flag} {whole}"
     for mark in (",", "/"):
         if mark in form and mark not in "".join(values):
@@ -184,12 +185,6 @@ def _hint_on_values(flag: str, option: Any, values: list[str]) -> str:
     if getattr(option, "multiple", False):
         return f"repeat it: {_repeated(flag, values)}" + (_PATTERN if option.name == "corpus" else "")
     return ""
-
-
-def _is_file(text: str) -> bool:
-    with contextlib.suppress(OSError, ValueError):
-        return Path(text).is_file()
-    return False
 
 
 def _repeated(flag: str, values: Sequence[str]) -> str:

@@ -113,9 +113,9 @@ def file_candidate(path: Path) -> Candidate:
     Raises:
         UsageError: there is no such file, or its name is not that of a Python module.
     """
-    if not _is_file(path):
+    if not os.path.isfile(path):  # noqa: PTH113 -- takes any text, as of a command line
         there = path.parent / f"{path.stem}.py"
-        hint = f"; did you mean {str(there)!r}?" if _is_file(there) else ""
+        hint = f"; did you mean {str(there)!r}?" if os.path.isfile(there) else ""  # noqa: PTH113
         raise UsageError(f"no such plugin file: {str(path)!r}{hint}")
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(
@@ -125,14 +125,6 @@ def file_candidate(path: Path) -> Candidate:
         raise UsageError(f"cannot use {str(path)!r} as a plugin: Python has a module {path.stem!r}; rename the file")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Candidate(path.stem, path.name, digest[:12], lambda: _import_file(path), sha256=digest)
-
-
-def _is_file(path: Path) -> bool:
-    """Return whether a path, which may be any text, is a file."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _is_free(path: Path) -> bool:
