@@ -20,7 +20,7 @@ from seqgen.api.config import ResolvedConfig
 from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.checkpoint import RunFolder
-from seqgen.compute import computing
+from seqgen.compute import computing, threads_here
 from seqgen.corpus import PresplitSource, Record
 from seqgen.errors import (
     BadOption,
@@ -208,11 +208,14 @@ def check_model(
         UsageError, OSError: what the part itself raises for the user.
     """
     from seqgen.batches import make_feed
+    from seqgen.model import count_parameters
+    from seqgen.training.engine_choice import choose_threads
     from seqgen.training.model_checks import find_fault
 
     batch = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).probe_batch()
     culprit = part_at_fault(resolved)
-    with computing():
+    threads = choose_threads(count_parameters(model), len(batch.ids_BT), resolved.config.threads, threads_here())
+    with computing(threads):  # several threads wait for one another longer than they compute, on a busy machine
         look = partial(find_fault, batch=batch, n_symbols=data.vocabulary.size, fresh=resolved.start is None)
         fault, unused = look(model)
         if fault is None:
