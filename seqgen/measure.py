@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from seqgen.api.conditioning import Conditioning
 from seqgen.checkpoint import find_differences
+from seqgen.checkpoint import leakage_notes as _leakage_notes
 from seqgen.compute import computing
 from seqgen.metrics import FEW_RECORDS as FEW_RECORDS
 
@@ -67,6 +68,11 @@ def training_state(run: Run) -> TrainingState:
     state = run.folder.latest_state() or {}
     ended, best_step = bool(state.get("ended")), state.get("best_step")
     return TrainingState(state.get("step", 0), state.get("elapsed_s", 0.0), ended, best_step)
+
+
+def leakage_notes(run: Run) -> list[str]:
+    """Return a note where a run started from weights that had learned from its held-out records; else none."""
+    return _leakage_notes(run.settings.start)
 
 
 def read_corpus(run: Run, cache: MutableMapping[str, EncodedCorpus] | None = None) -> EncodedCorpus:

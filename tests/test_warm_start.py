@@ -30,6 +30,7 @@ from seqgen.tokenizers import (
     map_ids,
     new_tokens,
 )
+from seqgen_bench.compare import compare
 
 SMALL = {"hidden": 12, "embedding": 6, "batch_size": 8, "split": "80/10/10", "steps": 60}
 
@@ -373,6 +374,8 @@ def test_an_evaluation_reports_it_again(first):
     shutil.rmtree(first.path)
     note = LEARNED.format("first", "validation records") + CHOSEN
     assert note in other.evaluate(5)["notes"] and note not in same.evaluate(5)["notes"]
+    notes = compare([same, other], n=0).notes
+    assert f"other: {note}" in notes and not any(line.startswith("same: ") for line in notes)
 
 
 def test_it_is_unknown_of_another_corpus(first, in_tmp):

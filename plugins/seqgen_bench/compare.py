@@ -131,6 +131,7 @@ def compare(
     notes, cache, able = list[str](), dict[str, Any](), list[_Compared]()
     for one in compared:
         one.row = _facts(one)
+        notes += [f"{one.name}: {note}" for note in measure.leakage_notes(one.run)]
         if not measure.training_state(one.run).ended:
             notes.append(f"{one.name} has not ended; it is evaluated as it is")
         try:
