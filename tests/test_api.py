@@ -275,6 +275,7 @@ def test_parts_that_do_not_fit_are_refused(fakes, tmp_path):
     assert not list(tmp_path.iterdir()), "nothing is left behind"
 
 
+@pytest.mark.full
 def test_a_tokenizer_that_stands_in_no_file_will_do(tmp_path, words):
     space = {"__name__": "nowhere"}
     exec("from seqgen.tokenizers import CharTokenizer\nclass Own(CharTokenizer): pass", space)

@@ -152,6 +152,7 @@ def slow_modified(train, order, alphabet, ends):
     return share
 
 
+@pytest.mark.full
 @given(TEXTS, TEXTS, st.booleans())
 def test_every_order_of_modified_kneser_ney_matches_the_equations(train, test, ends):
     found = kneser_ney_bits_per_char(train, test, "abc", ends=ends) if any(test) or ends else None

@@ -221,6 +221,7 @@ def test_a_blend_samples_training_records_as_often_as_new_ones(tmp_path):
     assert best["valid_loss_nats"] == pytest.approx(loss / sum(valid_part.lengths_N - 1), rel=0.05)
 
 
+@pytest.mark.full
 def test_training_records_in_a_file_of_held_out_ones_do_not_choose_the_blend(tmp_path):
     words = random.Random(0).sample(sorted(map("".join, itertools.product("bdfgk", "aeiou", "lmnr", "aeiou"))), 250)
     files = {"train": words[:200], "clean": words[200:], "mixed": words[200:] + words[:50], "same": words[:50]}
@@ -622,6 +623,7 @@ def test_a_share_that_is_none_is_refused(copied, share):
 # -- from another run
 
 
+@pytest.mark.full
 def test_runs_start_from_blended_ones_and_blended_from_others(corpus, plain, blended, tmp_path):
     after = train(corpus, tmp_path / "a", start=blended.path, blend="none")
     before = train(corpus, tmp_path / "b", start=plain.path, blend="ngram")

@@ -494,6 +494,7 @@ def test_messages_cannot_command_the_terminal(cli, in_tmp):
     assert "\x1b" not in result.err and "\x07" not in result.err and r"\x1b[31m" in result.err
 
 
+@pytest.mark.full
 def test_a_help_page_that_nobody_reads_ends_quietly(tmp_path):
     process = run_seqgen("train", "--help", cwd=tmp_path)
     process.stdout.close()

@@ -151,6 +151,7 @@ def test_evaluate_counts_other_spellings_that_the_split_holds_out(in_tmp):
     assert 0 < n < test and note.startswith(f"{n} of {test} test records are training records in another spelling")
 
 
+@pytest.mark.full
 def test_wrapped_lines_of_one_text_are_noticed(in_tmp):
     words = random.Random(0).choices(
         "the model reads records of one line each; it ends there. Then a new one".split(), k=900

@@ -299,6 +299,7 @@ def test_fields_that_records_begin_with_can_be_given(text_fields):
         text_fields.sample(1, given={"word": "aa"})
 
 
+@pytest.mark.full
 def test_a_field_that_no_training_record_has_so_is_told_of_once(text_fields, cli):
     said: list[str] = []
     run = seqgen.load(text_fields.path, warn=said.append)

@@ -50,6 +50,7 @@ def test_rows_of_bytes_are_as_long_as_their_bytes(in_tmp):
     assert any("rows nearly reach the limit of 30 symbols" in line for line in said)
 
 
+@pytest.mark.full
 def test_rows_are_guided_where_no_other_way_yields_enough(tiny_run):
     found, warned = sample(tiny_run, 50, contains="xwxw", length="5-12", top_k=1)
     assert all("xwxw" in text and 5 <= len(text) <= 12 for text in found)

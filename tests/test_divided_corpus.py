@@ -194,6 +194,7 @@ def test_the_corpus_of_a_run_is_read_again_by_several_processes(folder, small_pa
     assert np.array_equal(found[0].encoded["train"].flat, found[1].encoded["train"].flat)
 
 
+@pytest.mark.full
 def test_a_tokenizer_without_join_is_fitted_by_one_process(folder, small_parts, monkeypatch):
     from seqgen.registry import Entry
 

@@ -154,6 +154,7 @@ def test_a_metric_that_takes_other_arguments_is_named(run, monkeypatch):
     assert "metric lengths of pack" in caught.value.__notes__[0]
 
 
+@pytest.mark.full
 def test_a_metric_can_be_asked_for_in_any_run(run, tmp_path, monkeypatch):
     other = seqgen.train(
         run.path.parent / "words.txt", steps=2, hidden=4, plugins=run.plugins, out=tmp_path / "other", blend="none"

@@ -48,6 +48,7 @@ def test_expected_copies_match_the_samples(few):
         assert abs(share - rows[run.state["step"]]) < 0.06
 
 
+@pytest.mark.full
 def test_copies_of_a_conditioned_run_are_of_all_its_texts(in_tmp):
     """Samples copy records of other labels too, above all where labels say little about texts."""
     texts = [first + second for first in ("anna", "bello", "cora", "dirk") for second in ("lf", "mine", "ne", "bert")]

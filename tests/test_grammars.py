@@ -304,6 +304,7 @@ def test_exact_valid_rows_are_sampled_freely(nested, monkeypatch):
         nested.sample(2, valid=True, exact=True, fast=True)
 
 
+@pytest.mark.full
 def test_a_changed_automaton_is_tried_anew(tmp_path, monkeypatch):
     """A trial is remembered for the code that it was made with."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -87,6 +87,7 @@ def test_the_interval_of_a_difference_of_few_has_its_coverage(n):
     assert 0.93 <= covered / 1000 <= 0.97
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("n", "m"), [(200, 10), (12, 12), (200, 200)])
 def test_a_difference_of_few_has_its_coverage(n, m):
     random, larger = np.random.default_rng(m), 0
@@ -97,6 +98,7 @@ def test_a_difference_of_few_has_its_coverage(n, m):
     assert larger <= 9, "of 150, 3.75 are expected"
 
 
+@pytest.mark.full
 def test_a_difference_at_equal_lengths_has_its_coverage():
     """What grows with the length is the same in both kinds, of which one is longer."""
     random, covered, values = np.random.default_rng(3), 0, []

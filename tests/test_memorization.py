@@ -120,6 +120,7 @@ def test_a_held_out_record_that_is_there_often_counts_once_for_the_nearest_recor
     assert kept <= once.keys() and {name: once[name] for name in kept} == {name: often[name] for name in kept}
 
 
+@pytest.mark.full
 def test_training_records_are_not_held_out_though_not_all_are_looked_at(tmp_path, monkeypatch):
     monkeypatch.setattr(copying, "_MAX_RECORDS", 40)
     plain, held_out = copying.copy_ratio, list[int]()

@@ -297,6 +297,7 @@ def test_commands_of_plugins(site, tmp_path):
         assert result.code == code
 
 
+@pytest.mark.full
 def test_a_name_of_no_plugin_in_the_environment_is_told_of(site, tmp_path, monkeypatch):
     install_fake(site, "polite", HOOK.format(name="register_cells", argument="register", body="pass"))
     env = {"PYTHONPATH": str(site), "SEQGEN_LOAD_PLUGINS": "plite, polite,seqgen"}

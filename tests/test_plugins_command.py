@@ -209,6 +209,7 @@ def test_commands_that_are_not_used_fail_a_check(source, check, says, cli, littl
     assert row["check"] == check and says in row["note"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("command", "says"),
     [

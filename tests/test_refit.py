@@ -210,6 +210,7 @@ def test_every_layer_can_ask_for_it(words, in_tmp, how, cli):
     assert refused.code == 2 and "refit" in refused.err and not (in_tmp / "other").exists()
 
 
+@pytest.mark.full
 def test_the_refit_of_another_run_is_not_taken(words, in_tmp, cli):
     small = ["--corpus", words, "--refit", "--cell", "vanilla", "--hidden", 6, "--steps", 3]
     assert cli("train", *small).code == 0
@@ -261,6 +262,7 @@ def test_files_of_held_out_records_are_learned_from(words, tmp_path):
     assert texts_of(run, "train") == sorted(lines[:200]) and texts_of(run, "test") == sorted(lines[200:])
 
 
+@pytest.mark.full
 def test_a_long_text_is_refitted(tmp_path):
     (tmp_path / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 120)
     run = seqgen.train(

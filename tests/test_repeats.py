@@ -337,6 +337,7 @@ def test_a_refit_keeps_the_gates(corpus, tmp_path):
     assert refit.settings.train.repeats == "on" and refit.settings.refit.repeats == first.state["repeats"]
 
 
+@pytest.mark.full
 def test_what_was_decided_for_another_list_is_decided_anew(corpus, tmp_path, words):
     """A refit has the decisions of its first run, and that run the wish to be refitted: neither is of a new list."""
     first = train(corpus, tmp_path / "first", blend="auto", repeats="auto", refit=True)

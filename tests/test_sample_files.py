@@ -30,6 +30,7 @@ def test_rows_hold_one_of_the_words_of_a_file_and_none_of_another(cli, run, tmp_
     assert not any(f"{first}{last}" in row for row in rows for first in "bcdfgh" for last in "aeiou")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "parquet"])
 def test_what_was_found_is_written_where_rows_are_too_few(cli, run, tmp_path, ending):
     if ending == "parquet":

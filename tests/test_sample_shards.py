@@ -44,6 +44,7 @@ def test_ranges_join_to_the_rows_of_one_call(name, tiny_run):
     assert n > 20 and tiny_run.sample(n, **SETTINGS[name]) == whole
 
 
+@pytest.mark.full
 @settings(max_examples=15, deadline=None)
 @given(bounds=st.lists(st.integers(0, 400), min_size=1, max_size=4).map(sorted))
 def test_any_boundaries(tiny_run, bounds):

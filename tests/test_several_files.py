@@ -275,6 +275,7 @@ def spoiled(archive: Path, text: bytes) -> None:
     archive.write_bytes(content)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R16")
 def test_a_damaged_member_is_named(in_tmp, cli):
     packed = gzip.compress("".join(f"name{n}\n" for n in range(9999)).encode())

@@ -76,6 +76,7 @@ class Doubling(seqgen.Cell):
         return 2 * self.linear(x_BTI), state
 
 
+@pytest.mark.full
 def test_python_takes_a_list_of_names_classes_and_specs(words, in_tmp):
     spec = seqgen.CellSpec(name="twice", summary="twice", load=Doubling, remembers=False)
     run = seqgen.train(words, cell=["gru", Doubling, spec], **QUICK)

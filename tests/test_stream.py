@@ -236,6 +236,7 @@ def test_gradients_by_formula_are_those_of_autograd_over_windows(name, wishes):
     assert not list_leaves(carried["formula"])[0].is_inference()
 
 
+@pytest.mark.full
 def test_the_state_reaches_over_windows(tmp_path):
     """The next symbol depends on the symbol before the window."""
     path = tmp_path / "pairs.txt"
@@ -305,6 +306,7 @@ def register_cells(register):
 """
 
 
+@pytest.mark.full
 def test_a_cell_that_makes_a_table_at_its_first_step_resumes(in_tmp, cli):
     (in_tmp / "keeps.py").write_text(KEEPS)
     (in_tmp / "text.txt").write_text("the cat sat on the mat; the dog did not. " * 30)

@@ -73,6 +73,7 @@ def test_rows_are_sampled_once_for_all_constraints(tiny_run, home, monkeypatch):
     assert len(set(home.iterdir()) - files) == 1  # the trial; the rows that were counted are known
 
 
+@pytest.mark.full
 def test_rows_do_not_depend_on_what_was_asked_before(tiny_run, home, monkeypatch):
     monkeypatch.setattr(conditional, "_ENOUGH", 1)
     first = texts(tiny_run, contains="an")

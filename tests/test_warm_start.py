@@ -69,6 +69,7 @@ def accents(folder):
 # -- going on
 
 
+@pytest.mark.full
 def test_a_handful_of_other_records_does_not_choose_the_step_by_their_loss(first, in_tmp):
     (in_tmp / "others.txt").write_text("".join(f"{a}{b}an\n" for a in "abel" for b in "aeln"), encoding="utf-8")
     for split, fewest, most, by in (("80/20/0", 1, 4, "copies"), ("20/80/0", 5, 16, "loss"), ("none", 0, 0, "loss")):
@@ -469,6 +470,7 @@ def test_texts_that_were_built_of_fields_are_built_of_them_again(in_tmp):
     assert options["fields"] == "kind,smiles" and options["text_field"] is None
 
 
+@pytest.mark.full
 def test_one_long_text(in_tmp):
     (in_tmp / "text.txt").write_text("the cat sat on the mat; the dog did not. " * 60)
     (in_tmp / "other.txt").write_text("a bat! the cat sat on the bat! " * 60)

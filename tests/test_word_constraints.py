@@ -20,6 +20,7 @@ def folded(text):
     return "".join(map(aho_corasick._case_class, text))
 
 
+@pytest.mark.full
 @given(WORDS, TEXTS, st.booleans())
 def test_every_position_where_a_word_ends_is_found(some, text, ignore_case):
     next_KC, class_B, ends_K = aho_corasick.build_matcher(some, ignore_case=ignore_case)

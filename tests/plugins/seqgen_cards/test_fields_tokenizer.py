@@ -45,6 +45,7 @@ def test_what_is_a_field(texts, fields):
     assert FieldsTokenizer.fit(iter(texts)).fields == fields
 
 
+@pytest.mark.full
 def test_the_share_is_an_option(plugins):
     spec = plugins.registry.get("tokenizer", "fields").spec
     assert FieldsTokenizer.fit(["a=1", "b", "c"], min_share=0.3).fields == ["a"]

@@ -149,6 +149,7 @@ def test_a_page_that_differs_is_noticed(page, tiny_run):
         compared(page, None, step, Expected(rows, [logits], ["ada"], [[4, 4, 4]], rows, symbols))
 
 
+@pytest.mark.full
 def test_without_node_the_traced_program_is_compared(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     found = tiny_run.export("page", tmp_path / "page.html")

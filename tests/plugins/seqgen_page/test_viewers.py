@@ -245,6 +245,7 @@ def forms_of(texts):
     return keys, [verdict.canonical if (verdict := validate(text)).ok else None for text in texts]
 
 
+@pytest.mark.full
 def test_the_key_of_a_tune_is_its_canonical_form():
     pytest.importorskip("seqgen_tunes")
     pick = random.Random(5)

@@ -141,6 +141,7 @@ def test_a_seed_is_random_unless_given_and_repeats_the_rows(client):
     assert client.post(n=5, seed=first["seed"])["choices"] == first["choices"]
 
 
+@pytest.mark.full
 def test_too_few_rows_are_returned_with_a_warning(client, tiny_run):
     answer = client.post(model="run", n=50, seed=0, length="1", unique=True)
     assert 0 < len(answer["choices"]) < 50 and any("cannot find" in line for line in answer["warnings"])

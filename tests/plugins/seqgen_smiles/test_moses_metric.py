@@ -105,6 +105,7 @@ def test_one_molecule_again_and_again(plain):
     assert figures["weight"] == pytest.approx(46.069 - 45.085, abs=1e-3)
 
 
+@pytest.mark.full
 def test_uniqueness_is_of_the_first_valid_ones():
     texts = ["no molecule"] * 100 + TEXTS[:500] + ["CC(C)(C)CO"] * 700
     figures = Moses(jobs=1, properties=False)(texts, [], [])

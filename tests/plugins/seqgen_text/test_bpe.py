@@ -97,6 +97,7 @@ def test_what_fails_while_a_corpus_is_read_passes_through():
         BPETokenizer.fit(texts())
 
 
+@pytest.mark.full
 def test_two_processes_learn_the_same():
     code = (
         "import json, random; from seqgen_text.bpe import BPETokenizer; chance = random.Random(1)\n"

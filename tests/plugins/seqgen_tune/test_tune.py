@@ -98,6 +98,7 @@ def test_a_study_finds_prunes_and_prints_the_command_of_the_best(cli, words, in_
     assert not list((in_tmp / "study").glob("worker-*"))
 
 
+@pytest.mark.full
 def test_numbers_of_a_list_are_numbers_in_the_results(words, in_tmp):
     trials = tune(words, ["hidden=4|6", "lr=1e-3|1e-2", "cell=gru|vanilla"], trials=2, **LISTED).to_json()["trials"]
     for one in trials:
@@ -508,6 +509,7 @@ def test_another_study_in_the_folder_is_refused(words, in_tmp):
         tune(words, SPACE, trials=1, out="other", **QUICK)
 
 
+@pytest.mark.full
 def test_a_study_does_not_go_on_with_another_plugin(words, in_tmp, plugin):
     path = in_tmp / "onecell.py"
     path.write_text(plugin.read_text())
@@ -529,6 +531,7 @@ def test_a_full_disk_ends_the_study(words, in_tmp, monkeypatch):
         tune(words, SPACE, **QUICK)
 
 
+@pytest.mark.full
 def test_without_optuna_one_line_says_what_to_install(words, in_tmp):
     program = (
         "import sys; sys.modules['optuna'] = None\nfrom seqgen.cli import main\n"
