@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib.util
 import inspect
+import itertools
 import os
 import sys
 import sysconfig
@@ -44,23 +45,18 @@ def code_of_parts(plugins: Plugins, package: str, parts: Iterable[Entry]) -> str
     loads = [unwrapped(part.spec.load) for part in parts if isinstance(part.spec, LoadableSpec)]
     modules = [] if hooks is None else [str(getattr(hooks, "__name__", type(hooks).__module__))]
     modules += [load.partition(":")[0] if isinstance(load, str) else str(load.__module__) for load in loads]
-    digest, empty = hashlib.sha256(), True
     try:
         root = next(filter(None, map(_root, modules[:1])), None)
         files = {} if root is None or (hooks is None and _is_installed(root)) else _files(root, modules, own)
         if known.sha256 is not None and root is not None and root.is_file():
             files.pop(root.name, None)
-        for name, path in sorted(files.items()):
-            data, empty = path.read_bytes(), False
-            digest.update(f"{name} {len(data)} ".encode())
-            digest.update(data)
-        for load in loads:
-            for source in () if isinstance(load, str) else _sources(load, set()):
-                empty = False
-                digest.update(source.encode("utf-8", "surrogatepass") + b"\0")
+        contents = [(name, path.read_bytes()) for name, path in sorted(files.items())]
+        pieces = [f"{name} {len(data)} ".encode() + data for name, data in contents]
+        sources = [source for load in loads if not isinstance(load, str) for source in _sources(load, set())]
     except (OSError, TypeError, ValueError):  # a file is gone, or a class was typed at a prompt
         return ""
-    return "" if empty else digest.hexdigest()
+    pieces += [source.encode("utf-8", "surrogatepass") + b"\0" for source in sources]
+    return hashlib.sha256(b"".join(pieces)).hexdigest() if pieces else ""
 
 
 def unwrapped(load: Any) -> Any:
@@ -73,14 +69,11 @@ def unwrapped(load: Any) -> Any:
 
 def _root(module: str) -> Path | None:
     """Return the folder of the outermost package that a module is in, or its file if it is in none."""
-    names = module.split(".")
-    for n in range(1, len(names) + 1):
-        name = ".".join(names[:n])
+    for name in itertools.accumulate(module.split("."), "{}.{}".format):
         file = getattr(sys.modules.get(name), "__file__", None)
         if name not in sys.modules:
             with contextlib.suppress(ImportError, ValueError, AttributeError):
-                spec = importlib.util.find_spec(name)
-                file = spec.origin if spec is not None and spec.has_location else None
+                file = getattr(importlib.util.find_spec(name), "origin", None)
         if file is not None and file.endswith(".py"):
             path = Path(file).resolve()
             return path.parent if path.name == "__init__.py" else path
@@ -99,7 +92,7 @@ def _files(root: Path, modules: Iterable[str], own: Collection[str]) -> dict[str
         modules: names of modules; those beside the root count.
         own: top-level packages that do not count.
     """
-    folder, found, seen, waiting = root.parent, dict[str, Path](), set[Path](), [root]
+    folder, found = root.parent, dict[str, Path]()
 
     def beside(names: Iterable[str]) -> Iterator[Path]:
         for name in () if _is_installed(root) else names:
@@ -109,16 +102,12 @@ def _files(root: Path, modules: Iterable[str], own: Collection[str]) -> dict[str
                 if path is not None and path.is_relative_to(folder):
                     yield path
 
-    waiting += beside(modules)
-    while waiting:
-        place = waiting.pop()
-        if place in seen:
-            continue
-        seen.add(place)
+    places = [root, *beside(modules)]
+    for place in places:  # it grows by what they import
+        if place.is_file():
+            places += [path for path in beside(_imported(place)) if path not in places]
         for path in [place] if place.is_file() else _modules_below(place):
             found[path.relative_to(folder).as_posix()] = path
-        if place.is_file():
-            waiting += beside(_imported(place))
     return found
 
 
@@ -128,24 +117,18 @@ def _modules_below(package: Path) -> Iterator[Path]:
         inner[:] = [name for name in inner if name.isidentifier() and name not in (*_INSTALLED, "tests")]
         if "pyvenv.cfg" in names:
             inner[:] = []
-        yield from (Path(folder, name) for name in names if name.endswith(".py") and not _is_test(name))
-
-
-def _is_test(name: str) -> bool:
-    return name == "conftest.py" or name.startswith("test_")
+        modules = (name for name in names if name.endswith(".py"))
+        yield from (Path(folder, name) for name in modules if name != "conftest.py" and not name.startswith("test_"))
 
 
 def _imported(file: Path) -> Iterator[str]:
     """Yield the names of the modules that a file imports, anywhere in its code; of what it imports from one too."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 # -- classes and functions
