@@ -12,7 +12,7 @@ from typing import Any, Literal
 from seqgen.corpus.corpus import PresplitSource, Record, get_counts
 from seqgen.corpus.opening import UTF8, check_encoding, marked_encoding
 from seqgen.corpus.places import is_packed, size_of
-from seqgen.corpus.readers import FileSource, TextFile, TextRange
+from seqgen.corpus.readers import FileSource, TextFile
 from seqgen.corpus.several import JoinedFiles
 
 LARGE_BYTES = 128 << 20
@@ -87,8 +87,7 @@ class PartOfCorpus:
         for number, first, end in self.part:
             file = self.files[number]
             if isinstance(file, TextFile) and end >= 0:
-                values = {name: getattr(file, name) for name in TextFile.__dataclass_fields__ if name != "counts"}
-                file = TextRange(**values, first=first, end=end)
+                file = replace(file, _within=(first, end), counts={})
             yield file
             total.update(get_counts(file))
         self.counts.clear()

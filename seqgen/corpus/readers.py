@@ -74,6 +74,7 @@ class TextFile:
     strip: bool = False
     normalize: Normal = "none"
     counts: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    _within: tuple[int, int] | None = field(default=None, compare=False, repr=False)  # first byte, and end; None: all
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the records from the first line."""
@@ -100,10 +101,10 @@ class TextFile:
 
     def opened(self, newline: Literal[""] | None = None) -> contextlib.AbstractContextManager[TextIOWrapper]:
         """Return the opened file as a context; see ``open_text`` for what it raises."""
-        return open_text(self.path, check_encoding(self.encoding), newline)
+        return open_text(self.path, check_encoding(self.encoding), newline, self._within)
 
     def _may_be_marked(self) -> bool:
-        return check_encoding(self.encoding) not in STRIPS_BOM
+        return check_encoding(self.encoding) not in STRIPS_BOM and (self._within is None or not self._within[0])
 
     def stamp(self) -> list[object]:
         """Return JSON values that change when the file does; "" stands for a missing file."""
@@ -216,38 +217,13 @@ class TextFile:
             return file.read(START).removeprefix("\ufeff")
 
     def find_problem(self, *, skippable: bool = True) -> CorpusError:
-        """Read the file again and return what is wrong with it; ``skippable`` is whether lines can be left out."""
+        """Read the whole file and return what is wrong with it; ``skippable`` is whether lines can be left out."""
         ways = "-o corpus.max_line_chars=N allows longer lines"
         ways += ", -o corpus.long_lines=skip skips them; " if skippable else "; "
         ways += "--layout stream reads one long text"
-        with self.opened(newline="") as file:
+        with replace(self, _within=None).opened(newline="") as file:
             limit = self.max_line_chars if self.long_lines == "refuse" else None
             return find_first_problem(file, str(self.path), file.encoding, limit, ways)
-
-
-@dataclass(frozen=True)
-class TextRange(TextFile):
-    """Some lines of a text file in UTF-8, without a mark of another encoding.
-
-    Attributes:
-        first: their first byte.
-        end: the byte after the last one.
-    """
-
-    first: int = 0
-    end: int = 0
-
-    def opened(self, newline: Literal[""] | None = None) -> contextlib.AbstractContextManager[TextIOWrapper]:
-        """Return the opened file as a context; it ends where the range does."""
-        return open_text(self.path, UTF8, newline, (self.first, self.end))
-
-    def _may_be_marked(self) -> bool:
-        return self.first == 0
-
-    def find_problem(self, *, skippable: bool = True) -> CorpusError:
-        """Read the whole file, and return what is wrong with it."""
-        values = {name: getattr(self, name) for name in TextFile.__dataclass_fields__}
-        return TextFile(**values).find_problem(skippable=skippable)
 
 
 @dataclass(frozen=True)
