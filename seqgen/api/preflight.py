@@ -58,9 +58,8 @@ def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Voca
     if resolved.layout != "lines" or not looked_into:
         return []  # a corpus may be slow to read
     source: Any = resolved.open_corpus(plugins).source
-    train, *held_out = (source.train, source.valid, source.test) if isinstance(source, PresplitSource) else (source,)
-    texts = _first_texts(train)
-    held_out_texts = _first_texts(itertools.chain.from_iterable(part for part in held_out if part is not None))
+    train, *held_out = source.parts().values() if isinstance(source, PresplitSource) else (source,)
+    texts, held_out_texts = _first_texts(train), _first_texts(itertools.chain.from_iterable(held_out))
     found = (
         *_of_domain(resolved, plugins, texts, held_out_texts),
         _of_tokenizer(resolved.tokenizer, texts),

@@ -151,31 +151,33 @@ class PresplitSource:
     valid: Iterable[Record] | None = None
     test: Iterable[Record] | None = None
 
+    def parts(self) -> dict[Any, Iterable[Record]]:
+        """Return the records of the parts that are given, by name."""
+        held = zip(PARTS, (self.train, self.valid, self.test), strict=True)
+        return {name: records for name, records in held if records is not None}
+
     def __iter__(self) -> Iterator[Record]:
-        """Iterate over the three parts in order, each record marked with its part."""
-        for record in self.train:
-            yield record._replace(split="train")
-        for record in self.valid or ():
-            yield record._replace(split="valid")
-        for record in self.test or ():
-            yield record._replace(split="test")
+        """Iterate over the parts in order, each record marked with its part."""
+        for name, records in self.parts().items():
+            for record in records:
+                yield record._replace(split=name)
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Return what the last complete pass skipped or changed, summed over the three parts."""
+        """Return what the last complete pass skipped or changed, summed over the parts."""
         total = Counter[str]()
-        for part in (self.train, self.valid, self.test):
-            total.update(get_counts(part))
+        for records in self.parts().values():
+            total.update(get_counts(records))
         return total
 
     def stamp(self) -> object:
         """Return a value that changes when the records do; None if one of the parts has none."""
-        found = [get_stamp(part) for part in (self.train, self.valid or (), self.test or ())]
-        return None if None in found else found
+        found = {name: get_stamp(records) for name, records in self.parts().items()}
+        return None if None in found.values() else [found.get(name, "") for name in PARTS]
 
     def source_files(self) -> list[Path]:
         """Return the files that the records are read from."""
-        return [path for part in (self.train, self.valid or (), self.test or ()) for path in get_source_files(part)]
+        return [path for records in self.parts().values() for path in get_source_files(records)]
 
 
 def get_counts(source: object) -> Mapping[str, int]:
@@ -192,8 +194,6 @@ def get_stamp(source: object) -> object:
     Raises:
         PluginError: ``stamp`` returned something that is not JSON.
     """
-    if isinstance(source, tuple) and not source:
-        return ""
     stamp = getattr(source, "stamp", None)
     found = stamp() if stamp is not None else None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,8 +27,7 @@ Part = list[list[int]]
 def files_of(source: Any) -> Sequence[Any]:
     """Return the sources of the files, in order; [] if the records are not those of files, or are pieces of a text."""
     if isinstance(source, PresplitSource):
-        held: Mapping[Any, Any] = {"train": source.train, "valid": source.valid, "test": source.test}
-        found = [(split, files_of(part)) for split, part in held.items() if part is not None]
+        found = [(split, files_of(part)) for split, part in source.parts().items()]
         return [_of_split(file, split) for split, files in found for file in files] if all(f for _, f in found) else []
     if isinstance(source, JoinedFiles):
         files = [] if source.stream else list(source.sources())

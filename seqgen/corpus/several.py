@@ -73,7 +73,7 @@ def count_kinds(source: object) -> dict[str, int]:
 
 def count_skipped(source: object) -> dict[str, int]:
     """Return the numbers of folders that are left out of the folders of a corpus, by description."""
-    parts = (source.train, source.valid, source.test) if isinstance(source, PresplitSource) else (source,)
+    parts = source.parts().values() if isinstance(source, PresplitSource) else (source,)
     total = Counter[str]()
     for part in parts:
         total.update(part.skipped if isinstance(part, JoinedFiles) else {})
