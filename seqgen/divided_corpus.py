@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.compute import give_back_memory, threads_here
 from seqgen.corpus import Corpus, Distinct, Part, Splitter, Survey, Tally, compare_digests, divide, files_of
 from seqgen.errors import UsageError
-from seqgen.executors import Task, run_tasks
-from seqgen.executors.shipping import ship_plugins
+from seqgen.executors import Task, run_tasks, ship_plugins
 from seqgen.plugins import Plugins
 
 if TYPE_CHECKING:

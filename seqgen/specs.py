@@ -21,6 +21,11 @@ _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _SUFFIX = re.compile(r"\.[a-z0-9_-]+")
 
 
+def is_reference(value: object) -> bool:
+    """Return whether something is a text of the form ``"package.module:Name"``."""
+    return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
+
+
 def load_reference(reference: Any) -> Any:
     """Import and return what ``"package.module:Name"`` names, or the object itself; import errors pass through."""
     if not isinstance(reference, str):
@@ -96,10 +101,9 @@ class LoadableSpec(Spec):
         """Validate the form of references."""
         super().__post_init__()
         for value in (self.load, self.options):
-            fit = not isinstance(value, str) or _REFERENCE.fullmatch(value) is not None
+            fit = not isinstance(value, str) or is_reference(value)
             check(fit, f'{self.name}: {value!r} is not of the form "package.module:Name"')
-        fit = isinstance(self.load, str) or callable(self.load)
-        check(fit, f"{self.name}: load must be a string or a function")
+        check(isinstance(self.load, str) or callable(self.load), f"{self.name}: load must be a string or a function")
 
     def resolve(self) -> Any:
         """Return what ``load`` names; import errors pass through."""
@@ -111,7 +115,6 @@ class LoadableSpec(Spec):
         return target
 
 
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
 """The parts of a run that have options, as named in ``-o PART.NAME=VALUE`` and in ``recommended``."""
 
@@ -190,8 +193,7 @@ class ArchitectureSpec(LoadableSpec):
         _check_recommended(self.name, self.recommended)
         check(isinstance(self.tf, Mapping), f"{self.name}: tf={self.tf!r:.60} is not a mapping of classes to options")
         for theirs, values in self.tf.items():
-            fit = _IDENTIFIER.fullmatch(theirs) is not None
-            check(fit, f"{self.name}: tf has {theirs!r}, which is not a class name")
+            check(theirs.isidentifier(), f"{self.name}: tf has {theirs!r}, which is not a class name")
             check(isinstance(values, Mapping), f"{self.name}: tf[{theirs!r}] must be a mapping of options")
 
 
@@ -329,11 +331,9 @@ class ReaderSpec(LoadableSpec):
             check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")
         for name in ("matches", "example"):
             value = getattr(self, name)
-            named = isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
-            check(
-                named or callable(value) or (isinstance(value, bytes) if name == "example" else value is None),
-                f'{self.name}: {name}={value!r:.60} is neither of the form "package.module:name" nor a function',
-            )
+            fit = isinstance(value, bytes) if name == "example" else value is None
+            fault = 'is neither of the form "package.module:name" nor a function'
+            check(fit or is_reference(value) or callable(value), f"{self.name}: {name}={value!r:.60} {fault}")
 
 
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
@@ -387,9 +387,9 @@ class DomainSpec(Spec):
         check(_are_names(self.metrics), f"{self.name}: metrics={self.metrics!r} is not a tuple of names like ('bars',)")
         for flag in ("trailing_names", "syntax"):
             check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")
-        named = isinstance(self.automaton, str) and _REFERENCE.fullmatch(self.automaton) is not None
-        fit, said = self.automaton is None or named or callable(self.automaton), f"automaton={self.automaton!r}"
-        check(fit, f'{self.name}: {said} is neither of the form "package.module:Name" nor a function')
+        fit = self.automaton is None or is_reference(self.automaton) or callable(self.automaton)
+        fault = 'is neither of the form "package.module:Name" nor a function'
+        check(fit, f"{self.name}: automaton={self.automaton!r} {fault}")
 
 
 SPEC_TYPES: dict[str, type[Spec]] = {spec.kind: spec for spec in (

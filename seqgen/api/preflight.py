@@ -32,7 +32,7 @@ from seqgen.errors import (
     one_line,
 )
 from seqgen.files import free_bytes
-from seqgen.plugins import Plugins, get_referenced
+from seqgen.plugins import CORE, Plugins, get_referenced
 from seqgen.protocols import Verdict, has_corpus_warning
 from seqgen.registry import Entry, attribute_errors
 from seqgen.specs import DomainSpec
@@ -177,7 +177,6 @@ def _of_augmentation(resolved: ResolvedConfig, vocabulary: Vocabulary, texts: li
 
 # -- the model
 
-_CORE = "seqgen"
 _MORE = "seqgen plugins check finds out more"
 
 
@@ -234,7 +233,7 @@ def check_model(
 def part_at_fault(resolved: ResolvedConfig) -> Entry:
     """Return the part to name first if a model fails: its only cell if the model is core's, else the model."""
     cells, model = resolved.cells, resolved.model
-    return cells[0] if len(cells) == 1 and model.package == _CORE else model
+    return cells[0] if len(cells) == 1 and model.package == CORE else model
 
 
 def _message(fault: BaseException, culprit: Entry) -> str:

@@ -2,7 +2,7 @@
 
 from seqgen.executors.reserve import ReservedWorkers, check_executor, reserve_workers
 from seqgen.executors.run import LOCAL, TaskResult, is_here, run_tasks
-from seqgen.executors.task import Task
+from seqgen.executors.task import Task, ship_plugins
 
 __all__ = [
     "LOCAL",
@@ -13,4 +13,5 @@ __all__ = [
     "is_here",
     "reserve_workers",
     "run_tasks",
+    "ship_plugins",
 ]

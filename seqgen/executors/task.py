@@ -1,23 +1,33 @@
-"""Tasks: calls of importable functions with JSON values, and their outcomes as JSON."""
+"""Tasks: calls of importable functions with JSON values, the plugins that they need, and their outcomes as JSON."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import json
-import re
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from seqgen import errors
-from seqgen.errors import Interrupted, SeqgenError, TaskFailed, UsageError, is_out_of_memory, one_line, short_repr
-from seqgen.executors.shipping import ship_plugins, shipped_plugins
-from seqgen.plugins import Plugins, activate_plugins
-from seqgen.specs import load_reference
+from seqgen.errors import (
+    Interrupted,
+    MissingPlugin,
+    PluginError,
+    SeqgenError,
+    TaskFailed,
+    UsageError,
+    is_out_of_memory,
+    one_line,
+    short_repr,
+)
+from seqgen.plugins import CORE, Plugin, Plugins, activate_plugins, file_candidate, installed, load_objects
+from seqgen.specs import is_reference, load_reference
 
 _LOADING = threading.Lock()
-_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,7 @@ class Task:
 
     def __post_init__(self) -> None:
         """Validate the name of the function and the arguments."""
-        is_named = isinstance(self.function, str) and _NAME.fullmatch(self.function) is not None
-        if not is_named or self.function.startswith("__main__:"):
+        if not is_reference(self.function) or self.function.startswith("__main__:"):
             raise UsageError(
                 f"cannot run {short_repr(self.function)} as a task: it needs an importable plugin; put the function "
                 'into a module and pass its name, "package.module:name"'
@@ -151,3 +160,63 @@ def _is_json(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+# -- plugins
+
+
+def ship_plugins(plugins: Plugins) -> list[dict[str, str]]:
+    """Return the plugins in use, each an installed package, a file with its SHA-256, or a module.
+
+    Raises:
+        UsageError: one was passed as a Python object, such as a class, which other processes cannot import.
+    """
+    return [
+        _shipped(package, plugin, plugins)
+        for package, plugin in plugins.plugins.items()
+        if package != CORE and not plugin.problem
+    ]
+
+
+def _shipped(package: str, plugin: Plugin, plugins: Plugins) -> dict[str, str]:
+    of = plugin.provenance
+    if of.given and of.given != package:
+        raise UsageError(
+            f"cannot use {of.given} of {package} on workers: it was passed from Python and needs an importable "
+            "plugin; put it into a file with a hook, and pass the file"
+        )
+    if of.given:
+        return {"module": package}
+    if of.sha256 is None:
+        return {"package": package, "distribution": of.distribution}
+    file = getattr(plugins.get_hooks(package), "__file__", None) or getattr(sys.modules.get(package), "__file__", None)
+    if file is None:
+        raise UsageError(f"cannot use plugin {of} on workers: its file is not known; pass it with --plugin")
+    return {"file": str(Path(file).resolve()), "sha256": of.sha256}
+
+
+def shipped_plugins(shipped: list[Mapping[str, str]]) -> Plugins:
+    """Return the plugins that ``ship_plugins`` described, loaded in this process.
+
+    Raises:
+        MissingPlugin: one is not installed here.
+        UsageError: a file is not here.
+        PluginError: a file has changed since, or a plugin cannot be used.
+    """
+    here = {candidate.package: candidate for candidate in installed()}
+    plugins = Plugins(warn=lambda line: None)  # the process that sent the task has warned
+    for item in shipped:
+        if "package" in item:
+            if item["package"] not in here:
+                raise MissingPlugin(
+                    f"the worker has no plugin {item['package']!r}: pip install {item['distribution']!r} there"
+                )
+            plugins.load([here[item["package"]]], needed=True)
+        elif "file" in item:
+            candidate = file_candidate(Path(item["file"]))
+            if candidate.sha256 != item["sha256"]:
+                raise PluginError(f"the plugin file {candidate.distribution!r} has changed since the command started")
+            plugins.load([candidate], needed=True)
+        else:
+            load_objects(plugins, [importlib.import_module(item["module"])])
+    return plugins

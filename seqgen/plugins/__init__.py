@@ -9,7 +9,7 @@ from seqgen.plugins.discovery import (
     missing_plugin,
     origin_of,
 )
-from seqgen.plugins.manager import Plugin, Plugins, failure_reason
+from seqgen.plugins.manager import CORE, Plugin, Plugins, failure_reason
 from seqgen.plugins.selection import (
     PluginsArgument,
     activate_plugins,
@@ -24,7 +24,7 @@ from seqgen.plugins.selection import (
 from seqgen.plugins.trackers import check_trackers, offered_trackers, tracker_packages
 
 __all__ = [
-    "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins", "check_trackers",
+    "CORE", "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins", "check_trackers",
     "choose_parts", "choose_plugins", "code_of_parts", "default_plugins", "entry_point_candidates", "failure_reason",
     "file_candidate", "get_referenced", "installed", "load_objects", "missing_plugin", "offered_trackers",
     "option_names", "option_ranges", "origin_of", "tracker_packages",
