@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 from seqgen.errors import MissingExtra, find_plugin_frame, one_line
 from seqgen.process_state import process_kept
@@ -94,6 +94,11 @@ class Check:
                 reraise_signal()
                 kind = f"{type(error).__name__}{_location(error, self.spec)}"
                 raise AssertionError(f"{self.what}: {kind}: {one_line(error, 400)}{_hint(error)}") from error
+
+
+def is_one_line(text: object) -> TypeGuard[str]:
+    """Return whether something is a text of at most one line."""
+    return isinstance(text, str) and len(text.splitlines()) <= 1
 
 
 def _hint(error: BaseException) -> str:

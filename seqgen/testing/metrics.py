@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqgen.plugin_guards import metric_fault, published_fault, value_fault
-from seqgen.testing.check import Subject
+from seqgen.testing.check import Subject, is_one_line
 from seqgen.testing.exercise import compute_metric, few_records_of, must_not_raise
 
 
@@ -19,9 +19,7 @@ def _compute(metric: Any, samples: list[str], reference: list[str]) -> set[str]:
     for name, reason in omitted.items():
         assert not (fault := value_fault(name, 0)), f"in omitted {fault}"
         assert found.get(name) is None, f"{name!r} is in omitted and among the values"
-        assert isinstance(reason, str) and len(reason.splitlines()) == 1, (
-            f"omitted[{name!r}] is {reason!r:.60}, not one line of text"
-        )
+        assert reason and is_one_line(reason), f"omitted[{name!r}] is {reason!r:.60}, not one line of text"
     return {*found, *omitted}
 
 
@@ -71,7 +69,7 @@ def labels(subject: Subject) -> str:
         return ""
     assert isinstance(declared, Mapping), f"labels is {declared!r:.60}, not a mapping"
     for name, label in declared.items():
-        is_valid = isinstance(name, str) and isinstance(label, str) and label.strip() and len(label.splitlines()) == 1
+        is_valid = isinstance(name, str) and is_one_line(label) and label.strip()
         assert is_valid, f"labels[{name!r}] is {label!r:.60}, not one line of text"
     computed = _compute(metric, texts, texts)
     others = [name for name in declared if name not in computed]

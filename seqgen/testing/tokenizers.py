@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgen.errors import CorpusError, SeqgenError, UnknownSymbol
 from seqgen.protocols import has_corpus_warning, has_symbol_bytes, joins
-from seqgen.testing.check import Subject
+from seqgen.testing.check import Subject, is_one_line
 from seqgen.testing.exercise import HOSTILE
 from seqgen.testing.other_processes import NOT_TRIED, results
 from seqgen.tokenizers.vocabulary import bytes_fault
@@ -198,6 +198,6 @@ def corpus_warning(subject: Subject) -> str:
             line: object = make.corpus_warning(texts)
         except CorpusError:
             continue
-        is_line = line is None or (isinstance(line, str) and len(line.splitlines()) <= 1)
-        assert is_line, f"corpus_warning of {shown} returns {line!r:.60}, not one line of text"
+        fit = line is None or is_one_line(line)
+        assert fit, f"corpus_warning of {shown} returns {line!r:.60}, not one line of text"
     return ""

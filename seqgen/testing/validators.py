@@ -8,7 +8,7 @@ from typing import Any
 from seqgen.errors import short_repr
 from seqgen.plugin_guards import verdict_fault
 from seqgen.protocols import Verdict
-from seqgen.testing.check import Subject
+from seqgen.testing.check import Subject, is_one_line
 from seqgen.testing.exercise import few_records_of, must_not_raise, records_of
 
 ORDINARY = (
@@ -26,7 +26,7 @@ MIN_ACCEPTED = 0.99
 def _verdict(validator: Any, text: str) -> Verdict:
     verdict: Verdict = validator.validate(text)
     assert not (fault := verdict_fault(verdict)), f"for {text!r:.60} it returned {fault}"
-    is_line = len((verdict.reason or "").splitlines()) <= 1
+    is_line = not verdict.reason or is_one_line(verdict.reason)
     assert is_line, f"the reason against {text!r:.60} is {short_repr(verdict.reason)}, not one line"
     return verdict
 
