@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from seqgen.specs import Spec
@@ -75,12 +75,6 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
 """
 
 
-def _names(kind: str) -> Iterator[tuple[str, str]]:
-    for module, names in CATALOG[kind].items():
-        for name in names:
-            yield module, name
-
-
 def _run(module: str, name: str, subject: Any) -> str | None:
     function = getattr(importlib.import_module(f"seqgen.testing.{module}"), name.replace("-", "_"))
     note: str | None = function(subject)
@@ -103,20 +97,17 @@ def checks_of(
 
 def checks_on(subject: Subject) -> list[Check]:
     """Return the checks of one spec with the options, texts and siblings of a subject; see ``checks_of``."""
-    spec = subject.spec
-    return [
-        Check(spec, name, functools.partial(_run, module, name, subject), name in (*_FOUNDATIONS, *_READING))
-        for module, name in _names(spec.kind)
-    ]
+    return _checks(subject.spec, subject)
 
 
 def checks_of_package(package: Package) -> list[Check]:
     """Return the checks of a plugin as a whole; a single file skips those for installed packages."""
+    return [one for one in _checks(package, package) if package.file is None or one.name != "light-import"]
+
+
+def _checks(of: Spec | Package, subject: Subject | Package) -> list[Check]:
     return [
-        Check(package, name, functools.partial(_run, module, name, package))
-        for module, name in _names("package")
-        if package.file is None or name not in _INSTALLED_ONLY
+        Check(of, name, functools.partial(_run, module, name, subject), name in (*_FOUNDATIONS, *_READING))
+        for module, names in CATALOG[of.kind].items()
+        for name in names
     ]
-
-
-_INSTALLED_ONLY = ("light-import",)

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 from seqgen.corpus import Record, Survey, survey
 from seqgen.errors import CorpusError, MissingExtra, PluginError
@@ -119,14 +120,11 @@ def _no_network(connections: list[str]) -> Iterator[None]:
         connections.append(str(address))
         raise OSError(f"network access is disabled: {address}")
 
-    lookup, connect, connect_ex = socket.getaddrinfo, socket.socket.connect, socket.socket.connect_ex
-    socket.getaddrinfo = refuse
-    socket.socket.connect = socket.socket.connect_ex = refuse  # type: ignore[method-assign]
-    try:
+    with (
+        mock.patch.object(socket, "getaddrinfo", refuse),
+        mock.patch.multiple(socket.socket, connect=refuse, connect_ex=refuse),
+    ):
         yield
-    finally:
-        socket.getaddrinfo = lookup
-        socket.socket.connect, socket.socket.connect_ex = connect, connect_ex  # type: ignore[method-assign]
 
 
 def _assert_no(subject: Subject, check: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -51,31 +52,31 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
     entries = [entry for kind in KINDS for entry in plugins.registry.entries(kind)]
     specs = tuple(entry.spec for entry in entries if entry.package == candidate.package)
 
+    @contextlib.contextmanager
+    def no_problems() -> Iterator[None]:
+        problems.clear()  # of other checks
+        yield
+        if problems:
+            raise PluginError(problems[0])
+
     def commands() -> typer.Typer:
         import typer
 
         app = typer.Typer()
-        problems.clear()
-        plugins.call_hook("register_commands", lambda package: {"app": app})
-        if problems:
-            raise PluginError(problems[0])
+        with no_problems():
+            plugins.call_hook("register_commands", lambda package: {"app": app})
         return app
 
     def trackers() -> list[str]:
-        problems.clear()  # of other checks
-        names = try_trackers(plugins, candidate.package)
-        if problems:
-            raise PluginError(problems[0])
-        return names
+        with no_problems():
+            return try_trackers(plugins, candidate.package)
 
     def events() -> list[str]:
         fresh = Plugins(problems.append)  # a hook that fails is not called again by the plugins of before
         fresh.load([candidate])
         hooks = [hook for hook in EVENTS if candidate.package in fresh.implementing(hook)]
-        problems.clear()
-        changed = replay_events(fresh) if hooks else []
-        if problems:
-            raise PluginError(problems[0])
+        with no_problems():
+            changed = replay_events(fresh) if hooks else []
         if changed:
             raise PluginError(f"its hooks change {' and '.join(changed)} for the whole process")
         return hooks
