@@ -237,15 +237,15 @@ def verify_digest(records: Iterable[Record], name: str, digest: str) -> Iterator
     Raises (at the end of the iteration):
         CorpusError: the records have changed.
     """
-    return itertools.chain.from_iterable(_verified(records, name, digest))
-
-
-def _verified(records: Iterable[Record], name: str, digest: str) -> Iterator[list[Record]]:
     found = hashlib.sha256()
-    for chunk, data in hashed_chunks(records):
-        found.update(data)
-        yield chunk
-    compare_digests(found.hexdigest(), digest, name)
+
+    def chunks() -> Iterator[list[Record]]:
+        for chunk, data in hashed_chunks(records):
+            found.update(data)
+            yield chunk
+        compare_digests(found.hexdigest(), digest, name)
+
+    return itertools.chain.from_iterable(chunks())
 
 
 def hashed_chunks(records: Iterable[Record]) -> Iterator[tuple[list[Record], bytes]]:

@@ -307,31 +307,22 @@ def survey(
         UsageError: a condition does not occur in any record, or has too many values.
         PluginError: an item is not a Record.
     """
-    return itertools.chain.from_iterable(_surveyed(records, name, result, conditions, needed, kept, progress))
-
-
-def _surveyed(
-    records: Iterable[Record],
-    name: str,
-    result: Survey,
-    conditions: Sequence[str],
-    needed: bool,
-    kept: list[Record] | None,
-    progress: Callable[[int], None],
-) -> Iterator[list[str]]:
-    """Yield the texts of each chunk for ``survey``."""
     digest, tally = hashlib.sha256(), Tally(result, conditions)
-    progress(0)
-    for chunk, texts, data in tally.read(records, owner_of(records, name)):
-        digest.update(data)
-        if kept is not None and len(kept) + len(chunk) == result.n_records:
-            kept += chunk
-            if result.n_records > _MAX_RECORDS or result.n_chars > _MAX_CHARS:
-                kept.clear()
-        if result.n_records % _PROGRESS_EVERY < len(texts):
-            progress(result.n_records)
-        yield texts
-    tally.finish(name, digest.hexdigest(), needed=needed)
+
+    def chunks() -> Iterator[list[str]]:
+        progress(0)
+        for chunk, texts, data in tally.read(records, owner_of(records, name)):
+            digest.update(data)
+            if kept is not None and len(kept) + len(chunk) == result.n_records:
+                kept.extend(chunk)
+                if result.n_records > _MAX_RECORDS or result.n_chars > _MAX_CHARS:
+                    kept.clear()
+            if result.n_records % _PROGRESS_EVERY < len(texts):
+                progress(result.n_records)
+            yield texts
+        tally.finish(name, digest.hexdigest(), needed=needed)
+
+    return itertools.chain.from_iterable(chunks())
 
 
 def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
