@@ -99,11 +99,9 @@ def _of_torch() -> tuple[_Setting, ...]:
     )
 
 
-def _all() -> Iterator[_Setting]:
-    """Yield every setting; those of torch where it is imported."""
-    yield from _OF_PYTHON
-    if sys.modules.get("torch") is not None:
-        yield from _of_torch()
+def _of_torch_here() -> tuple[_Setting, ...]:
+    """Return the settings of torch, if it is imported."""
+    return _of_torch() if sys.modules.get("torch") is not None else ()
 
 
 _UNREADABLE = "unreadable"
@@ -133,14 +131,14 @@ def _kept(settings: Iterable[_Setting]) -> Iterator[None]:
 @contextlib.contextmanager
 def process_kept() -> Iterator[None]:
     """Restore all settings of the process after the block; those of torch where it was imported before."""
-    with warnings.catch_warnings(), _kept(_all()):
+    with warnings.catch_warnings(), _kept((*_OF_PYTHON, *_of_torch_here())):
         yield
 
 
 @contextlib.contextmanager
 def torch_kept() -> Iterator[None]:
     """Restore the settings by which results of torch and NumPy differ after the block, if torch is imported."""
-    with _kept(_of_torch() if sys.modules.get("torch") is not None else ()):
+    with _kept(_of_torch_here()):
         yield
 
 

@@ -5,12 +5,13 @@ Both are lines of JSON: ``[function, arguments, keywords]``, and ``[has_returned
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import queue
 import threading
 from typing import BinaryIO
+
+from seqgen.specs import load_reference
 
 
 def main() -> None:
@@ -38,9 +39,7 @@ def _read(calls: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
 
 def _answer(line: bytes) -> bytes:
     name, arguments, keywords = json.loads(line)
-    module, _, attribute = name.partition(":")
     try:
-        function = getattr(importlib.import_module(module), attribute)
-        return json.dumps([True, function(*arguments, **keywords)]).encode()
+        return json.dumps([True, load_reference(name)(*arguments, **keywords)]).encode()
     except BaseException as error:
         return json.dumps([False, f"{type(error).__name__}: {error}"]).encode()

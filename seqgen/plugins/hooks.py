@@ -46,20 +46,8 @@ def declared_version(hooks: object, distribution: str) -> str:
 
 def newer_hint(said: str) -> str:
     """Return a clause about a plugin written for a newer minor version, or ""."""
-    minor = int(said.partition(".")[2] or 0)
-    if minor <= PLUGIN_API[1]:
-        return ""
-    return (
-        f"is written for version {said} of the hooks, but this is {CURRENT_API}: newer features are missing; {_UPGRADE}"
-    )
-
-
-def version_hint(hooks: object) -> str:
-    """Return the hint for an unknown hook of a plugin written for a newer version, or ""."""
-    said = str(getattr(hooks, "seqgen_api", CURRENT_API))
-    if not newer_hint(said):
-        return ""
-    return f"; it is written for version {said} of the hooks, but this is {CURRENT_API}: {_UPGRADE}"
+    is_newer = int(said.partition(".")[2] or 0) > PLUGIN_API[1]
+    return f"is written for version {said} of the hooks, but this is {CURRENT_API}" if is_newer else ""
 
 
 def compatible_releases(major: int) -> str:
@@ -67,7 +55,7 @@ def compatible_releases(major: int) -> str:
     return "seqgen-lm>=0.1,<2" if major <= 1 else f"seqgen-lm>={major},<{major + 1}"
 
 
-_UPGRADE = "pip install --upgrade seqgen-lm"
+UPGRADE = "pip install --upgrade seqgen-lm"
 
 
 def check_hooks(manager: pluggy.PluginManager, hooks: object) -> list[str]:
@@ -90,7 +78,9 @@ def check_hooks(manager: pluggy.PluginManager, hooks: object) -> list[str]:
                 _check_runs(hook, getattr(hooks, name))
                 _check_registers(hook, getattr(hooks, name))
         elif not marked["optionalhook"]:
-            raise LookupError(f"there is no hook {hook!r}{did_you_mean(hook, known)}{version_hint(hooks)}")
+            newer = newer_hint(str(getattr(hooks, "seqgen_api", CURRENT_API)))
+            hint = f"; it {newer}: {UPGRADE}" if newer else ""
+            raise LookupError(f"there is no hook {hook!r}{did_you_mean(hook, known)}{hint}")
         found.append(hook)
     if not found:
         raise LookupError("it has no hooks; mark functions with @seqgen.hookimpl")

@@ -27,7 +27,7 @@ from seqgen.errors import (
 )
 from seqgen.plugins import builtin
 from seqgen.plugins.discovery import Candidate, installed, missing_plugin
-from seqgen.plugins.hooks import CURRENT_API, check_hooks, declared_version, newer_hint, unmarked_hooks
+from seqgen.plugins.hooks import CURRENT_API, UPGRADE, check_hooks, declared_version, newer_hint, unmarked_hooks
 from seqgen.process_state import torch_kept
 from seqgen.registry import Entry, Registry
 from seqgen.signals import annotate_interrupt, reraise_signal
@@ -163,7 +163,7 @@ class Plugins:
             plugin.load_s = time.perf_counter() - started
             plugin.heavy = "torch" in sys.modules and not had_torch
             if not plugin.problem and (line := newer_hint(plugin.provenance.api)):
-                self.report_problem(f"plugin {provenance} {line}")
+                self.report_problem(f"plugin {provenance} {line}: newer features are missing; {UPGRADE}")
             if not plugin.problem and (unmarked := unmarked_hooks(self.get_hooks(candidate.package), plugin.hooks)):
                 named, each = " and ".join(unmarked), "it" if len(unmarked) == 1 else "each"
                 self.add_note(candidate.package, f"nothing calls its {named}: put @seqgen.hookimpl above {each}")
