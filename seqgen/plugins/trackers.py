@@ -13,18 +13,8 @@ from seqgen.plugins.manager import Plugins
 Check = Callable[[str], None]
 
 
-def offered_trackers(plugins: Plugins) -> dict[str, Check]:
-    """Return the trackers that plugins offer by ``register_trackers``: their checks of a place, by name."""
-    return {name: checks[0][1] for name, checks in _by_name(plugins).items()}
-
-
-def tracker_packages(plugins: Plugins) -> dict[str, list[str]]:
-    """Return the packages that offer each tracker, by its name."""
-    return {name: [package for package, _ in checks] for name, checks in _by_name(plugins).items()}
-
-
-def _by_name(plugins: Plugins) -> dict[str, list[tuple[str, Check]]]:
-    """Return the packages that offer each tracker, with their checks."""
+def offered_trackers(plugins: Plugins) -> dict[str, list[tuple[str, Check]]]:
+    """Return the trackers that plugins offer by ``register_trackers``, by name: packages and checks of a place."""
     found: dict[str, list[tuple[str, Check]]] = {}
 
     def register(package: str, name: str, check: Check) -> None:
@@ -57,7 +47,7 @@ def check_trackers(plugins: Plugins, wanted: Iterable[str]) -> None:
         SeqgenError: a check refuses, such as a MissingExtra.
     """
     names = [one.partition("=")[0] for one in wanted]
-    offered = _by_name(plugins)
+    offered = offered_trackers(plugins)
     for name, one in zip(names, wanted, strict=True):
         if name not in offered:
             raise BadOption(f"there is no tracker {name!r}{did_you_mean(name, offered)}")

@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 
 from seqgen.errors import PluginError, SeqgenError, one_line
-from seqgen.plugins import Plugins, offered_trackers, tracker_packages
+from seqgen.plugins import Plugins, offered_trackers
 from seqgen.signals import reraise_signal
 from seqgen.testing.registry import installed
 
@@ -27,9 +27,9 @@ def try_trackers(plugins: Plugins, package: str) -> list[str]:
     offered = offered_trackers(plugins)
     if not offered:
         return []
-    others = tracker_packages(installed())
-    for name, check in offered.items():
-        if taken := [other for other in others.get(name, []) if other != package]:
+    others = offered_trackers(installed())
+    for name, ((_, check), *_) in offered.items():
+        if taken := [other for other, _ in others.get(name, []) if other != package]:
             raise PluginError(f"the tracker {name!r} is offered by {taken[0]} too: choose another name")
         for place in _PLACES:
             try:
