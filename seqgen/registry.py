@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from seqgen.errors import (
 )
 from seqgen.plugin_guards import GUARDS, GuardedAutomaton
 from seqgen.signals import annotate_interrupt, reraise_signal
-from seqgen.specs import KINDS, DomainSpec, LoadableSpec, ReaderSpec, Spec, are_suffixes, load_reference
+from seqgen.specs import DomainSpec, LoadableSpec, ReaderSpec, Spec, are_suffixes, load_reference
 from seqgen.torch_modules import hint_on_init
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ class Registry:
     """All specs by kind and name."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, dict[str, list[Entry]]] = {kind: {} for kind in KINDS}
+        self._entries: dict[tuple[str, str, str], Entry] = {}  # by kind, name and package
 
     def add(self, entry: Entry) -> None:
         """Add an entry; a name that two plugins register is an error only when it is used.
@@ -222,44 +223,36 @@ class Registry:
         Raises:
             ValueError: the same plugin registered the name before.
         """
-        same = self._entries[entry.spec.kind].setdefault(entry.spec.name, [])
-        if any(other.package == entry.package for other in same):
+        if (entry.spec.kind, entry.spec.name, entry.package) in self._entries:
             raise ValueError(f"the {entry.label} is already registered")
-        same.append(entry)
+        self.replace(entry)
 
     def replace(self, entry: Entry) -> None:
         """Add an entry, replacing one of the same name and plugin."""
-        same = self._entries[entry.spec.kind].setdefault(entry.spec.name, [])
-        same[:] = [other for other in same if other.package != entry.package] + [entry]
+        self._entries[entry.spec.kind, entry.spec.name, entry.package] = entry
 
     def remove_package(self, package: str) -> None:
         """Remove everything that a plugin registered."""
-        for names in self._entries.values():
-            for name in list(names):
-                names[name] = [entry for entry in names[name] if entry.package != package]
-                if not names[name]:
-                    del names[name]
+        self._entries = {key: entry for key, entry in self._entries.items() if entry.package != package}
 
     def entries(self, kind: str) -> list[Entry]:
-        """Return all entries of a kind, sorted by name."""
-        return [
-            entry
-            for _, entries in sorted(self._entries[kind].items())
-            for entry in sorted(entries, key=lambda entry: entry.package)
-        ]
+        """Return all entries of a kind, sorted by name, then by package."""
+        return [self._entries[key] for key in sorted(key for key in self._entries if key[0] == kind)]
 
     def names(self, kind: str) -> list[str]:
         """Return the names that ``get`` accepts: bare, or ``package:name`` where several plugins use a name."""
-        return [
-            name if len(entries) == 1 else entry.qualified
-            for name, entries in sorted(self._entries[kind].items())
-            for entry in entries
-        ]
+        found = self.entries(kind)
+        times = Counter(entry.spec.name for entry in found)
+        return [entry.spec.name if times[entry.spec.name] == 1 else entry.qualified for entry in found]
 
     def has(self, kind: str, name: str) -> bool:
         """Return whether any plugin registered a name."""
+        return bool(self._named(kind, name))
+
+    def _named(self, kind: str, name: str) -> list[Entry]:
         package, _, bare = name.rpartition(":")
-        return any(not package or entry.package == package for entry in self._entries[kind].get(bare, ()))
+        found = [entry for key, entry in self._entries.items() if key[:2] == (kind, bare)]
+        return [entry for entry in found if package in ("", entry.package)]
 
     def get(self, kind: str, name: str, hint: Callable[[], str] = str, near: Entry | None = None) -> Entry:
         """Return the entry of a name.
@@ -275,11 +268,10 @@ class Registry:
             UnknownName: no plugin registered it.
             UsageError: several plugins registered the bare name.
         """
-        package, _, bare = name.rpartition(":")
-        found = [entry for entry in self._entries[kind].get(bare, ()) if not package or entry.package == package]
+        found = self._named(kind, name)
         if not found:
             names = self.names(kind)
-            of_alias = bare.casefold()
+            of_alias = name.rpartition(":")[2].casefold()
             meant = [e.spec.name for e in self.entries(kind) if of_alias in map(str.casefold, e.spec.aliases)]
             if meant:
                 raise UnknownName(kind, name, names, "", meant)
