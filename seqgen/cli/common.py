@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from rich.console import Console, RenderableType
 
+from seqgen import __version__
 from seqgen.errors import Interrupted, PluginError
 from seqgen.render.text import EscapingHook, visible_json, visible_line, visible_lines
 from seqgen.signals import Signalled
@@ -146,19 +147,26 @@ def write(text: str, *, as_json: bool = False) -> None:
 
 
 _PANEL = "Everywhere"
-_EVERYWHERE: dict[str, tuple[Any, Any]] = {
-    "plugin": (
+_EVERYWHERE: dict[str, Any] = {
+    "plugin": Annotated[
         list[Path] | None,
         typer.Option("--plugin", metavar="FILE.py", help="Load a plugin from a file.", rich_help_panel=_PANEL),
-    ),
-    "no_plugins": (
-        bool,
-        typer.Option("--no-plugins", help="Load no plugin, not even seqgen's own.", rich_help_panel=_PANEL),
-    ),
-    "debug": (bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=_PANEL)),
-    "quiet": (bool, typer.Option("--quiet", "-q", help="Print only results and errors.", rich_help_panel=_PANEL)),
-    "verbose": (bool, typer.Option("--verbose", "-v", help="Print more.", rich_help_panel=_PANEL)),
+    ],
+    "no_plugins": Annotated[
+        bool, typer.Option("--no-plugins", help="Load no plugin, not even seqgen's own.", rich_help_panel=_PANEL)
+    ],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=_PANEL)],
+    "quiet": Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only results and errors.", rich_help_panel=_PANEL)
+    ],
+    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Print more.", rich_help_panel=_PANEL)],
 }
+
+
+def as_flag(name: str, annotation: Any) -> inspect.Parameter:
+    """Return the parameter of a command that an annotated option is; not given, a switch is off and others are None."""
+    default = False if typing.get_args(annotation)[0] is bool else None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 @dataclass(frozen=True)
@@ -183,16 +191,7 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False, flags: Fla
         flags: further flags, whose values it receives as the keyword ``settings``.
     """
     signature = inspect.signature(function, eval_str=True)
-    added = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None if name == "plugin" else False,
-            annotation=Annotated[kind, option],
-        )
-        for name, (kind, option) in _EVERYWHERE.items()
-        if name not in signature.parameters
-    ]
+    added = [as_flag(name, option) for name, option in _EVERYWHERE.items() if name not in signature.parameters]
 
     @functools.wraps(function)
     def run(**values: Any) -> None:
@@ -224,6 +223,21 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False, flags: Fla
     run.__signature__ = signature.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *added]}
     return run
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"seqgen {__version__}")
+        raise typer.Exit
+
+
+def program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Learn from any list of sequences and generate more of them."""
 
 
 STDOUT_FOR_RESULTS = "seqgen_stdout_for_results"
@@ -339,10 +353,7 @@ def _parameter(name: str, flag: Flag, field: FieldInfo) -> inspect.Parameter:
         show_default=False,
     )
     wanted: Any = list[str] | None if flag.repeated else kind if kind is bool else kind | None
-    default = False if kind is bool else None
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[wanted, option]
-    )
+    return as_flag(name, Annotated[wanted, option])
 
 
 def _help(flag: Flag, field: FieldInfo) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Flags, configured, session, split_executor
+from seqgen.cli.common import Flags, as_flag, configured, session, split_executor
 from seqgen.errors import BadOption, CorpusError, UsageError
 
 _FILES: dict[str, Any] = {
@@ -43,11 +42,7 @@ def decoding(command: str, config: str, *, without: Container[str] = ()) -> Flag
         without: names of settings that the command has no flag for.
     """
     flags = configured(command, config, without=without)
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in _FILES.items()
-        if session.parses(command)
-    ]
+    added = [as_flag(name, annotation) for name, annotation in _FILES.items() if session.parses(command)]
 
     def take(values: dict[str, Any]) -> dict[str, Any]:
         avoid_files, assignments = values.pop("avoid_file") or (), values.pop("option") or ()

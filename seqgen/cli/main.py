@@ -9,14 +9,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from typer.main import get_command
 
-from seqgen import __version__
 from seqgen.cli import checkpoint, evaluate, export, look, plugins, runs, sample, score, top, train
-from seqgen.cli.common import ReaderGone, everywhere, session, warn
+from seqgen.cli.common import ReaderGone, everywhere, program, session, warn
 from seqgen.cli.mounting import mount_plugin_commands
 from seqgen.cli.usage import hint_on_words, usage_line
 from seqgen.errors import (
@@ -158,23 +156,8 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",  # rich's own would take [/x] in a help text for markup
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(everywhere(_options))
+    app.callback()(everywhere(program))
     for module in (train, sample, top, score, evaluate, export, look, runs, plugins, checkpoint):
         module.add_commands(app)
     mount_plugin_commands(app)
     return app
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"seqgen {__version__}")
-        raise typer.Exit
-
-
-def _options(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Learn from any list of sequences and generate more of them."""
