@@ -20,6 +20,8 @@ from seqgen.cli.sample_files import (
     described,
     json_lines,
     not_written,
+    row_end,
+    say_kept,
     write_out,
 )
 from seqgen.errors import UsageError
@@ -84,6 +86,7 @@ def sample(
 ) -> None:
     """Sample new sequences from a run: one a line, or a table on a terminal."""
     with not_written(out):
+        from seqgen.api.conditioning import as_conditions
         from seqgen.cli.sample_shards import MANY, showing_tried, write_shards  # imports torch, which takes a while
         from seqgen.cli.shard_job import job_of
         from seqgen.config import SampleConfig
@@ -109,25 +112,22 @@ def sample(
         job = job_of(loaded, settings, n, file, nul=nul)
         write_shards(job, workers=workers or 1, on=on, options=executor, force=force, plugins=session.plugins)
         return
-    rows = showing_tried(partial(_iter_rows, loaded, n, settings))
+    rows: Iterable[Sample] = showing_tried(partial(_iter_rows, loaded, n, settings))
     if any(settings[name] for name in ("exact", "unique", "novel", "valid", "min_edit")):
         rows = _with_rate(rows, SampleConfig.validated(settings).rows)
     found = FoundRows(rows)
     rows = found if picture is None else _draw(loaded, found, picture)
-    label = {} if settings["label"] is None else {"label": settings["label"]}
-    given = {**settings["given"], **label}
+    given = as_conditions(settings["given"], settings["label"])
     if out is None and not as_json and not nul and session.stdout.isatty():
         _show_table(loaded, rows, {name: value for name, value in given.items() if name in loaded.vocabulary.slots})
         found.check()
         return
-    table = TABLES.get(out.suffix.lower()) if out is not None and not as_json and not nul else None
+    table = json_lines if as_json else None if out is None or nul else TABLES.get(out.suffix.lower())
     if table is not None:
         chunks = table(described(loaded, rows, given))
-    elif as_json:
-        chunks = json_lines(described(loaded, rows, given))
     else:
-        between = "\0" if nul else "\n\n" if loaded.settings.corpus.multiline else "\n"
-        chunks = ((row.text + between).encode("utf-8", "surrogatepass") for row in rows)
+        end = row_end(loaded, nul=nul)
+        chunks = ((row.text + end).encode("utf-8", "surrogatepass") for row in rows)
     if out is not None:
         write_out(out, chunks, found)
     elif session.stdout.isatty():
@@ -173,15 +173,11 @@ def _with_rate(rows: Iterable[Sample], span: tuple[int, int] | None) -> Iterator
         rows: the rows.
         span: the range of candidates, all of which are tried; None: as many as it takes.
     """
-    from seqgen.render import percent
-
     n_kept = n_seen = 0
     for row in rows:
         n_kept, n_seen = n_kept + 1, row.number + 1
         yield row
-    n_seen = n_seen if span is None else span[1] - span[0]
-    if n_kept < n_seen:
-        say(f"kept {n_kept:,} of {n_seen:,} sampled rows ({percent(n_kept / n_seen)})")
+    say_kept(n_kept, n_seen if span is None else span[1] - span[0])
 
 
 def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:

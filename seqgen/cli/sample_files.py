@@ -200,22 +200,17 @@ class FoundRows:
     """
 
     def __init__(self, rows: Iterable[Sample]) -> None:
-        self._rows, self.n = iter(rows), 0
+        self._rows, self.n = rows, 0
         self._problem: TooFewRows | None = None
 
     def __iter__(self) -> Iterator[Sample]:
-        """Return itself."""
-        return self
-
-    def __next__(self) -> Sample:
-        """Return the next row."""
+        """Yield the rows."""
         try:
-            row = next(self._rows)
+            for row in self._rows:
+                self.n += 1
+                yield row
         except TooFewRows as error:
             self._problem = error
-            raise StopIteration from None
-        self.n += 1
-        return row
 
     def check(self) -> None:
         """Refuse rows of which there were too few.
@@ -225,6 +220,19 @@ class FoundRows:
         """
         if self._problem is not None:
             raise self._problem
+
+
+def row_end(run: Run, *, nul: bool) -> str:
+    """Return what ends a text in a file of texts alone: a line end, or NUL; two line ends where texts may have one."""
+    return "\0" if nul else "\n\n" if run.settings.corpus.multiline else "\n"
+
+
+def say_kept(n_kept: int, n_seen: int) -> None:
+    """Say the share of sampled rows that were kept, on stderr, if any was rejected."""
+    from seqgen.render import percent
+
+    if n_kept < n_seen:
+        say(f"kept {n_kept:,} of {n_seen:,} sampled rows ({percent(n_kept / n_seen)})")
 
 
 def say_written(out: Path, n_rows: int) -> None:

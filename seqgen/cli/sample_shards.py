@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.cli.common import say, session
-from seqgen.cli.sample_files import join_rows, not_written, say_written
+from seqgen.cli.sample_files import join_rows, not_written, say_kept, say_written
 from seqgen.cli.shard_job import Job
 from seqgen.errors import TooFewRows, UsageError
 from seqgen.executors import TaskResult, is_here, run_tasks
@@ -22,11 +22,11 @@ from seqgen.files import (
     SafePath,
     dump_checksummed,
     dump_json,
-    load_checksummed,
+    read_cached,
     remove_folders,
     write_atomic,
 )
-from seqgen.render import duration, percent
+from seqgen.render import duration
 from seqgen.render.progress import ProgressLine
 
 MANY = 200_000
@@ -134,12 +134,7 @@ class _Shards:
 
     def read(self, span: tuple[int, int]) -> dict[str, Any] | None:
         """Return a shard; None if it is not there or damaged."""
-        path = self._path(span)
-        try:
-            value, has_checksum = load_checksummed(path.read_bytes())
-        except (OSError, ValueError):
-            return None
-        return value if has_checksum else None
+        return read_cached(SafePath.of(self._path(span))) or None
 
     def write(self, span: tuple[int, int], shard: Mapping[str, Any]) -> None:
         """Write a shard."""
@@ -207,9 +202,7 @@ class _Rows:
 
     def raise_if_few(self) -> None:
         """Raise TooFewRows if fewer rows passed than wanted."""
-        if self.n_kept < self.n_tried:
-            share = percent(self.n_kept / self.n_tried)
-            say(f"kept {self.n_kept:,} of {self.n_tried:,} sampled rows ({share})")
+        say_kept(self.n_kept, self.n_tried)
         if self._job.n is not None and self.n_kept < self._job.n:
             examined = self.n_tried if self._job.effort is None else self._job.effort
             raise TooFewRows(

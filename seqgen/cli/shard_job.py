@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen import __version__
-from seqgen.cli.sample_files import TABLES, described, row_texts
+from seqgen.cli.sample_files import TABLES, described, row_end, row_texts
 from seqgen.errors import UsageError
 from seqgen.executors import Task
 
@@ -161,6 +161,7 @@ def sample_shard(
     Of each row: its number, its text in the file, its canonical form for ``unique``, and its place among those that
     were examined.
     """
+    from seqgen.api.conditioning import as_conditions
     from seqgen.api.sample import iter_rows
     from seqgen.compute import within_share
     from seqgen.config import SampleConfig
@@ -176,11 +177,10 @@ def sample_shard(
         rows = list(iter_rows(opened, 0, config, warnings.append, on_examined=examine))
     header, texts = "", []
     if form == "text":
-        end = "\0" if nul else "\n\n" if opened.settings.corpus.multiline else "\n"
-        texts = [row.text + end for row in rows]
+        texts = [row.text + row_end(opened, nul=nul) for row in rows]
     elif rows:
-        label = {} if settings.get("label") is None else {"label": settings["label"]}
-        header, texts = row_texts(form, described(opened, rows, {**settings.get("given", {}), **label}))
+        given = as_conditions(settings.get("given", {}), settings.get("label"))
+        header, texts = row_texts(form, described(opened, rows, given))
     forms = [opened.canonical(row.text) for row in rows] if settings.get("unique") else None
     return {
         "numbers": [row.number for row in rows],
