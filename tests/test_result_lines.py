@@ -31,7 +31,7 @@ def test_an_absurd_loss_is_said_to_be_one(tiny_run):
 
 def test_notebooks_show_them_at_the_end(words, tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(progress.NotebookDisplay, "_show", lambda self, live, **_: shown.append(live))
+    monkeypatch.setattr(progress.NotebookDisplay, "rewrite", lambda self, live, **_: shown.append(live))
     run = seqgen.train(
         words, cell="vanilla", hidden=4, steps=4, split="80/10/10", out=tmp_path / "run", blend="ngram",
         listener=progress.NotebookDisplay(), options={"eval_every": 2},

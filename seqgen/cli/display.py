@@ -17,7 +17,7 @@ from seqgen.checkpoint import name_for_commands
 from seqgen.cli.common import print_view, say, session, stderr, warn, write
 from seqgen.errors import SeqgenError, one_line
 from seqgen.render import samples_table, sparkline
-from seqgen.render.progress import MANY_RECORDS, evaluating_line, event_lines, progress_line, reading_line
+from seqgen.render.progress import MANY_RECORDS, event_lines, progress_line, reading_line
 from seqgen.render.result_lines import result_lines
 from seqgen.render.text import counted
 from seqgen.signals import reraise_signal
@@ -67,13 +67,9 @@ class TrainDisplay:
 
     def on_event(self, folder: RunFolder, event: training.Event) -> None:
         """Show an event."""
-        if isinstance(event, training.Progress):
+        if isinstance(event, training.Progress | training.Evaluating):
             figures = progress_line(event, self._console.width - self._bar_width - _PERCENT)
             self._bar.update(self._task, completed=event.share, figures=figures, visible=True)
-            return
-        if isinstance(event, training.Evaluating):
-            self._bar.update(self._task, completed=event.share, figures=evaluating_line(event), visible=True)
-            return
         for line in event_lines(folder, event):
             self._say(line)
         if isinstance(event, training.Started):

@@ -54,13 +54,10 @@ class ProgressLine:
 
     def __call__(self, folder: RunFolder, event: training.Event) -> None:
         """Show an event."""
-        if isinstance(event, training.Progress):
+        if isinstance(event, training.Progress | training.Evaluating):
             self.rewrite(progress_line(event))
-        elif isinstance(event, training.Evaluating):
-            self.rewrite(evaluating_line(event))
-        else:
-            for line in event_lines(folder, event):
-                self.write(line)
+        for line in event_lines(folder, event):
+            self.write(line)
 
     def on_progress(self, what: str, done: int, total: int | None) -> None:
         """Show the progress of reading and encoding, from 100,000 records on."""
@@ -91,57 +88,51 @@ class ProgressLine:
             self._stream.flush()
 
 
-class NotebookDisplay:
+class NotebookDisplay(ProgressLine):
     """A listener for ``seqgen.train`` that shows the run in the output of a notebook's cell.
 
     One line is rewritten, and the loss curve grows.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._handle: Any = None
         self._lines: list[str] = []
         self._metrics: list[dict[str, Any]] = []
         self._samples: list[str] = []
-        self._live, self._drawn_s = "", 0.0
+        self._line, self._drawn_s = "", 0.0
 
     def __call__(self, folder: RunFolder, event: training.Event) -> None:
         """Show an event."""
-        if isinstance(event, training.Progress):
-            self._show(progress_line(event))
-        elif isinstance(event, training.Evaluating):
-            self._show(evaluating_line(event))
-        elif isinstance(event, training.Report):
+        if isinstance(event, training.Report):
             self._metrics.append(event.metrics)
             self._samples = [row.text for row in event.samples]
-            self._show(self._live, now=True)
+            self.rewrite(self._line, now=True)
         elif isinstance(event, training.Started):
             self._metrics = [line for line in folder.metrics.rows() if line["step"] <= event.step]
             self._lines += event_lines(folder, event)
-            self._show("", now=True)
+            self.rewrite("", now=True)
         elif isinstance(event, training.Ended):
-            self._show("\n".join([*event_lines(folder, event), *_results(folder)]), now=True)
-
-    def on_progress(self, what: str, done: int, total: int | None) -> None:
-        """Show the progress of reading and encoding, from 100,000 records on."""
-        if done >= MANY_RECORDS:
-            self._show(reading_line(what, done, total))
+            self.rewrite("\n".join([*event_lines(folder, event), *_results(folder)]), now=True)
+        else:
+            super().__call__(folder, event)
 
     def write(self, line: str) -> None:
         """Show a line that is not rewritten."""
         self._lines.append(line)
-        self._show(self._live, now=True)
+        self.rewrite(self._line, now=True)
 
-    def _show(self, live: str, *, now: bool = False) -> None:
+    def rewrite(self, line: str, *, now: bool = False) -> None:
         """Show a line in the place of the last one; some of very many are left out."""
         from IPython.display import HTML, display  # there is one where this is shown
 
         from seqgen.render.html import run_html
 
-        self._live = live
+        self._line = line
         if not now and time.monotonic() - self._drawn_s < _REDRAW_S:
             return
         self._drawn_s = time.monotonic()
-        shown = HTML(run_html(self._lines, self._metrics, self._samples, self._live))
+        shown = HTML(run_html(self._lines, self._metrics, self._samples, line))
         if self._handle is None:
             self._handle = display(shown, display_id=True)
         else:
@@ -240,13 +231,15 @@ def event_lines(folder: RunFolder, event: training.Event) -> list[str]:
     return []
 
 
-def progress_line(event: training.Progress, width: int | None = None) -> str:
+def progress_line(event: training.Progress | training.Evaluating, width: int | None = None) -> str:
     """Return the progress line of a training run.
 
     Args:
-        event: the progress.
+        event: the progress, or the start of an evaluation.
         width: available columns; None: unlimited. The least important parts are dropped first, the time left last.
     """
+    if isinstance(event, training.Evaluating):
+        return f"evaluating at step {event.step:,}"
     parts = {
         "step": f"step {event.step:,}",
         "loss": f"loss {event.loss_nats:.3f}",
@@ -259,11 +252,6 @@ def progress_line(event: training.Progress, width: int | None = None) -> str:
             break
         del parts[name]
     return "  ".join(parts.values())
-
-
-def evaluating_line(event: training.Evaluating) -> str:
-    """Return the line for the start of an evaluation."""
-    return f"evaluating at step {event.step:,}"
 
 
 def reading_line(what: str, done: int, total: int | None) -> str:
