@@ -128,9 +128,9 @@ def input_lines(prompt: str = "") -> Iterator[str]:
 
 def plugin_flags(plugins: Plugins) -> str:
     """Return the flags that load the plugin files that are loaded, " --plugin mycell.py", or ""."""
-    from seqgen.api.missing_plugin import options_of
+    from seqgen.api.missing_plugin import plugin_options
 
-    return options_of(plugins)
+    return plugin_options(vars(plugin.provenance) for plugin in plugins.plugins.values() if not plugin.problem)
 
 
 def parse_count(value: int | str) -> int:
@@ -188,7 +188,7 @@ def train_command(settings: Mapping[str, Any], run: Run | None = None) -> str:
             words += [flag, _text(name, value, "/" if name == "split" else ",")]
     for option, value in options.items():
         words += [] if value is None else ["-o", f"{option}={_text(option, value)}"]
-    return shlex.join(words) + ("" if run is None else plugin_options(run.settings))
+    return shlex.join(words) + ("" if run is None else plugin_options(run.settings.plugins))
 
 
 def _text(name: str, value: Any, separator: str = ",") -> str:

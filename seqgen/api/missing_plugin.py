@@ -7,7 +7,6 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +92,12 @@ def _file_of(known: Mapping[str, Any]) -> Path | None:
     return None if file is None else Path(file)
 
 
-def plugin_options(settings: RunSettings) -> str:
-    """Return the command-line options that load the plugin files of a run, or ""."""
-    return _options(settings.plugins)
+def plugin_options(of_plugins: Iterable[Mapping[str, Any]]) -> str:
+    """Return the command-line options that load the files among plugins, or "".
 
-
-def options_of(plugins: Plugins) -> str:
-    """Return the command-line options that load the plugin files that are loaded, or ""."""
-    return _options(asdict(plugin.provenance) for plugin in plugins.plugins.values() if not plugin.problem)
-
-
-def _options(of_plugins: Iterable[Mapping[str, Any]]) -> str:
+    Args:
+        of_plugins: their entries in run.json.
+    """
     options = ""
     for known in of_plugins:
         if known.get("sha256") and not known.get("given") and (way := way_to(known)):

@@ -236,7 +236,7 @@ def how_to_continue(folder: RunFolder, settings: RunSettings, *, ended: bool = F
     if given or (in_ipython() and not plugin_files(settings)):
         more = f", plugins=[{given}]" if given else ""
         return f"continue with: seqgen.resume({str(folder.path)!r}{more})"
-    return f"continue with: seqgen resume {path}{plugin_options(settings)}"
+    return f"continue with: seqgen resume {path}{plugin_options(settings.plugins)}"
 
 
 @contextlib.contextmanager

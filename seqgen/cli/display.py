@@ -109,7 +109,7 @@ class TrainDisplay:
         view.append(samples_view(rows, run, self._console))
         print_view(self._console, Group(*view))
         name = shlex.quote(name_for_commands(run.folder))
-        files = plugin_options(run.settings)
+        files = plugin_options(run.settings.plugins)
         sample = f"seqgen sample {name} -n 20{_conditioning(run, [row['text'] for row in rows])}{files}"
         further = "\n  ".join(["Next:", sample, f"seqgen evaluate {name}{files}", f"seqgen list cells{files}"])
         self._console.print(Text(further), soft_wrap=True)  # to be copied: never cut into two lines

@@ -95,20 +95,19 @@ def _package(name: str, kind: str, plugins: Plugins | None) -> str:
         form = f"[a-z]([a-z0-9_-]*[a-z0-9])?, at most {_LONGEST} characters"
         raise BadOption(f"the name {name!r} is not of the form {form}")
     package = name.replace("-", "_")
-    if keyword.iskeyword(package) or keyword.issoftkeyword(package):
-        raise BadOption(f"the name {name!r} is a word of Python's own: choose another")
     registered = [] if plugins is None else [entry for part in _parts(kind) for entry in plugins.registry.entries(part)]
-    for entry in registered:
-        if entry.spec.name == name:
-            raise BadOption(f"the name {name!r} is taken: {entry.full_label}; choose another")
-    if name == _OWN:
-        raise BadOption(f"the name {name!r} is that of the package this program comes in: choose another")
-    if package.startswith("test_"):
-        raise BadOption(f"the name {name!r} is that of a test module: choose another, without test in front")
-    if package in {candidate.package for candidate in installed()}:
-        raise BadOption(f"the name {name!r} is that of an installed plugin: choose another")
-    if package in sys.stdlib_module_names or _is_module(package):
-        raise BadOption(f"the name {name!r} is that of a module that exists: choose another, such as seqgen-{name}")
+    owner = next((entry.full_label for entry in registered if entry.spec.name == name), "")
+    exists = package in sys.stdlib_module_names or _is_module(package)
+    for is_problem, problem in (
+        (keyword.iskeyword(package) or keyword.issoftkeyword(package), "a word of Python's own: choose another"),
+        (bool(owner), f"taken: {owner}; choose another"),
+        (name == _OWN, "that of the package this program comes in: choose another"),
+        (package.startswith("test_"), "that of a test module: choose another, without test in front"),
+        (package in {one.package for one in installed()}, "that of an installed plugin: choose another"),
+        (exists, f"that of a module that exists: choose another, such as seqgen-{name}"),
+    ):
+        if is_problem:
+            raise BadOption(f"the name {name!r} is {problem}")
     return package
 
 
