@@ -69,13 +69,14 @@ class DividedCorpus:
         workers = min(threads_here(), _MOST) if workers is None else workers
         if workers < 2 or corpus.opening is None or corpus.layout != "lines":
             return None
-        parts = divide(files_of(corpus.source))
+        if not (parts := divide(files_of(corpus.source))):
+            return None
         try:
             opening = json.dumps(dict(corpus.opening))
             ship_plugins(plugins)
         except (TypeError, ValueError, UsageError):
             return None
-        return cls(opening, title, tokenizer, parts, workers, plugins) if parts else None
+        return cls(opening, title, tokenizer, parts, workers, plugins)
 
     def count(
         self,
