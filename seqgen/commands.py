@@ -35,30 +35,10 @@ if TYPE_CHECKING:
     from seqgen.plugins import Plugins
 
 __all__ = [
-    "EMPTY_ROW",
-    "Json",
-    "RunName",
-    "complete_names",
-    "complete_runs",
-    "counted",
-    "duration",
-    "input_lines",
-    "log",
-    "parse_count",
-    "parse_duration",
-    "parse_fields",
-    "parse_options",
-    "plugin_flags",
-    "results_on_stdout",
-    "show",
-    "show_json",
-    "split_executor",
-    "table",
-    "train_command",
-    "warn",
-    "with_train_settings",
-    "write",
-]
+    "EMPTY_ROW", "Json", "RunName", "complete_names", "complete_runs", "counted", "duration", "input_lines", "log",
+    "parse_count", "parse_duration", "parse_fields", "parse_options", "plugin_flags", "results_on_stdout", "show",
+    "show_json", "split_executor", "table", "train_command", "warn", "with_train_settings", "write",
+]  # fmt: skip
 
 table = Listing
 """A table that fits the terminal, and plain columns in a pipe."""

@@ -18,26 +18,7 @@ from seqgen.cells.step_engine import (
 from seqgen.cells.wrappers import Around, RecurrentDropout, Zoneout
 
 __all__ = [
-    "Around",
-    "Cell",
-    "Dropout",
-    "Engine",
-    "PastAttention",
-    "Recurrent",
-    "RecurrentDropout",
-    "Stack",
-    "StepCell",
-    "Zoneout",
-    "any_own_form",
-    "can_compile",
-    "choose_padding",
-    "compile_steps",
-    "count_operations",
-    "describe_engine",
-    "drawing_masks",
-    "is_compiled",
-    "linear_scan",
-    "step_cells",
-    "untraced_steps",
-    "use_engine",
-]
+    "Around", "Cell", "Dropout", "Engine", "PastAttention", "Recurrent", "RecurrentDropout", "Stack", "StepCell",
+    "Zoneout", "any_own_form", "can_compile", "choose_padding", "compile_steps", "count_operations", "describe_engine",
+    "drawing_masks", "is_compiled", "linear_scan", "step_cells", "untraced_steps", "use_engine",
+]  # fmt: skip

@@ -14,25 +14,7 @@ from seqgen.render.tables import (
 from seqgen.render.text import counted, duration, percent, sparkline, visible, visible_json, visible_line, visible_lines
 
 __all__ = [
-    "EMPTY_ROW",
-    "HEAT_LEGEND",
-    "STOP",
-    "Listing",
-    "corpus_view",
-    "counted",
-    "draw",
-    "duration",
-    "evaluation_view",
-    "export_svg",
-    "heat_map",
-    "options_table",
-    "percent",
-    "samples_table",
-    "score_line",
-    "sparkline",
-    "spec_view",
-    "visible",
-    "visible_json",
-    "visible_line",
-    "visible_lines",
-]
+    "EMPTY_ROW", "HEAT_LEGEND", "STOP", "Listing", "corpus_view", "counted", "draw", "duration", "evaluation_view",
+    "export_svg", "heat_map", "options_table", "percent", "samples_table", "score_line", "sparkline", "spec_view",
+    "visible", "visible_json", "visible_line", "visible_lines",
+]  # fmt: skip

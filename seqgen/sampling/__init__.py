@@ -11,24 +11,7 @@ from seqgen.sampling.search import Top, top_rows
 from seqgen.sampling.trial_cache import model_digest, remembering
 
 __all__ = [
-    "MAX_EXCLUDED",
-    "Bound",
-    "Decoder",
-    "Grammar",
-    "Remember",
-    "RowFilter",
-    "Sample",
-    "SampleBatch",
-    "Sampler",
-    "Top",
-    "Way",
-    "beam_rows",
-    "filter_rows",
-    "find_way",
-    "forget",
-    "guided_rows",
-    "model_digest",
-    "passing_rows",
-    "remembering",
-    "top_rows",
-]
+    "MAX_EXCLUDED", "Bound", "Decoder", "Grammar", "Remember", "RowFilter", "Sample", "SampleBatch", "Sampler", "Top",
+    "Way", "beam_rows", "filter_rows", "find_way", "forget", "guided_rows", "model_digest", "passing_rows",
+    "remembering", "top_rows",
+]  # fmt: skip

@@ -33,27 +33,8 @@ from seqgen.testing.suite import (
 )
 
 __all__ = [
-    "CHECKS",
-    "TEXTS",
-    "Check",
-    "Package",
-    "check_accepts",
-    "check_augmentation",
-    "check_cell",
-    "check_corpus",
-    "check_domain",
-    "check_executor",
-    "check_exporter",
-    "check_metric",
-    "check_model",
-    "check_processor",
-    "check_reader",
-    "check_renderer",
-    "check_report",
-    "check_tokenizer",
-    "check_validator",
-    "checks_of",
-    "checks_of_plugin",
-    "parametrize_with_checks",
-    "specs_of",
-]
+    "CHECKS", "TEXTS", "Check", "Package", "check_accepts", "check_augmentation", "check_cell", "check_corpus",
+    "check_domain", "check_executor", "check_exporter", "check_metric", "check_model", "check_processor",
+    "check_reader", "check_renderer", "check_report", "check_tokenizer", "check_validator", "checks_of",
+    "checks_of_plugin", "parametrize_with_checks", "specs_of",
+]  # fmt: skip
