@@ -7,7 +7,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.errors import (
     FAULT_NOTE,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from seqgen.protocols import TextAutomaton
+
+OfKind = TypeVar("OfKind", bound=Spec)
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,18 @@ class Entry:
         """Return the part and the plugin for messages: "cell vanilla of mycell (seqgen-mycell 0.1)"."""
         return f"{self.label} of {self.owner}"
 
+    def spec_as(self, kind: type[OfKind]) -> OfKind:
+        """Return the spec of a part whose kind is known."""
+        assert isinstance(self.spec, kind)
+        return self.spec
+
     def load(self) -> Any:
         """Return the object that the spec's ``load`` names.
 
         Raises:
             PluginError: it cannot be imported, or is a tokenizer class that lacks a required member or has a wrong one.
         """
-        assert isinstance(self.spec, LoadableSpec)
-        found = self._guarded(self.spec.resolve)
+        found = self._guarded(self.spec_as(LoadableSpec).resolve)
         if self.spec.kind == "tokenizer":
             self._guarded(lambda: check_members("tokenizer", found, self.full_label))
         return found
@@ -89,8 +95,7 @@ class Entry:
         """
         from seqgen.config import options_model
 
-        spec = self.spec
-        assert isinstance(spec, LoadableSpec)
+        spec = self.spec_as(LoadableSpec)
         if spec.options is None:
             model = self._guarded(lambda: options_model(spec.signature_source()))
         else:
@@ -171,8 +176,7 @@ class Entry:
         Raises:
             PluginError: the plugin's code failed, or its result lacks a required member.
         """
-        assert isinstance(self.spec, DomainSpec)
-        named = self.spec.automaton
+        named = self.spec_as(DomainSpec).automaton
         if named is None:
             return None
         built = self._guarded(lambda: load_reference(named)())
@@ -186,8 +190,7 @@ class Entry:
         Raises:
             PluginError: the plugin's code failed.
         """
-        assert isinstance(self.spec, ReaderSpec)
-        named = self.spec.matches
+        named = self.spec_as(ReaderSpec).matches
         if named is None:
             return False
         return bool(self._guarded(lambda: load_reference(named)(name, start)))

@@ -94,9 +94,7 @@ class ResolvedConfig:
     @property
     def domain(self) -> DomainSpec:
         """The domain of its texts."""
-        spec = self.parts["domain"].spec
-        assert isinstance(spec, DomainSpec)
-        return spec
+        return self.parts["domain"].spec_as(DomainSpec)
 
     @property
     def counts(self) -> bool:
@@ -242,13 +240,13 @@ def _layout(
     Raises:
         BadOption: neither, or the corpus has no such layout.
     """
-    assert isinstance(corpus.spec, CorpusSpec)
+    own = corpus.spec_as(CorpusSpec).layout
     assigned = [value for part, name, value in assignments if (part, name) in _LAYOUT_OPTION]
     wanted = config.layout or (str(assigned[-1]) if assigned else toml.get("corpus", {}).get("layout"))
-    layout = wanted or (start.settings.corpus.layout if start is not None else corpus.spec.layout)
+    layout = wanted or (start.settings.corpus.layout if start is not None else own)
     if layout not in ("lines", "stream"):
         raise BadOption(f"a layout is lines or stream, not {layout!r}")
-    if layout == "lines" and corpus.spec.layout == "stream":
+    if layout == "lines" and own == "stream":
         raise BadOption(f"corpus {corpus.spec.name} is one long text: it has no layout lines")
     return layout  # type: ignore[return-value]
 
@@ -298,14 +296,13 @@ def _find_parts(
         known = ", ".join(name for name in registry.names("corpus") if name != "file") or "none"
         raise UsageError(f"say what to learn from: --corpus FILE or --corpus NAME; known names: {known}")
     corpus, implied = sort_out_corpus(wanted, plugins, warn)
-    assert isinstance(corpus.spec, CorpusSpec)
     domain, reading = None, dict[str, Any]()
     if config.domain:
         domain = registry.get("domain", config.domain, hint)
     elif start is not None and (corpus.qualified == FILE or start.reads(corpus)):
         domain = registry.get("domain", start.settings.corpus.domain, hint)
     elif corpus.qualified != FILE:
-        domain = get_referenced(corpus, "domain", corpus.spec.domain or "text", plugins)
+        domain = get_referenced(corpus, "domain", corpus.spec_as(CorpusSpec).domain or "text", plugins)
     fields = corpus.option_names()
     assigned = {name: value for part, name, value in assignments if part == "corpus" or (not part and name in fields)}
     layers = [implied, toml.get("corpus", {}), assigned, config.part("corpus")]
@@ -316,22 +313,21 @@ def _find_parts(
         domain, reading = read_file_as(given, plugins, domain, before)
     elif domain is None:
         domain = plugins.registry.get("domain", "seqgen:text")
-    assert isinstance(domain.spec, DomainSpec)
     tokenizer = config.tokenizer or names.get("tokenizer")
     model = registry.get("model", config.model or names.get("model") or _MODEL, hint)
-    assert isinstance(model.spec, ModelSpec)
+    uses_cell = model.spec_as(ModelSpec).uses_cell
     cell_name = config.cell if config.cell is not None else names.get("cell")
-    if not model.spec.uses_cell and cell_name is not None:
+    if not uses_cell and cell_name is not None:
         raise UsageError(f"the model {model.spec.name!r} is not made of cells: leave --cell {cell_name} out")
     parts = {
         "corpus": corpus,
         "domain": domain,
         "tokenizer": registry.get("tokenizer", tokenizer, hint)
         if tokenizer
-        else get_referenced(domain, "tokenizer", domain.spec.tokenizer, plugins),
+        else get_referenced(domain, "tokenizer", domain.spec_as(DomainSpec).tokenizer, plugins),
         "model": model,
     }
-    if model.spec.uses_cell:
+    if uses_cell:
         near = model if cell_name is None else None  # another plugin's cell of that name is not the default
         parts |= find_cells(_CELL if cell_name is None else cell_name, registry, hint, near)
     augmentation = config.augment or names.get("augmentation") or (start.augmentation_of(domain) if start else None)

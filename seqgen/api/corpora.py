@@ -184,8 +184,7 @@ def open_corpus(
         CorpusError: a new file is of such a kind, like FASTA, and no option says how to read it.
         PluginError: the plugin's code failed, or what it gave cannot be iterated again and again.
     """
-    spec = entry.spec
-    assert isinstance(spec, CorpusSpec)
+    spec = entry.spec_as(CorpusSpec)
     is_file = entry.qualified == FILE
     options = _locally(options) if is_file else options
     same = dict(options) if is_file else {}
@@ -257,8 +256,7 @@ def _held_out(
 
 def _suiting(corpus: Entry, plugins: Plugins, path: str) -> dict[str, Any]:
     """Return the options by which a file of held-out records is read beside a registered corpus: by its domain."""
-    assert isinstance(corpus.spec, CorpusSpec)
-    domain = get_referenced(corpus, "domain", corpus.spec.domain or "text", plugins)
+    domain = get_referenced(corpus, "domain", corpus.spec_as(CorpusSpec).domain or "text", plugins)
     return read_file_as({"path": path}, plugins, domain)[1]
 
 
@@ -295,8 +293,7 @@ def _readers_for(options: Mapping[str, Any], plugins: Plugins | None) -> Readers
 
 
 def _installed(reader: Entry, options: Mapping[str, Any]) -> InstalledReader:
-    spec = reader.spec
-    assert isinstance(spec, ReaderSpec)
+    spec = reader.spec_as(ReaderSpec)
     matches = None if spec.matches is None else reader.matches
     said = reader.qualified, reader.full_label, reader.version, spec.endings, matches, spec.text, spec.table
     return InstalledReader(*said, options, lambda: reader.build(options), lambda: code_digest(reader.load()))
@@ -331,8 +328,7 @@ def read_file_as(
     source = next((one for one in sources if isinstance(one, Table)), sources[0] if sources else None)
     fields = _field_names(source)
     domain = domain or _domain_of(said, fields, plugins)
-    spec = domain.spec
-    assert isinstance(spec, DomainSpec)
+    spec = domain.spec_as(DomainSpec)
     known: dict[str, Any] = {}
     if spec.trailing_names and isinstance(source, Table | TextFile | TrailingNames):
         known |= {"trailing_names": True, "headings": [mark + name for mark in ("", "#") for name in spec.columns]}
@@ -376,9 +372,7 @@ def _claimed(spec: DomainSpec, fields: Iterable[str]) -> list[str]:
 
 
 def _domain_of(said: Mapping[str, Any], fields: Sequence[str], plugins: Plugins) -> Entry:
-    domains = [
-        (entry, entry.spec) for entry in plugins.registry.entries("domain") if isinstance(entry.spec, DomainSpec)
-    ]
+    domains = [(entry, entry.spec_as(DomainSpec)) for entry in plugins.registry.entries("domain")]
     path = said["path"]
     endings = {suffix_of(name_of(place)) for place in find_places(path)}
     claiming = [entry for entry, spec in domains if endings <= set(spec.endings)]

@@ -167,7 +167,7 @@ def _parts(
             )
     given = assign(_everywhere(assignments, open_to_all), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
-    others = (entry.spec for entry in run.plugins.registry.entries("domain") if isinstance(entry.spec, DomainSpec))
+    others = (entry.spec_as(DomainSpec) for entry in run.plugins.registry.entries("domain"))
     metrics, notes = dict[str, Any](), notes_on_foreign(spec, others, asked)
     if reference is not None and not entries:
         notes.append(f"left out: --reference: metrics compare with it, and the domain {domain.spec.name} has none")

@@ -245,8 +245,7 @@ def difference(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> s
 def domain_entry(settings: RunSettings, plugins: Plugins) -> tuple[Entry, DomainSpec]:
     """Return the domain of a run, and its spec."""
     entry = part_entry(plugins, "domain", settings.corpus.domain, settings)
-    assert isinstance(entry.spec, DomainSpec)
-    return entry, entry.spec
+    return entry, entry.spec_as(DomainSpec)
 
 
 def domain_part(settings: RunSettings, plugins: Plugins, kind: str) -> Any:

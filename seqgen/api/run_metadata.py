@@ -89,8 +89,7 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
 
     from seqgen.evaluation import unseen_conditions
 
-    spec, config, start = resolved.corpus.spec, resolved.config, resolved.start
-    assert isinstance(spec, CorpusSpec)
+    spec, config, start = resolved.corpus.spec_as(CorpusSpec), resolved.config, resolved.start
     before = () if start is None else (start.vocabulary.conditions, start.settings.corpus.unseen)
     corpus = CorpusSettings(
         name=resolved.corpus.qualified,

@@ -185,8 +185,8 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
     """Return the corpus, counted and encoded."""
     from seqgen.evaluation import unseen_condition_warnings
 
-    spec, config, start = resolved.corpus.spec, resolved.config, resolved.start
-    if isinstance(spec, CorpusSpec) and spec.network:
+    spec, config, start = resolved.corpus.spec_as(CorpusSpec), resolved.config, resolved.start
+    if spec.network:
         warn(f"the corpus {spec.name} is read over the network")
     corpus = resolved.open_corpus(plugins, new=True)
     tokenizer = resolved.tokenizer
