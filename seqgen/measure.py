@@ -86,16 +86,13 @@ def read_corpus(run: Run, cache: MutableMapping[str, EncodedCorpus] | None = Non
         CorpusError: it is unreadable, or has changed since the run was trained.
         UsageError: it is gone, or what it needs is not installed.
     """
-    from seqgen.api.encoded_corpus import missing_corpus, read_again
-
     cache, settings, vocabulary = {} if cache is None else cache, run.settings, run.vocabulary
     # A run that started from another's weights has that one's symbols before its own.
     symbols = vocabulary.conditions, vocabulary.tokenizer.to_json()
     split = settings.train.split, settings.train.split_seed
     key = repr((settings.corpus, settings.tokenizer, symbols, split))
     if key not in cache:
-        with missing_corpus(run.folder.name):
-            cache[key] = read_again(run.corpus, settings, vocabulary, warn=run.warn)
+        cache[key] = run.read_corpus()
     return cache[key]
 
 

@@ -71,7 +71,7 @@ def test_an_empty_part_has_no_loss(words, tmp_path):
 def test_runs_share_a_corpus_that_is_read_once(tiny_run, monkeypatch):
     cache = {}
     first = measure.read_corpus(tiny_run, cache)
-    monkeypatch.setattr("seqgen.api.encoded_corpus.read_again", lambda *_, **__: pytest.fail("it is read again"))
+    monkeypatch.setattr("seqgen.api.open_run.read_again", lambda *_, **__: pytest.fail("it is read again"))
     assert measure.read_corpus(seqgen.load(tiny_run.path), cache) is first and len(cache) == 1
 
 

@@ -276,10 +276,8 @@ def _follow(rank: int, size: int, store: Any, plugins: Plugins) -> int:
     if _launched()[0]:
         ignore_signals()  # from here on the first process handles them
     settings = RunSettings.read(run["settings"], "the run")
-    engine = settings.engine
-    if cuda := engine.device.startswith("cuda"):
-        device = f"cuda:{os.environ.get('LOCAL_RANK', rank)}"
-        settings = settings.model_copy(update={"engine": engine.model_copy(update={"device": device})})
+    if cuda := settings.engine.device.startswith("cuda"):
+        settings = settings.with_values("engine", {"device": f"cuda:{os.environ.get('LOCAL_RANK', rank)}"})
     with contextlib.closing(Gang(rank, size, store, timeout_s=settings.train.timeout_s, cuda=cuda)) as gang:
         try:
             _take_part(gang, settings, run, plugins)

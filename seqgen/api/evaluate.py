@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import FILE, fold_reader_options, open_corpus, read_file_as, sort_out_corpus
-from seqgen.api.encoded_corpus import EncodedCorpus, ignore, missing_corpus, read_again
+from seqgen.api.encoded_corpus import EncodedCorpus, ignore
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_metrics, gather, memorization_metrics
 from seqgen.api.factories import domain_entry
 from seqgen.api.sample import iter_rows
@@ -67,8 +67,7 @@ def evaluate(
         check_suffix(Path(reports[name]), getattr(writer, "suffixes", ()))
     settings = run.settings
     log("reading the corpus")
-    with missing_corpus(run.folder.name):
-        data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
+    data = run.read_corpus()
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
     log("held-out losses")
     shared = _share(run, data, config, executor)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.encoded_corpus import CorpusReading, check_unchanged, ignore, missing_corpus
+from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, check_unchanged, ignore, missing_corpus, read_again
 from seqgen.api.factories import (
     corpus_of,
     domain_entry,
@@ -144,6 +144,16 @@ class OpenRun:
             counted = CorpusReading(self.corpus, self.settings.corpus.title).count()
         check_unchanged(counted, self.settings)
         return self.corpus
+
+    def read_corpus(self) -> EncodedCorpus:
+        """Return the corpus, verified to be the one it was trained on and encoded with its symbols.
+
+        Raises:
+            CorpusError: it has changed since.
+            SeqgenError: it no longer exists.
+        """
+        with missing_corpus(self.folder.name):
+            return read_again(self.corpus, self.settings, self.vocabulary, warn=self.warn)
 
     @property
     def domain(self) -> str:

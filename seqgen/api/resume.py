@@ -310,26 +310,14 @@ def _refit_settings(
         "blend": "none" if mixture.gate is None else train.blend,
         "repeats": "none" if mixture.repeats is None else "on",
     }  # fmt: skip
-    return settings.model_copy(
-        update={
-            **made_here(),
-            "train": train.model_copy(update=changed),
-            "refit": RefitSettings(
-                run=folder,
-                step=step,
-                steps=steps,
-                gate=mixture.gate,
-                kept_share=mixture.kept_share,
-                repeats=mixture.repeats,
-            ),
-            "corpus": settings.corpus.model_copy(
-                update={
-                    "parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]},
-                    "unseen": {"test": [one for one in unseen.get("test", ()) if one not in unseen.get("valid", ())]},
-                }
-            ),
-        }
-    )
+    learned_from = {
+        "parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]},
+        "unseen": {"test": [one for one in unseen.get("test", ()) if one not in unseen.get("valid", ())]},
+    }
+    fitted = {"gate": mixture.gate, "kept_share": mixture.kept_share, "repeats": mixture.repeats}
+    refit = RefitSettings(run=folder, step=step, steps=steps, **fitted)
+    settings = settings.with_values("train", changed).with_values("corpus", learned_from)
+    return settings.model_copy(update={**made_here(), "refit": refit})
 
 
 def _whole_steps(train: TrainSettings, per_epoch: int, latest: Mapping[str, Any]) -> float:
@@ -366,7 +354,7 @@ def _warn_of_changes(settings: RunSettings, plugins: Plugins, warn: Callable[[st
         instead = "cuda" if is_available("cuda") else "cpu"
         gone = f"the device {engine.device!r} of the run is not available"
         warn(f"{gone}: it continues on {instead!r}, and its result will differ")
-        settings = settings.model_copy(update={"engine": engine.model_copy(update={"device": instead})})
+        settings = settings.with_values("engine", {"device": instead})
     for name in ("torch", "machine", *(["gpu"] if engine.device.startswith("cuda") and "gpu" in now else [])):
         before = settings.environment.get(name)
         if before != now[name]:

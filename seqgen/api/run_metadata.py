@@ -21,7 +21,6 @@ from seqgen.checkpoint import (
     EngineSettings,
     PartSettings,
     RunSettings,
-    WarmStartSettings,
     lengths_with_refit,
 )
 from seqgen.compute import give_back_memory
@@ -104,6 +103,8 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
         **_counted(data),
         unseen=unseen_conditions(data.encoded, data.vocabulary, *before),
     )
+    here = data, config, resolved.train, resolved.corpus, resolved.options["corpus"]
+    learned = None if start is None else start.learned(*here)
     return RunSettings(
         **made_here(),
         corpus=corpus,
@@ -114,7 +115,7 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
         n_symbols=data.vocabulary.size,
         conditions=resolved.conditions,
         augmentation=part(resolved.augmentation, "augmentation") if resolved.augmentation is not None else None,
-        start=_start_settings(resolved, data),
+        start=None if start is None else start.recorded.model_copy(update={"learned": learned}),
         max_length=_STREAM_LENGTH if resolved.layout == "stream" else 2 * max(1, data.longest_symbols),
         n_parameters=0,
         engine=EngineSettings(threads=1),
@@ -129,15 +130,7 @@ def with_corpus(settings: RunSettings, data: EncodedCorpus) -> RunSettings:
     known, learned = settings.corpus, learned_conditions(data.encoded, data.vocabulary)
     unseen = {part: [one for one in values if one not in learned] for part, values in known.unseen.items()}
     now = _counted(data) | {"before": (*known.before, known.digest), "unseen": unseen}
-    return settings.model_copy(update={"corpus": known.model_copy(update=now)})
-
-
-def _start_settings(resolved: ResolvedConfig, data: EncodedCorpus) -> WarmStartSettings | None:
-    """Return what run.json will hold of the run whose weights this one starts from."""
-    if (start := resolved.start) is None:
-        return None
-    learned = start.learned(data, resolved.config, resolved.train, resolved.corpus, resolved.options["corpus"])
-    return start.recorded.model_copy(update={"learned": learned})
+    return settings.with_values("corpus", now)
 
 
 def _counted(data: EncodedCorpus) -> dict[str, Any]:
@@ -183,8 +176,8 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
         kind: {name: value for name, value in values.items() if (kind, name) in unsaid}
         for kind, values in sizes.items()
     }
-    model = settings.model.model_copy(update={"options": settings.model.options | chosen["model"]})
-    return settings.model_copy(update={"model": model, "train": settings.train.model_copy(update=chosen["train"])})
+    settings = settings.with_values("train", chosen["train"])
+    return settings.with_values("model", {"options": settings.model.options | chosen["model"]})
 
 
 def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedConfig) -> TrainSettings:
@@ -342,8 +335,7 @@ def solve_width(count: Callable[[int], int], budget: int) -> int:
 
 def with_width(settings: RunSettings, width: int) -> RunSettings:
     """Return the settings with another number of units of each layer."""
-    model = settings.model.model_copy(update={"options": settings.model.options | {"hidden": width}})
-    return settings.model_copy(update={"model": model})
+    return settings.with_values("model", {"options": settings.model.options | {"hidden": width}})
 
 
 def made_here() -> dict[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqgen.api.conditioning import Conditioning, as_conditions
-from seqgen.api.encoded_corpus import missing_corpus, read_again
 from seqgen.compute import computing
 from seqgen.config import as_whole
 from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, shortened
@@ -53,13 +52,11 @@ def reference_scores(run: OpenRun, given: Mapping[str, Any]) -> ReferenceScores 
 
     if not run.vocabulary.ends:
         return None
-    settings = run.settings
-    with missing_corpus(run.folder.name):
-        encoded = read_again(run.corpus, settings, run.vocabulary, warn=run.warn).encoded
+    encoded = run.read_corpus().encoded
     part = "test" if len(encoded["test"]) else "valid"
     if not len(encoded[part]):
         return None
-    with computing(settings.engine.threads):
+    with computing(run.settings.engine.threads):
         penalty_V = penalty(run.vocabulary, run.model)
         costs = record_losses(
             run.model, encoded[part], run.vocabulary, penalty_V, most=_MAX_HELD_OUT, conditions=set(given)

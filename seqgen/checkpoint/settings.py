@@ -156,6 +156,10 @@ class RunSettings(Options):
         """Return the splitter of the records into training, validation and test."""
         return Splitter(self.train.split, self.train.split_seed, joined=self.refit is not None)
 
+    def with_values(self, section: str, values: Mapping[str, Any]) -> RunSettings:
+        """Return the settings with other values in one section, such as "train" or "engine"."""
+        return self.model_copy(update={section: getattr(self, section).model_copy(update=values)})
+
     @classmethod
     def read(cls, data: Any, where: str) -> RunSettings:
         """Validate the content of a run.json.

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 @functools.lru_cache(maxsize=1)
 def _opened(run: str, checkpoint: int) -> tuple[Run, EncodedCorpus]:
-    from seqgen.api.encoded_corpus import read_again
     from seqgen.api.run import load
 
     opened = load(run, checkpoint=checkpoint)
-    return opened, read_again(opened.corpus, opened.settings, opened.vocabulary)
+    return opened, opened.read_corpus()
 
 
 def losses(*, run: str, checkpoint: int, what: str, first: int, last: int) -> list[Any]:
