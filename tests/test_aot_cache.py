@@ -17,7 +17,7 @@ from over_time import assert_agree, results
 from seqgen import Recurrent, StepCell
 from seqgen.batches import Batch
 from seqgen.cells import compile_steps, use_engine
-from seqgen.engine import aot_cache, compiled_runner, loop_invariants, onednn_linear
+from seqgen.engine import aot_cache, compiled_runner, onednn_linear
 from seqgen.engine.codegen import Codegen
 from seqgen.engine.ir import Name, Operation
 from seqgen.engine.plan_runner import traced_step
@@ -197,7 +197,7 @@ def test_wide_matrices_are_packed_in_compiled_steps_too(libraries, monkeypatch, 
         monkeypatch.delitem(lowering.lowerings, onednn_linear.packed_operation(), raising=False)
     packed = []
     pack = onednn_linear.pack
-    monkeypatch.setattr(loop_invariants, "pack", lambda matrix, n_rows: packed.append(n_rows) or pack(matrix, n_rows))
+    monkeypatch.setattr(compiled_runner, "pack", lambda matrix, n_rows: packed.append(n_rows) or pack(matrix, n_rows))
     learned("ugrnn", 260)
     assert set(packed) == {4}
     calls = [path.name for path in libraries.iterdir() if "packed_linear" in read(path / "steps.json")]

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from seqgen.engine.autograd_utils import as_normal_tensor, refuse_double_backward
 from seqgen.engine.compiled_runner import CompiledRunner
-from seqgen.engine.loop_runner import LoopRunner, Saved
+from seqgen.engine.loop_runner import LoopRunner, Saved, SingleStep
 from seqgen.engine.plan import Plan
-from seqgen.engine.single_step import SingleStep
 from seqgen.engine.torch_compat import list_tensors, own_buffers, set_buffer
 from seqgen.engine.tracer import ReplacesBuffer, Step, Untraceable, trace_step
 from seqgen.errors import is_out_of_memory
