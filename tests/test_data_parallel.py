@@ -36,8 +36,7 @@ from seqgen.model import RecurrentModel, evaluation_mode
 from seqgen.sampling import Sampler
 from seqgen.tokenizers import PAD, CharTokenizer, Vocabulary
 from seqgen.training import Evaluating, shares
-from seqgen.training.divided import DividedGradient
-from seqgen.training.gradients import Gradients
+from seqgen.training.gradients import DividedGradient, Gradients
 from seqgen.training.observer import log_probs_of
 from seqgen.training.rendezvous import connect_store, interface_to, serve_store
 from seqgen.training.shares import Shares

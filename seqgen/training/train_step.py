@@ -21,8 +21,7 @@ from seqgen.model import device_of
 from seqgen.protocols import State, learns
 from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS
-from seqgen.training.divided import DividedGradient
-from seqgen.training.gradients import Gradients
+from seqgen.training.gradients import DividedGradient, Gradients
 from seqgen.training.manual_backward import loss_and_gradients, supports_manual_backward
 from seqgen.training.optimizer import AdamW
 
