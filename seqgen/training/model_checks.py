@@ -232,38 +232,30 @@ def _near(found: Tensor, expected: Tensor, scale: Tensor | None = None, toleranc
     return not bool(((found - expected).abs() > limit).any() | (found.isinf() != expected.isinf()).any())
 
 
-def _gradients(model: Any, batch: Batch) -> dict[str, Tensor | None]:
-    """Return the gradient of the loss of a batch by each parameter; None of one that the loss does not depend on.
+def _check_gradients(model: Any, batch: Batch, fresh: bool) -> list[str]:
+    """The gradients of fresh weights are numbers; return the names of parameters that the loss does not depend on.
 
     The steps run under autograd, in evaluation mode, and leave nothing behind.
     """
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not parameters:
-        return {}
+        return []
     engines = {cell: cell.engine for cell in step_cells(model)}
-    was_training = model.training
-    model.eval()
     use_engine(model, "eager")
     try:
         with torch.enable_grad():
             logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(batch.ids_BT)))
             loss = functional.cross_entropy(logits_BTV.flatten(0, 1), batch.targets_BT.flatten(), ignore_index=PAD)
             if not loss.requires_grad:
-                return dict.fromkeys(parameters)
+                return list(parameters)
             found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
     finally:
-        model.train(was_training)
         for cell, engine in engines.items():
             cell.engine = engine
-    return dict(zip(parameters, found, strict=True))
-
-
-def _check_gradients(model: Any, batch: Batch, fresh: bool) -> list[str]:
-    """The gradients of fresh weights are numbers; return the names of parameters that none reaches."""
-    found = _gradients(model, batch)
-    broken = [name for name, gradient in found.items() if gradient is not None and not gradient.isfinite().all()]
+    gradients = dict(zip(parameters, found, strict=True))
+    broken = [name for name, gradient in gradients.items() if gradient is not None and not gradient.isfinite().all()]
     if fresh and broken:
         raise BrokenContract(
             f" has a gradient that is no number on its first batch, of {broken[0]}, though its logits are numbers"
         )
-    return [name for name, gradient in found.items() if gradient is None]
+    return [name for name, gradient in gradients.items() if gradient is None]
