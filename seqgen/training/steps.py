@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from seqgen.training.gang import Gang
     from seqgen.training.shares import Shares
 
-_MODEL, _TRAIN = "model.", "train."
-
 
 class Steps:
     """The optimizer steps of a run, which its process and its workers take alike.
@@ -92,9 +90,8 @@ def start_workers(gang: Gang, model: nn.Module, train: Mapping[str, Tensor]) -> 
     Raises:
         WorkerLost: another process has ended.
     """
-    named = {f"{_MODEL}{name}": tensor for name, tensor in model.state_dict().items()}
-    named |= {f"{_TRAIN}{name}": tensor for name, tensor in train.items()}
-    gang.share({name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()})
+    for tensors in (model.state_dict(), train):
+        gang.share({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()})
 
 
 def follow(gang: Gang, model: nn.Module, steps: Steps, shares: Shares) -> None:
@@ -109,9 +106,8 @@ def follow(gang: Gang, model: nn.Module, steps: Steps, shares: Shares) -> None:
     Raises:
         WorkerLost: another process has ended.
     """
-    tensors = gang.share()
-    model.load_state_dict({name[len(_MODEL) :]: t for name, t in tensors.items() if name.startswith(_MODEL)})
-    steps.train_step.load({name[len(_TRAIN) :]: t for name, t in tensors.items() if name.startswith(_TRAIN)})
+    model.load_state_dict(gang.share())
+    steps.train_step.load(gang.share())
     while (command := gang.receive()).order != Order.END:
         if command.order == Order.STEP:
             steps.train_step.run(command.number + 1, command.value, *steps.inputs(command.number))
