@@ -266,32 +266,31 @@ class Evaluator:
 
     def _batch_s(self, stop: StopFlag) -> float:
         """Return the seconds that one batch of held-out records, or one window of a long text, takes."""
-        n_batches, check = 0, _stop_check(stop)
-
-        def check_once() -> None:
-            nonlocal n_batches
-            check()
-            if n_batches:
-                raise _FirstBatchDone
-            n_batches = 1
-
-        def once(measure: Callable[[], object]) -> None:
-            nonlocal n_batches
-            n_batches = 0
-            with contextlib.suppress(_FirstBatchDone):
-                measure()
-
+        observer, stop_check = self._observer, _stop_check(stop)
         most = RECORDS_PER_BATCH[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
-        held_out: Callable[[], object] = partial(
-            held_out_loss, self._model, self._valid, self._penalty_V, most=most, check=check_once
-        )
-        if self._observer is not None:
-            held_out = partial(self._observer.measure, most, Gates.same(NEUTRAL), check_once)
+
+        def once(measure: Callable[[Callable[[], None]], object]) -> None:
+            first = iter((True,))
+
+            def check() -> None:
+                stop_check()
+                if not next(first, False):
+                    raise _FirstBatchDone
+
+            with contextlib.suppress(_FirstBatchDone):
+                measure(check)
+
+        def held_out(check: Callable[[], None]) -> object:
+            if observer is not None:
+                return observer.measure(most, Gates.same(NEUTRAL), check)
+            return held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check)
+
+        if observer is not None:
             once(held_out)  # contexts are looked up in the first evaluation only
         repeating, started = self._may_repeat, time.monotonic()
         once(held_out)
         if repeating:
-            once(lambda: observe_repeats(self._repeating(Mixture()), self._valid, most, check_once))
+            once(lambda check: observe_repeats(self._repeating(Mixture()), self._valid, most, check))
         return max(time.monotonic() - started, 1e-6)
 
 
