@@ -6,7 +6,9 @@ checksum of its own.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1  # version of the folder's layout, part of the key
 _META = "meta.json"
+_DAMAGE = (OSError, ValueError, KeyError, TypeError)  # what reading a damaged or missing folder raises
 _BY_BLOCK = "flat"  # the ids are verified block by block; the much smaller index arrays on opening
 
 
@@ -59,17 +62,14 @@ def cached(
     return _Cache(SafePath(home) / cache_key({**facts, "format": _FORMAT}), facts, build, warn).open()
 
 
+@dataclass
 class _Cache:
     """One folder of the cache; ``cached`` describes the arguments."""
 
-    def __init__(
-        self,
-        folder: SafePath,
-        facts: Mapping[str, Any],
-        build: Callable[[MakeSink], Parts],
-        warn: Callable[[str], None],
-    ) -> None:
-        self._folder, self._facts, self._build, self._warn = folder, facts, build, warn
+    folder: SafePath
+    facts: Mapping[str, Any]
+    build: Callable[[MakeSink], Parts]
+    warn: Callable[[str], None]
 
     def open(self) -> Parts:
         """Return the parts; the folder is built if it is missing or damaged."""
@@ -77,19 +77,19 @@ class _Cache:
             return self._read()
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except _DAMAGE as error:
             self._warn_damaged(str(error))
         self._make()
         try:
             return self._read()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except _DAMAGE as error:
             raise DiskError(
-                f"cannot read the encoded corpus {str(self._folder.path)!r}, just written: {error}; "
+                f"cannot read the encoded corpus {str(self.folder.path)!r}, just written: {error}; "
                 "the disk may be failing"
             ) from None
 
     def _warn_damaged(self, why: str) -> None:
-        self._warn(f"encoded corpus {str(self._folder.path)!r}: {' '.join(why.split())}; rebuilding it")
+        self.warn(f"encoded corpus {str(self.folder.path)!r}: {' '.join(why.split())}; rebuilding it")
 
     def _make(self) -> None:
         def fill(new: SafePath) -> None:
@@ -100,31 +100,26 @@ class _Cache:
                 return arrays[name]
 
             try:
-                parts = self._build(make_sink)
+                parts = self.build(make_sink)
             finally:
                 for array in arrays.values():
                     array.close()
             meta = {
-                "facts": self._facts,
+                "facts": self.facts,
                 "arrays": {name: array.describe() for name, array in arrays.items()},
                 "chars": {name: part.n_chars for name, part in parts.items() if isinstance(part, Stream)},
             }
             write_synced(new / _META, dump_checksummed(meta))
 
-        if self._folder.exists():  # damaged
-            remove_folders(SafePath(self._folder.root), [self._folder.name])
+        if self.folder.exists():  # damaged
+            remove_folders(SafePath(self.folder.root), [self.folder.name])
         try:
-            build_folder(self._folder, fill)
+            build_folder(self.folder, fill)
         except DiskError:
-            if not self._is_complete():  # no other process built it meanwhile
-                raise
-
-    def _is_complete(self) -> bool:
-        try:
-            self._read()
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-        return True
+            with contextlib.suppress(*_DAMAGE):
+                self._read()
+                return  # another process built it meanwhile
+            raise
 
     def _meta(self) -> dict[str, Any]:
         """Return the content of ``meta.json``.
@@ -133,7 +128,7 @@ class _Cache:
             OSError, ValueError: it is missing or damaged.
         """
         try:
-            meta, has_checksum = load_checksummed((self._folder / _META).read())
+            meta, has_checksum = load_checksummed((self.folder / _META).read())
         except ValueError as error:
             raise ValueError(f"{_META} is damaged: {error}") from None
         if not has_checksum:
@@ -143,7 +138,7 @@ class _Cache:
     def _map(self, name: str, meta: Mapping[str, Any]) -> tuple[Array, Sequence[int]]:
         """Return an array and its checksums."""
         how = meta["arrays"][name]
-        return map_array(self._folder / f"{name}.bin", how["dtype"], how["shape"]), how["crc32"]
+        return map_array(self.folder / f"{name}.bin", how["dtype"], how["shape"]), how["crc32"]
 
     def _read(self) -> Parts:
         """Return the parts in the folder.
