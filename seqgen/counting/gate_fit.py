@@ -54,14 +54,7 @@ class Predictions:
 
     def take(self, chosen_N: Tensor) -> Predictions:
         """Return those of some symbols, (N,) bool."""
-        rows_N = chosen_N.numpy()
-        return Predictions(
-            self.network_NV[chosen_N],
-            self.ngram_NV[chosen_N],
-            self.target_N[chosen_N],
-            self.features_NF[rows_N],
-            self.record_N[rows_N],
-        )
+        return Predictions(*(values_N[chosen_N.numpy()] for values_N in vars(self).values()))
 
 
 @dataclass(frozen=True)

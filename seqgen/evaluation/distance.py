@@ -53,15 +53,11 @@ def distances(
     random = np.random.default_rng(0)
     n = min(len(texts), len(training))
     subsets = [[training[at] for at in random.choice(len(training), n, replace=False)] for _ in range(_N_SUBSETS)]
-    metrics = {
-        "symbol_distance": symbol_distance(texts, held_out),
-        "symbol_distance_chance": float(np.mean([symbol_distance(subset, held_out) for subset in subsets])),
-    }
-    if lengths:
-        metrics["length_distance_chars"] = length_distance(texts, held_out)
-        metrics["length_distance_chars_chance"] = float(
-            np.mean([length_distance(subset, held_out) for subset in subsets])
-        )
+    metrics: dict[str, float] = {}
+    measures = {"symbol_distance": symbol_distance} | ({"length_distance_chars": length_distance} if lengths else {})
+    for name, measure in measures.items():
+        metrics[name] = measure(texts, held_out)
+        metrics[f"{name}_chance"] = float(np.mean([measure(subset, held_out) for subset in subsets]))
     return metrics
 
 

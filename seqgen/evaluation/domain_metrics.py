@@ -57,7 +57,8 @@ def domain_metrics(
     """
     result, notes = dict[str, Any](), list[str]()
     for name, metric in metrics.items():
-        values = _measure(metric, texts, compared, training)
+        more = {"training": training} if _takes_training(metric) else {}
+        values = _by_name(metric(texts, compared, **more))
         result |= {f"{name}.{one}": value for one, value in values.items() if value is not None}
         notes += _omitted_notes(name, metric, [one for one, value in values.items() if value is None])
     published = {
@@ -126,14 +127,6 @@ def _is_published_on(metric: Any, reference: str | None) -> bool:
         return False
     on = getattr(metric, "published_on", None)
     return on is None or reference.rpartition(":")[2] in ((on,) if isinstance(on, str) else on)
-
-
-def _measure(
-    metric: Callable[..., Mapping[str, Any]], texts: list[str], reference: list[str], training: PartTexts
-) -> dict[str, float | None]:
-    """Return the values of a metric; it also gets the training records if it has a parameter for them."""
-    values = metric(texts, reference, training=training) if _takes_training(metric) else metric(texts, reference)
-    return _by_name(values)
 
 
 def _by_name(values: Mapping[str, Any]) -> dict[str, float | None]:

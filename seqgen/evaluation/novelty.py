@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from seqgen.corpus import Record, Splitter
 from seqgen.protocols import Validator, Verdict
@@ -100,10 +101,6 @@ def count_samples(
     """
     checked = zip(texts, verdicts(texts, validator), strict=True)
     valid = [verdict.form(text) for text, verdict in checked if verdict.ok]
-
-    def canonical(text: str) -> str:
-        return canonical_form(text, validator)
-
     unique = set(valid)
-    known = membership(unique, records, splitter, str, record_form or canonical)
+    known = membership(unique, records, splitter, str, record_form or partial(canonical_form, validator=validator))
     return SampleCounts(len(texts), len(valid), len(unique), sum(where != "train" for where in known.values()))
