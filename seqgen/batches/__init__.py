@@ -14,11 +14,12 @@ from seqgen.batches.feed import (
     evaluation_batches,
     evaluation_windows,
     make_feed,
+    mixed_bits,
 )
 from seqgen.batches.pieces import piece_bounds, take_piece
 
 __all__ = [
     "EVALUATION_BATCH", "Batch", "Encoded", "Feed", "Parts", "RecordFeed", "Rewriter", "Stream", "StreamFeed", "cached",
     "count_batches", "derive_seed", "encode", "encode_stream", "epoch_batches", "evaluation_batches",
-    "evaluation_windows", "join_encoded", "make_feed", "piece_bounds", "take_piece",
+    "evaluation_windows", "join_encoded", "make_feed", "mixed_bits", "piece_bounds", "take_piece",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqgen.batches import mixed_bits
 from seqgen.encoding import ranges
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class _Hashed:
         is_char[self.starts + self.lengths] = False
         codes_S[is_char] = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         with np.errstate(over="ignore"):
-            sums_S = np.cumsum(_mix(codes_S) * _powers(_BASE, len(codes_S)), dtype=np.uint64)
+            sums_S = np.cumsum(mixed_bits(codes_S) * _powers(_BASE, len(codes_S)), dtype=np.uint64)
             self._sums = np.concatenate((np.zeros(1, dtype=np.uint64), sums_S))
             self._shift_back = _powers(_INVERSE, len(codes_S))
 
@@ -91,14 +92,6 @@ def _shares_substring(queries: _Hashed, rows: Integers, reference: _Hashed, size
     likely = hashes_S[table[hashes_S >> drop]]
     found: Flags = np.logical_or.reduceat(np.isin(hashes_W, likely), np.cumsum(n_windows) - n_windows)
     return found
-
-
-def _mix(codes_S: Hashes) -> Hashes:
-    """Return codes through SplitMix64's finalizer (Steele, Lea & Flood 2014), which decorrelates nearby codes."""
-    mixed: Any = (codes_S + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))  # type: ignore[no-any-return]
 
 
 def _powers(base: int, n: int) -> Hashes:
