@@ -29,8 +29,8 @@ from seqgen.protocols import State
 from seqgen.sampling.bound import Bound, Floats
 from seqgen.sampling.categorical import Uniforms, identity, sample_ids
 from seqgen.sampling.look_ahead import LookAhead, Powers
-from seqgen.sampling.row_batch import RowBatch
-from seqgen.sampling.sampler import ActiveRows, Sample, Sampler
+from seqgen.sampling.row_batch import ActiveRows, RowBatch
+from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.steps import DecodingStep, RowConstraint
 from seqgen.tokenizers import EOS
 

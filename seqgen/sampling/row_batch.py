@@ -126,6 +126,42 @@ class RowBatch:
         return keep_A
 
 
+class RowView:
+    """Some of the active rows of a batch, each with logits of its own; a step reads it like a ``RowBatch``.
+
+    Args:
+        active_A: their numbers.
+        ended_W: which of all rows with such numbers have ended.
+        n_sampled: as in the batch.
+        history_AT: what ``history_AT`` returns; None where it is not called.
+    """
+
+    def __init__(self, active_A: Tensor, ended_W: Tensor, n_sampled: int, history_AT: Tensor | None) -> None:
+        self.active_A, self.n_sampled = active_A, n_sampled
+        self._ended_W, self._history_AT = ended_W, history_AT
+
+    def expand(self, computed_C: Tensor) -> Tensor:
+        """Return the argument: every row is computed by itself."""
+        return computed_C
+
+    def of_active(self, values_W: Tensor) -> Tensor:
+        """Return the values of the active rows among those of all rows, (W,) -> (A,)."""
+        return values_W.index_select(0, self.active_A)
+
+    def history_AT(self) -> Tensor:
+        """Return the ids of each active row so far."""
+        assert self._history_AT is not None
+        return self._history_AT
+
+    def unfinished_A(self) -> Tensor:
+        """Return which active rows have not ended, as booleans."""
+        return ~self._ended_W.index_select(0, self.active_A)
+
+
+ActiveRows = RowBatch | RowView
+"""The rows that a step samples."""
+
+
 def _distinct(values_A: Tensor, n_values: int) -> tuple[Tensor, Tensor]:
     """Return the distinct values, ascending, and the index of each value among them; all are below ``n_values``."""
     if n_values > _MAX_TABLE * len(values_A):

@@ -21,7 +21,7 @@ from seqgen.config import as_whole
 from seqgen.errors import UsageError
 from seqgen.protocols import State
 from seqgen.sampling.categorical import Uniforms
-from seqgen.sampling.row_batch import MULTIPLE, RowBatch
+from seqgen.sampling.row_batch import MULTIPLE, RowBatch, RowView
 from seqgen.sampling.sampler import Sample, Sampler, write_ids
 from seqgen.sampling.steps import DecodingStep
 from seqgen.tokenizers import EOS
@@ -103,7 +103,7 @@ class SampleBatch:
 
     def drop(self, number: int) -> None:
         """Stop sampling the rows of a request; they are as long as they are, and are not computed any more."""
-        self._parts[number].drop()
+        self._parts[number].done = True
 
     def rows(self, number: int) -> list[Sample]:
         """Return the rows of a request as far as they are sampled; ``cut`` is true for one that has not ended."""
@@ -163,9 +163,6 @@ class _Part:
         self._uniforms = Uniforms(sampler.settings.seed, 0, max(width, 1))
         self._ended_W = torch.zeros(width, dtype=torch.bool, device=sampler.device)
 
-    def drop(self) -> None:
-        self.done = True
-
     def ids(self) -> npt.NDArray[np.integer[Any]]:
         """Return the ids of each row so far, (T, width); those after its end have no meaning."""
         n_all = self._n_written + len(self._sampled)
@@ -198,31 +195,10 @@ class _Part:
         if rows.n_sampled < len(self.sampler.forced):  # conditions and prefix
             ids_P = torch.full_like(at_P, self.sampler.forced[rows.n_sampled])
         else:
-            view = _View(at_P, self._ended_W, rows.n_sampled, None if history_AT is None else history_AT[where])
+            view = RowView(at_P, self._ended_W, rows.n_sampled, None if history_AT is None else history_AT[where])
             ids_P = self.sampler.next_ids(step, rows.expand_range(logits_CV, where), state, view, uniform_W)
         self._sampled.append((at_P, ids_P))
         self._ended_W[at_P] |= ids_P == EOS
         if bool(self._ended_W.all()) or rows.n_sampled >= self.sampler.n_slots + self.sampler.max_length:
             self.done = True
         return ids_P
-
-
-class _View:
-    """The active rows of one part, each with logits of its own, as ``Sampler.next_ids`` sees them."""
-
-    def __init__(self, at_P: Tensor, ended_W: Tensor, n_sampled: int, history_PT: Tensor | None) -> None:
-        self.active_A, self.n_sampled = at_P, n_sampled
-        self._ended_W, self._history_PT = ended_W, history_PT
-
-    def expand(self, computed_C: Tensor) -> Tensor:
-        return computed_C
-
-    def of_active(self, values_W: Tensor) -> Tensor:
-        return values_W.index_select(0, self.active_A)
-
-    def history_AT(self) -> Tensor:
-        assert self._history_PT is not None
-        return self._history_PT
-
-    def unfinished_A(self) -> Tensor:
-        return ~self._ended_W.index_select(0, self.active_A)

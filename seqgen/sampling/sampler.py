@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from seqgen.protocols import State
 from seqgen.sampling.automata import parse_length
 from seqgen.sampling.categorical import Uniforms, identity, sample_ids
 from seqgen.sampling.decoder import Decoder
-from seqgen.sampling.row_batch import MULTIPLE, RowBatch, round_up
+from seqgen.sampling.row_batch import MULTIPLE, ActiveRows, RowBatch, round_up
 from seqgen.sampling.steps import DecodingStep
 from seqgen.tokenizers import EOS, PAD
 
@@ -49,28 +49,6 @@ class Sample(NamedTuple):
 
 _sample = functools.partial(tuple.__new__, Sample)
 """``Sample._make`` at a third of its cost."""
-
-
-class ActiveRows(Protocol):
-    """The rows that a step samples; see :class:`seqgen.sampling.row_batch.RowBatch` for each member."""
-
-    active_A: Tensor
-
-    @property
-    def n_sampled(self) -> int:
-        """Number of positions sampled so far, conditions included."""
-
-    def expand(self, computed_C: Tensor) -> Tensor:
-        """Return the values of the computed rows for each active row, (C, ...) -> (A, ...)."""
-
-    def of_active(self, values_W: Tensor) -> Tensor:
-        """Return the values of the active rows among those of all rows, (W,) -> (A,)."""
-
-    def history_AT(self) -> Tensor:
-        """Return the ids of each active row so far, ``PAD`` after its end."""
-
-    def unfinished_A(self) -> Tensor:
-        """Return which active rows have not ended, as booleans."""
 
 
 def write_ids(ids_TW: npt.NDArray[np.integer[Any]], sampled: Sequence[tuple[Tensor, Tensor]]) -> None:
@@ -109,13 +87,9 @@ class Sampler(Decoder):
                 return self._width
         return max(self._width, min(_WIDER * self._width, _MAX_LOGITS // self.vocabulary.size // MULTIPLE * MULTIPLE))
 
-    @property
-    def _is_unrestricted(self) -> bool:
-        """True where any symbol may follow any other, so that slicing off the ids before EOS replaces masking."""
-        return not (self.processors or self.constraint) and self._allows_all
-
     @functools.cached_property
     def _allows_all(self) -> bool:
+        """True if every symbol may be sampled, so that slicing off the ids before EOS replaces masking."""
         return not bool(self.forbidden_V[EOS:].any())
 
     def as_rejection_sampler(self, seed: int | None = None) -> Sampler:
@@ -237,7 +211,7 @@ class Sampler(Decoder):
         logits_CV = step.mask(logits_CV, state, rows.n_sampled)
         expand: Callable[[Tensor], Tensor] = rows.expand
         first, given = 0, None
-        if self._is_unrestricted:
+        if not (self.processors or self.constraint) and self._allows_all:
             logits_CV, first = logits_CV[:, EOS:], EOS
         elif self.processors:
             expand = identity
