@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -203,9 +204,17 @@ def settings_diff(runs: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
         runs: by name.
 
     Returns:
-        For each setting, as ``-o`` spells it, its value in each run; None where a run has no such setting.
+        For each setting, as ``-o`` spells it, its value in each run; None where a run has no such setting. "plugins" is
+        there where their code differs: their names, each with the first digits of a digest of its code.
     """
-    return find_differences({name: run.settings for name, run in runs.items()})
+    found = find_differences({name: run.settings for name, run in runs.items()})
+    plugins = {name: _code_of_plugins(run) for name, run in runs.items()}
+    return found | ({"plugins": plugins} if len(set(plugins.values())) > 1 else {})
+
+
+def _code_of_plugins(run: Run) -> str:
+    rows = [(row["package"], f"{row.get('sha256') or ''}{row.get('code') or ''}") for row in run.settings.plugins]
+    return ", ".join(f"{name} {hashlib.sha256(code.encode()).hexdigest()[:8]}" for name, code in rows if code)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:

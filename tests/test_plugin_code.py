@@ -6,6 +6,7 @@ import functools
 import importlib
 import linecache
 import sys
+import types
 
 import pytest
 
@@ -74,6 +75,17 @@ def test_code_of_a_package_shows_beside_its_version(write, words, in_tmp):
     assert changed_plugins(plugins, run.settings) == [], "an older run has no digest to compare with"
 
 
+def test_runs_of_other_code_differ_in_it(write, words, in_tmp):
+    plugins = package(write)
+    made = functools.partial(seqgen.train, words, cell="leaky", plugins=plugins, **QUICK)
+    first, other = made(seed=1), made(seed=2)
+    assert list(seqgen.measure.settings_diff({"first": first, "other": other})) == ["train.seed"]
+    write(leakypack__cells=MODULE.replace(*CHANGED))
+    differing = seqgen.measure.settings_diff({"first": first, "other": made(seed=2)})
+    assert list(differing) == ["train.seed", "plugins"]
+    assert len({value.partition("leakypack ")[2] for value in differing["plugins"].values()}) == 2
+
+
 def test_an_environment_and_other_files_in_a_package_are_not_its_code(write):
     plugins = package(write)
     before, home = digest(plugins, "leaky"), write() / "leakypack"
@@ -133,6 +145,7 @@ def notebook(source: str, number: int, name: str = "LeakyUnits"):
     """Return a class that a cell of a notebook defines, of which ``linecache`` has the source."""
     file = f"/nowhere/ipykernel_1/{number}.py"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    sys.modules.setdefault("leaky_notebook", types.ModuleType("leaky_notebook"))
     space = {"__name__": "leaky_notebook"}
     exec(compile(source, file, "exec"), space)
     return space[name]
@@ -161,6 +174,84 @@ def test_values_around_a_class_are_its_code(write, words, in_tmp):
     assert "the code of the plugin" in changed_plugins(seqgen.choose_plugins([make(0.3)]), run.settings)[0]
 
 
+COUNTING = """
+import seqgen, torch
+from dataclasses import dataclass
+
+@dataclass
+class Kept:
+    share: float = 0.5
+
+    def left(self):
+        return 1 - self.share
+
+class Widths(seqgen.Options):
+    least: int = 1
+
+class Counting(seqgen.StepCell):
+    n_made = 0
+    warned = False
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        type(self).n_made += 1
+        self.kept, self.widths = Kept(), Widths()
+        self.linear = torch.nn.Linear(input_size, hidden_size)
+    def initial_state(self, batch_size): return self.linear.weight.new_zeros(batch_size, self.hidden_size)
+    def project(self, x_BTI): return self.linear(x_BTI)
+    def step(self, p_BH, h_BH):
+        type(self).warned = True
+        h_BH = torch.tanh(p_BH + self.kept.share * h_BH)
+        return h_BH, h_BH
+
+def augment():
+    return lambda text, random: text
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("share: float = 0.5", "share: float = 0.25"), ("least: int = 1", "least: int = 2"), ("1 - self", "2 - self")],
+)
+def test_values_that_change_while_a_class_is_used_are_not_its_code(old, new, words, in_tmp):
+    first = notebook(COUNTING, 20, "Counting")
+    run = seqgen.train(words, cell=first, **QUICK)
+    assert first.n_made and first.warned and run.settings.plugins[0]["code"]
+    assert changed_plugins(seqgen.choose_plugins([first]), run.settings) == []
+    changed = notebook(COUNTING.replace(old, new), 21, "Counting")
+    assert "the code of the plugin leaky_notebook" in changed_plugins(seqgen.choose_plugins([changed]), run.settings)[0]
+
+
+def test_variables_that_a_function_around_a_class_has_are_not_the_code_of_a_file(write, words, in_tmp):
+    made = "def make(place):\n    n_made = 0\n"
+    made += "".join(f"    {line}\n" for line in MODULE.splitlines())
+    made = made.replace(
+        "super().__init__", "nonlocal n_made\n            n_made += 1; place\n            super().__init__"
+    )
+    made += "    return LeakyUnits\n"
+    here = write(leakycount=made + HOOK.format(load="leakycount:Leaky") + "\nLeaky = make('/nowhere')\n")
+    plugins = seqgen.choose_plugins(here / "leakycount.py")
+    run = seqgen.train(words, cell="leaky", plugins=plugins, **QUICK)
+    assert changed_plugins(plugins, run.settings) == []
+    make = importlib.import_module("leakycount").make
+    first = make("here")
+    run = seqgen.train(words, cell=first, **QUICK)
+    assert changed_plugins(seqgen.choose_plugins([first]), run.settings) == []
+    assert changed_plugins(seqgen.choose_plugins([make("there")]), run.settings) != []
+
+
+def test_parts_are_compared_whatever_their_order_and_number(words, in_tmp):
+    cell, augment = notebook(COUNTING, 22, "Counting"), notebook(COUNTING, 23, "augment")
+    specs = [
+        seqgen.CellSpec(name="counting", summary="s", load=cell),
+        seqgen.AugmentationSpec(name="same", summary="s", load=augment),
+    ]
+    plugins = seqgen.choose_plugins(specs)
+    options = {"model.layers": 2}
+    run = seqgen.train(words, cell="counting", augment="same", plugins=plugins, options=options, **QUICK)
+    assert run.changed_plugins() == []
+
+
 def test_a_class_without_a_source_is_not_compared(words, in_tmp):
     space = {"__name__": "leaky_prompt"}
     exec(MODULE, space)
@@ -178,9 +269,11 @@ def test_a_finished_bench_does_not_stand_for_changed_code(write, words, in_tmp):
         bench(words, **train)
 
 
-def test_a_partial_function_stands_for_the_one_it_calls(write):
+def test_a_partial_function_stands_for_the_one_it_calls(write, words, in_tmp):
     write(leakypartial=MODULE)
     part = functools.partial(importlib.import_module("leakypartial").LeakyUnits)
     plugins = seqgen.choose_plugins([seqgen.CellSpec(name="partly", summary="s", load=part)])
     assert plugins.registry.get("cell", "partly").package == "leakypartial", "and not functools"
     assert digest(plugins, "partly") == "", "its file has a SHA-256 of its own"
+    run = seqgen.train(words, cell="partly", plugins=plugins, **QUICK)
+    assert run.settings.cell.name == "leakypartial:partly" and run.settings.cell.options == {"keep": 0.5}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dis
 import functools
 import hashlib
 import importlib.util
 import inspect
 import itertools
+import linecache
 import os
 import sys
 import sysconfig
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from seqgen.plugins.manager import CORE, Plugins
@@ -42,7 +44,8 @@ def code_of_parts(plugins: Plugins, package: str, parts: Iterable[Entry]) -> str
     if package in own:
         return ""
     hooks, known = plugins.get_hooks(package), plugins.plugins[package].provenance
-    loads = [unwrapped(part.spec.load) for part in parts if isinstance(part.spec, LoadableSpec)]
+    used = {(part.spec.kind, part.spec.name): part.spec for part in parts if isinstance(part.spec, LoadableSpec)}
+    loads = [unwrapped(spec.load) for _, spec in sorted(used.items())]
     modules = [] if hooks is None else [str(getattr(hooks, "__name__", type(hooks).__module__))]
     modules += [load.partition(":")[0] if isinstance(load, str) else str(load.__module__) for load in loads]
     try:
@@ -52,7 +55,8 @@ def code_of_parts(plugins: Plugins, package: str, parts: Iterable[Entry]) -> str
             files.pop(root.name, None)
         contents = [(name, path.read_bytes()) for name, path in sorted(files.items())]
         pieces = [f"{name} {len(data)} ".encode() + data for name, data in contents]
-        sources = [source for load in loads if not isinstance(load, str) for source in _sources(load, set())]
+        given, seen = [load for load in loads if known.given and not isinstance(load, str)], set[int]()
+        sources = [source for load in given for source in _sources(load, seen)]
     except (OSError, TypeError, ValueError):  # a file is gone, or a class was typed at a prompt
         return ""
     pieces += [source.encode("utf-8", "surrogatepass") + b"\0" for source in sources]
@@ -61,7 +65,7 @@ def code_of_parts(plugins: Plugins, package: str, parts: Iterable[Entry]) -> str
 
 def unwrapped(load: Any) -> Any:
     """Return the function of a partial one, and anything else as it is."""
-    return unwrapped(load.func) if isinstance(load, functools.partial) else load
+    return load.func if isinstance(load, functools.partial) else load
 
 
 # -- files
@@ -131,36 +135,67 @@ def _imported(file: Path) -> Iterator[str]:
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-# -- classes and functions
+# -- classes and functions that were given from Python
 
 
 def _sources(part: Any, seen: set[int]) -> Iterator[str]:
     """Yield the source of a class or function without a file; of any, the plain values of the functions around it.
 
+    Values that may change while it runs are left out: those of attributes, and of variables that it assigns.
+
     Raises:
         OSError, TypeError, ValueError: they are not known.
     """
-    if id(part) in seen:
+    if id(part) in seen or (isinstance(part, FunctionType) and _is_generated(part)):
         return
     seen.add(id(part))
     has_file = getattr(sys.modules.get(part.__module__), "__file__", None) is not None
-    if isinstance(part, type):
-        for base in part.__bases__:
-            if base.__module__ == part.__module__:
-                yield from _sources(base, seen)
-        for name, member in vars(part).items():
-            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
-            if isinstance(function, FunctionType):
-                yield from _sources(function, seen)
-            elif isinstance(member, _PLAIN) and not name.startswith("__") and not has_file:
-                yield f"{name} = {member!r}"
-    elif isinstance(part, FunctionType):
-        generated = part.__code__.co_filename == "<string>" and part.__name__.startswith("__")  # by a dataclass
-        if not has_file and not generated:
-            yield inspect.getsource(part)
-        used = inspect.getclosurevars(part)
+    functions = [part] if isinstance(part, FunctionType) else list(_functions_of(part))
+    for base in getattr(part, "__bases__", ()):
+        if base.__module__ == part.__module__:
+            yield from _sources(base, seen)
+    if not has_file:
+        yield inspect.getsource(part) if isinstance(part, FunctionType) else _text_of_class(part, functions)
+    for function in functions:
+        if not f"{function.__qualname__}.".startswith(f"{part.__qualname__}."):  # assigned in the class, not defined
+            yield from _sources(function, seen)
+            continue
+        used, code = inspect.getclosurevars(function), inspect.unwrap(function).__code__
+        assigned = {one.argval for one in dis.get_instructions(code) if one.opname == "STORE_DEREF"}
         for name, value in (*used.nonlocals.items(), *(() if has_file else used.globals.items())):
             if isinstance(value, type | FunctionType) and value.__module__ == part.__module__:
                 yield from _sources(value, seen)
-            elif isinstance(value, _PLAIN) and name in used.nonlocals:
+            elif isinstance(value, _PLAIN) and name in used.nonlocals and name not in assigned:
                 yield f"{name} = {value!r}"
+
+
+def _functions_of(owner: type) -> Iterator[FunctionType]:
+    """Yield the methods and properties of a class that somebody wrote, as nobody did those that a dataclass gets."""
+    for member in vars(owner).values():
+        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+        is_own = isinstance(function, FunctionType) and function.__module__ == owner.__module__
+        if is_own and not _is_generated(function):
+            yield function
+
+
+def _is_generated(function: FunctionType) -> bool:
+    code: CodeType = inspect.unwrap(function).__code__
+    return code.co_filename == "<string>" and code.co_name.startswith("__")
+
+
+def _text_of_class(owner: type, functions: Collection[FunctionType]) -> str:
+    """Return the text of a class as the cell of a notebook has it; of one without functions, its fields.
+
+    Raises:
+        OSError: nobody has the text.
+    """
+    for code in (inspect.unwrap(function).__code__ for function in functions):
+        nodes = ast.walk(ast.parse("".join(linecache.getlines(code.co_filename))))
+        for node in (node for node in nodes if isinstance(node, ast.ClassDef) and node.name == owner.__name__):
+            if node.lineno <= code.co_firstlineno <= (node.end_lineno or 0):
+                return ast.unparse(node)
+    if functions:
+        raise OSError(f"no source of {owner.__qualname__}")
+    values = {name: one.default for name, one in getattr(owner, "model_fields", {}).items()} | dict(vars(owner))
+    plain = {name: value for name, value in values.items() if isinstance(value, _PLAIN) and name[:2] != "__"}
+    return f"{owner.__name__}: {inspect.get_annotations(owner)} {plain}"
