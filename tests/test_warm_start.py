@@ -369,6 +369,22 @@ def test_a_refit_has_learned_from_the_validation_records(first):
     assert again == [LEARNED.format("first-refit", "validation and test records") + CHOSEN]
 
 
+def test_files_that_an_earlier_run_has_learned_from_are_known(words, in_tmp):
+    for name in ("one", "two"):
+        (in_tmp / f"{name}.txt").write_text("".join(f"{name}{letter}\n" for letter in "anels"))
+    small = {name: value for name, value in SMALL.items() if name != "split"}
+    run = seqgen.train(words, valid="one.txt", out="first", cell="vanilla", **small)
+    refit, warned = seqgen.refit(run), []
+    second = seqgen.train(start=refit, valid="two.txt", out="second", steps=1)
+    assert second.settings.start.learned == ()
+    third = seqgen.train(start=second, valid="one.txt", out="third", steps=1, warn=warned.append)
+    assert third.settings.start.learned == ("valid",)
+    assert warned == [LEARNED.format("second", "validation records") + CHOSEN]
+    shutil.rmtree(refit.path)
+    assert seqgen.train(start=second, valid="two.txt", out="again", steps=1).settings.start.learned == ()
+    assert seqgen.train(start=second, valid="one.txt", out="fourth", steps=1).settings.start.learned is None
+
+
 def test_an_evaluation_reports_it_again(first):
     same = seqgen.train(start=first, out="same", steps=1)
     other = seqgen.train(start=first, out="other", steps=1, split="70/20/10")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from seqgen.checkpoint.run_folder import RunFolder
 from seqgen.checkpoint.settings import RunSettings, WarmStartSettings
 from seqgen.config import TrainSettings
 from seqgen.corpus import Splitter, real_paths
+from seqgen.errors import SeqgenError
 
 _TITLES = {"valid": "validation", "test": "test"}
 
@@ -29,20 +31,42 @@ def learned_parts(
     earlier = () if before.start is None else before.start.learned
     known = earlier or ()
     joined = before.refit is not None or "valid" in known  # what it held out first, it has seen
-    there, here = (
-        [None if path is None else real_paths(str(path)) for path in pair]
-        for pair in ((before.corpus.valid, before.corpus.test), files)
-    )
+    there, here = (_real_files(pair) for pair in ((before.corpus.valid, before.corpus.test), files))
     found: Collection[str] = _TITLES
     if here != [None, None]:  # the corpus itself is trained on as a whole; other files are new to the weights
-        seen = {*known, *["valid"] * joined}
-        learned_files = [path for path, part in zip(there, _TITLES, strict=True) if path is not None and part in seen]
+        runs = list(_with_former(before))
+        learned_files = [path for run in runs if run is not None for path in _learned_files(run)]
         found = [part for path, part in zip(here, _TITLES, strict=True) if path in learned_files]
+        if None in runs and any(path not in [*there, None] for path in here):
+            earlier = None
     elif there == here and "test" not in known:
         split = Splitter(before.train.split, before.train.split_seed, joined=joined)
         found = Splitter(train.split, train.split_seed).learned_by(split, by_text=before.corpus.layout == "lines")
     learned = tuple(part for part in _TITLES if part in found and part in parts)
     return None if earlier is None and not learned else learned
+
+
+def _real_files(files: Sequence[str | Path | None]) -> list[list[str] | None]:
+    return [None if path is None else real_paths(str(path)) for path in files]
+
+
+def _with_former(run: RunSettings) -> Iterator[RunSettings | None]:
+    """Yield the settings of a run and of those that it goes back to; at the end None if one is not there any more."""
+    yield run
+    while run.start is not None:
+        try:
+            run = RunFolder(Path(run.start.run)).settings()
+        except (SeqgenError, OSError):
+            yield None
+            return
+        yield run
+
+
+def _learned_files(run: RunSettings) -> list[list[str]]:
+    """Return the files of held-out records that the weights of a run have learned from."""
+    seen = {*((run.start and run.start.learned) or ()), *(["valid"] if run.refit is not None else [])}
+    files = zip(_real_files((run.corpus.valid, run.corpus.test)), _TITLES, strict=True)
+    return [path for path, part in files if path is not None and part in seen]
 
 
 def describe_leakage(start: str, learned: Collection[str] | None) -> str:
