@@ -84,6 +84,13 @@ def test_a_parameter_whose_annotation_is_wrong_is_named(annotation, says):
         options_model(bare)
 
 
+def test_annotations_of_what_is_no_option_are_not_evaluated():
+    def bare(n, *, steps: int = 3, **more): ...
+
+    bare.__annotations__ |= {"n": "Unknown", "more": "Unknown", "return": "Iterator[Unknown]"}
+    assert list(options_model(bare).model_fields) == ["steps"]
+
+
 def test_a_parameter_without_annotation_and_default_says_why_it_is_no_option():
     def bare(n, *, mode): ...
 

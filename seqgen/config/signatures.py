@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from pydantic import BaseModel, create_model
@@ -23,11 +24,11 @@ def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
     Raises:
         TypeError: a parameter's annotation cannot be turned into a field.
     """
-    is_class = inspect.isclass(signature_source)
-    hints = _type_hints(getattr(signature_source, "__init__", None) if is_class else signature_source)
+    parameters = inspect.signature(signature_source).parameters
+    hints = _type_hints(signature_source, {name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY})
     fields: dict[str, Any] = {}
     no_options: dict[str, str] = {}
-    for name, parameter in inspect.signature(signature_source).parameters.items():
+    for name, parameter in parameters.items():
         default = parameter.default
         is_told = name in hints or (type(default) in PLAIN and not name.startswith("_"))
         by_keyword = parameter.kind is parameter.KEYWORD_ONLY
@@ -43,23 +44,24 @@ def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
     return model
 
 
-def _type_hints(function: Any) -> dict[str, Any]:
-    """Return the annotations of a function, evaluated.
+def _type_hints(source: Any, names: Collection[str]) -> dict[str, Any]:
+    """Return the annotations of some parameters of a function or class, evaluated.
 
     Raises:
         TypeError: one cannot be evaluated; the message names its parameter.
     """
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except Exception:
-        within = getattr(inspect.unwrap(function), "__globals__", {})
-        for name, annotation in getattr(function, "__annotations__", {}).items():
+    source = source.func if isinstance(source, functools.partial) else source
+    function = source.__init__ if inspect.isclass(source) else source
+    within, hints = getattr(inspect.unwrap(function), "__globals__", {}), dict[str, Any]()
+    for name, annotation in getattr(function, "__annotations__", {}).items():
+        if name in names:
+            alone = types.SimpleNamespace(__annotations__={name: annotation})
             try:
-                typing.get_type_hints(types.SimpleNamespace(__annotations__={name: annotation}), within)
+                hints |= typing.get_type_hints(alone, within, include_extras=True)
             except Exception as error:
                 reason = f"{type(error).__name__}: {one_line(error)}"
                 raise TypeError(f"cannot read the annotation {annotation!r:.60} of {name!r}: {reason}") from error
-        raise
+    return hints
 
 
 def _model(title: str, fields: dict[str, Any]) -> type[Options]:
