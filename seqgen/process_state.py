@@ -146,8 +146,8 @@ def torch_kept() -> Iterator[None]:
 def record_changes(changed: list[str]) -> Iterator[None]:
     """Append the names of the settings that change within the block to ``changed``."""
     settings = [*_OF_PYTHON, *_of_torch()]
-    before = [setting.read() for setting in settings]
+    before = [_read(setting) for setting in settings]
     try:
         yield
     finally:
-        changed += [setting.name for setting, value in zip(settings, before, strict=True) if setting.read() != value]
+        changed += [setting.name for setting, value in zip(settings, before, strict=True) if _read(setting) != value]

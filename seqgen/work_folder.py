@@ -49,9 +49,10 @@ class WorkFolder:
             files: its first files, at least one: JSON values by name.
 
         Raises:
+            BadOption: the name of a file leads out of the folder.
             DiskError: the disk refused.
         """
-        content = {name: dump_json(value) for name, value in files.items()}
+        content = {_inside(name, Path(RUNS, stem)): dump_json(value) for name, value in files.items()}
         return cls(RunFolder.create_numbered(RUNS, re.sub(r"[^\w.-]+", "-", stem), content).path)
 
     @classmethod
@@ -63,14 +64,14 @@ class WorkFolder:
             files: its first files if it is created: JSON values by name.
 
         Raises:
-            BadOption: it is a file, or the folder of a run.
+            BadOption: it is a file, or the folder of a run; or the name of a file leads out of it.
             DiskError: the disk refused.
         """
         folder = cls(Path(path))
         if os.path.lexists(folder.path / "run.json") or (folder.path.exists() and not folder.path.is_dir()):
             raise BadOption(f"cannot use {str(folder.path)!r} as a folder of runs: name a new one")
         if not folder.path.exists():
-            content = {folder._inside(name): dump_json(value) for name, value in files.items()}
+            content = {_inside(name, folder.path): dump_json(value) for name, value in files.items()}
             try:
                 write_folder_atomic(folder.path, content)  # whole, for whoever opens it at the same time
             except DiskError:
@@ -104,17 +105,6 @@ class WorkFolder:
         """
         return find_holder(self._files)
 
-    def _inside(self, name: str) -> str:
-        """Return a relative path that does not lead out of the folder.
-
-        Raises:
-            BadOption: it does, or is the folder itself.
-        """
-        parts = PurePath(name).parts
-        if not parts or ".." in parts or PurePath(name).is_absolute():
-            raise BadOption(f"{name!r} is no name within {str(self.path)!r}: leave out .. and a / at the beginning")
-        return "/".join(parts)
-
     def read(self, name: str) -> bytes:
         """Return the content of a file.
 
@@ -123,7 +113,7 @@ class WorkFolder:
             OSError: it cannot be read.
             CheckpointError: it is a link.
         """
-        return (self._files / self._inside(name)).read()
+        return (self._files / _inside(name, self.path)).read()
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file atomically.
@@ -133,7 +123,7 @@ class WorkFolder:
             CheckpointError: it is a link.
             DiskError: the disk refused.
         """
-        write_atomic(self._files / self._inside(name), data, make_parents=True)
+        write_atomic(self._files / _inside(name, self.path), data, make_parents=True)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file atomically; see :meth:`write`."""
@@ -146,17 +136,29 @@ class WorkFolder:
             BadOption: the name leads out of the folder.
             CheckpointError: its run.json is damaged, or a link.
         """
-        folder = RunFolder(self.path / self._inside(name), self.path)
+        folder = RunFolder(self.path / _inside(name, self.path), self.path)
         if not (folder.files / "run.json").exists():
             return None
         return Run(folder, folder.settings(), choose_plugins(plugins))
 
     def remove(self, name: str) -> None:
-        """Remove a folder of this one with all that it holds.
+        """Remove a folder of this one with all that it holds, or a file.
 
         Raises:
             BadOption: the name leads out of the folder.
             CheckpointError: it is a link.
             DiskError: the disk refused.
         """
-        remove_folders(self._files, [self._inside(name)])
+        remove_folders(self._files, [_inside(name, self.path)])
+
+
+def _inside(name: str, folder: Path) -> str:
+    """Return a relative path that does not lead out of a folder.
+
+    Raises:
+        BadOption: it does, or is the folder itself.
+    """
+    parts = PurePath(name).parts
+    if not parts or ".." in parts or "\0" in name or PurePath(name).is_absolute():
+        raise BadOption(f"{name!r} is no name within {str(folder)!r}: leave out .. and a / at the beginning")
+    return "/".join(parts)

@@ -364,6 +364,7 @@ def test_a_plugin_that_is_no_file_is_one_line(cli, path):
         ("train --file a.txt", "did you mean --corpus?"),
         ("train --corpus a.txt --no-refit", "leave --refit out"),
         ("train --corpus a.txt --no-blend", "write --blend none"),
+        ("train --corpus a.txt --no-plugin", "did you mean --no-plugins?"),
         ("--corpus a.txt train --out train", "after the command: seqgen train --corpus a.txt --out train"),
         ("train -qx", "No such option: -x; seqgen train --help"),
         ("score --run run --top 5 anna", "No such option: --top; seqgen score --help"),

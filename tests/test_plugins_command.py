@@ -209,6 +209,14 @@ def test_commands_that_are_not_used_fail_a_check(source, check, says, cli, littl
     assert row["check"] == check and says in row["note"]
 
 
+def test_what_a_group_does_first_is_no_coroutine(cli, little):
+    hook = "\n@seqgen.hookimpl\ndef register_commands(app):\n    group = typer.Typer()\n"
+    hook += "    app.add_typer(group, name='group')\n    @group.callback()\n    async def both():\n        pass\n"
+    hook += "    @group.command()\n    def one():\n        pass\n"
+    result = cli("plugins", "check", little(f"import typer\n{KEPT}{hook}"), "--json")
+    assert result.code == 5 and "'both', the callback of a group, is async, so calling it does nothing" in result.out
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("command", "says"),

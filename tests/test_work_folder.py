@@ -42,6 +42,18 @@ def test_one_process_at_a_time(in_tmp):
         pass
 
 
+@pytest.mark.parametrize("name", ["../a.json", "/a.json", "a/../../b.json", "", "a\0b.json"])
+def test_no_name_leads_out_of_a_folder(name, in_tmp):
+    for make in (seqgen.WorkFolder.create, seqgen.WorkFolder.open):
+        with pytest.raises(seqgen.BadOption, match="is no name within"):
+            make("study", {name: 1})
+    folder = seqgen.WorkFolder.open("study", {"results.json": 0})
+    for act in (folder.read, folder.remove, lambda name: folder.write(name, b"")):
+        with pytest.raises(seqgen.BadOption, match="is no name within"):
+            act(name)
+    assert [path.name for path in in_tmp.iterdir()] == ["study"]
+
+
 def test_no_link_is_followed(in_tmp):
     folder = seqgen.WorkFolder.open("study", {"results.json": 0})
     (in_tmp / "outside").write_text("mine")

@@ -134,6 +134,9 @@ def _adopt(own: typer.Typer) -> None:
         except Exception as error:  # annotations that cannot be evaluated
             raise _Unusable(f"{_label(command)}: {type(error).__name__}: {one_line(error)}") from error
         setattr(command.callback, _ADOPTED, function)
+    of_groups = [own.registered_callback, *own.registered_groups]
+    for callback in (of.callback for of in of_groups if of is not None and inspect.isfunction(of.callback)):
+        _check_function(callback, (), f"{callback.__name__!r}, the callback of a group,")
     for group in own.registered_groups:
         if group.typer_instance is not None:
             _adopt(group.typer_instance)
@@ -147,4 +150,4 @@ def _check_function(function: Callable[..., Any], parameters: Container[str], la
         raise _Unusable(f"{label} is async, so calling it does nothing; remove async")
     for parameter, flag in _LOADING.items():
         if parameter in parameters:
-            raise _Unusable(f"{label} has an option {flag} of its own, {_ITS_USE}")
+            raise _Unusable(f"{label} has an option {flag} of its own, or a parameter {parameter!r}, {_ITS_USE}")

@@ -238,8 +238,10 @@ def _hint_on_option(option: str, arguments: Sequence[str], context: Any) -> str:
     for parameter in parameters:
         if parameter.name == name and parameter.param_type_name == "argument":
             return f"it needs no flag: {context.command_path} {parameter.metavar or name.upper()}"
-    if name.startswith("no_") and (off := _off(_flag(option[5:]), parameters)):
-        return off
+    if name.startswith("no_"):
+        there = _nearest(option.lstrip("-"), [flag for flag in flags if flag.startswith("no-")], "--{}")
+        if off := there or _off(_flag(option[5:]), parameters):
+            return off
     meant = OTHER_WORDS.get(name)
     for parameter in parameters:
         if parameter.name == meant:
