@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,13 +86,29 @@ def records_of_texts(texts: Sequence[str], alphabet: Iterable[str], *, ends: boo
         alphabet: at least their characters.
         ends: whether texts have a stop.
     """
-    codes = np.array(sorted(map(ord, set(alphabet))), dtype=np.uint32)
     times = Counter(texts)
-    found = np.frombuffer("".join(times).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    ids = np.searchsorted(codes, found) + 2
-    lengths = np.array([len(text) for text in times], dtype=np.int64)
-    ids_S, framed = _between_marks(ids, lengths, 0, 1, ends)
-    return _framed(ids_S, framed, list(times.values()), len(codes) + 2, len(codes) + ends)
+    ids_S, framed_N, n_ids = frame_texts(times, alphabet, ends=ends)
+    return _framed(ids_S, framed_N, list(times.values()), n_ids, n_ids - 2 + ends)
+
+
+def frame_texts(
+    texts: Collection[str], alphabet: Iterable[str], *, ends: bool, n_marks: int = 1
+) -> tuple[Ids, Ids, int]:
+    """Return the ids of texts, each between its marks, the lengths of texts so framed, and the number of ids.
+
+    The mark is 0, the stop 1; characters follow in order.
+
+    Args:
+        texts: the texts.
+        alphabet: at least their characters.
+        ends: whether texts have a stop.
+        n_marks: marks before each text.
+    """
+    codes = np.array(sorted(map(ord, set(alphabet))), dtype=np.uint32)
+    found = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    lengths_N = np.fromiter(map(len, texts), np.int64, len(texts))
+    ids_S, framed_N = _between_marks(np.searchsorted(codes, found) + 2, lengths_N, 0, 1, ends, n_marks)
+    return ids_S, framed_N, len(codes) + 2
 
 
 def records_of_rows(flat: Ids, lengths_N: Ids, vocabulary: Vocabulary) -> Records:
@@ -107,13 +123,14 @@ def records_of_rows(flat: Ids, lengths_N: Ids, vocabulary: Vocabulary) -> Record
     return _framed(ids_S, framed_N, [1] * len(lengths_N), vocabulary.size, int(vocabulary.allowed_V().sum()))
 
 
-def _between_marks(flat: Ids, lengths_N: Ids, mark: int, stop: int, ends: bool) -> tuple[Ids, Ids]:
-    """Return the ids of rows with a mark before each and, where they end, a stop after it; and their lengths so."""
-    framed_N = lengths_N + 1 + ends
-    starts_N = np.cumsum(framed_N) - framed_N
-    ids_S = np.full(int(framed_N.sum()), stop, dtype=np.int32)
-    ids_S[starts_N] = mark
-    ids_S[ranges(starts_N + 1, lengths_N)] = flat
+def _between_marks(flat: Ids, lengths_N: Ids, mark: int, stop: int, ends: bool, n_marks: int = 1) -> tuple[Ids, Ids]:
+    """Return the ids of rows with marks before each and, where they end, a stop after it; and their lengths so."""
+    framed_N = lengths_N + n_marks + ends
+    firsts_N = np.cumsum(framed_N) - framed_N + n_marks
+    ids_S = np.full(int(framed_N.sum()), mark, dtype=np.int32)
+    ids_S[ranges(firsts_N, lengths_N)] = flat
+    if ends:
+        ids_S[firsts_N + lengths_N] = stop
     return ids_S, framed_N
 
 

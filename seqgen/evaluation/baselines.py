@@ -31,11 +31,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.encoding import ranges
+from seqgen.counting import frame_texts
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from seqgen.protocols import Floats, Integers
 
 
@@ -108,32 +106,18 @@ class Grams:
     def __init__(
         self, train: Sequence[str], test: Sequence[str], alphabet: Iterable[str], order: int, *, ends: bool = True
     ) -> None:
-        codes = np.array(sorted(map(ord, set(alphabet))), dtype=np.uint32)
-        self.n_symbols = len(codes) + ends
-        self._begin_id = len(codes) + 1  # precedes each text; the stop is len(codes)
-        parts = [self._frame(texts, codes, order - 1, ends) for texts in (train, test)]
-        self._ids_S = np.concatenate(parts)
-        targets = np.flatnonzero(self._ids_S != self._begin_id)
-        cut = int(np.searchsorted(targets, len(parts[0])))
+        alphabet = set(alphabet)
+        train_S, test_S = (frame_texts(texts, alphabet, ends=ends, n_marks=order - 1)[0] for texts in (train, test))
+        self.n_symbols = len(alphabet) + ends
+        self._ids_S = np.concatenate((train_S, test_S))
+        targets = np.flatnonzero(self._ids_S)  # all but marks
+        cut = int(np.searchsorted(targets, len(train_S)))
         self._train_N, self._test_N = targets[:cut], targets[cut:]
         self._grams_S = [np.zeros(len(self._ids_S), dtype=np.int64), self._ids_S]
         for _ in range(1, order):  # a gram is a shorter gram and a symbol, renumbered so that the numbers stay small
             before_S = np.concatenate(([0], self._grams_S[-1][:-1]))
-            pairs_S = before_S * (self._begin_id + 1) + self._ids_S
+            pairs_S = before_S * (len(alphabet) + 2) + self._ids_S
             self._grams_S.append(np.unique(pairs_S, return_inverse=True)[1].astype(np.int64))
-
-    def _frame(self, texts: Sequence[str], codes: npt.NDArray[np.uint32], n_begins: int, ends: bool) -> Integers:
-        """Return the concatenated ids of texts, each between its marks."""
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        framed_lengths = lengths + n_begins + ends
-        starts = np.cumsum(framed_lengths) - framed_lengths
-        ids_S = np.full(int(framed_lengths.sum()), self._begin_id, dtype=np.int64)
-        found = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        firsts = starts + n_begins
-        ids_S[ranges(firsts, lengths)] = np.searchsorted(codes, found)
-        if ends:
-            ids_S[firsts + lengths] = len(codes)
-        return ids_S
 
     def probabilities(self, order: int) -> Floats:
         """Return the probability of each target of the test texts under the n-gram of an order, (N,)."""
@@ -169,5 +153,5 @@ class Grams:
         _, first = np.unique(self._grams_S[k + 1][self._train_N], return_index=True)
         before_G = np.bincount(grams_S[self._train_N[first]], minlength=size)
         begins = np.zeros(size, dtype=bool)
-        begins[grams_S[self._train_N[self._ids_S[self._train_N - (k - 1)] == self._begin_id]]] = True
+        begins[grams_S[self._train_N[self._ids_S[self._train_N - (k - 1)] == 0]]] = True
         return np.where(begins, seen_G, before_G)
