@@ -156,24 +156,22 @@ class Gang:
     def _tell(self, tensor: Tensor) -> Tensor:
         """Send a tensor from rank 0 to each other rank, one by one: who hangs is known; return it."""
         if self.rank:
-            with self._losing(0):
-                dist.recv(tensor, 0)
-            return tensor
+            return self._receive(tensor, 0)
         for rank in range(1, self.size):
-            with self._losing(rank):
-                dist.send(tensor, rank)
+            self._send(tensor, rank)
         return tensor
 
     def collect(self, tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
         """Return the tensors of each rank in order, at rank 0; nothing at the others."""
         if self.rank:
-            data = save_tensors(dict(tensors))
-            self._send([torch.tensor([len(data)]), torch.frombuffer(bytearray(data), dtype=torch.uint8)], 0)
+            data_N = torch.frombuffer(bytearray(save_tensors(dict(tensors))), dtype=torch.uint8)
+            for tensor in (torch.tensor([len(data_N)]), data_N):
+                self._send(tensor, 0, self._sums)
             return []
         found = [dict(tensors)]
         for rank in range(1, self.size):
-            self._receive([size := torch.zeros(1, dtype=torch.int64)], rank)
-            self._receive([data_N := _bytes(size)], rank)
+            size = self._receive(torch.zeros(1, dtype=torch.int64), rank, self._sums)
+            data_N = self._receive(_bytes(size), rank, self._sums)
             found.append(load_tensors(data_N.numpy().tobytes()))
         return found
 
@@ -210,15 +208,14 @@ class Gang:
             for work in dist.batch_isend_irecv(works) if works else ():
                 work.wait()
 
-    def _send(self, tensors: Sequence[Tensor], rank: int) -> None:
+    def _send(self, tensor: Tensor, rank: int, group: Any = None) -> None:
         with self._losing(rank):
-            for tensor in tensors:
-                dist.send(tensor, rank, self._sums)
+            dist.send(tensor, rank, group)
 
-    def _receive(self, tensors: Sequence[Tensor], rank: int) -> None:
+    def _receive(self, tensor: Tensor, rank: int, group: Any = None) -> Tensor:
         with self._losing(rank):
-            for tensor in tensors:
-                dist.recv(tensor, rank, self._sums)
+            dist.recv(tensor, rank, group)
+        return tensor
 
     # -- losses
 
