@@ -14,6 +14,7 @@ from seqgen.config import TrainSettings
 from seqgen.errors import UsageError, is_out_of_memory
 from seqgen.files import cache_folder
 from seqgen.protocols import learns
+from seqgen.training.schedule import Schedule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,15 +150,14 @@ def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_paramete
     from seqgen.cells import any_own_form, can_compile, count_operations
 
     counts = count_operations(model)
-    if not all(n_operations in _WORTH_COMPILING for n_operations in counts) or not can_compile(model):
-        return False
-    if any_own_form(model):
+    is_worth = all(n_operations in _WORTH_COMPILING for n_operations in counts)
+    if not is_worth or any_own_form(model) or not can_compile(model):
         return False
     n_rows, n_times = batch.ids_BT.shape
     products = 3 * n_parameters * n_rows * n_times  # one forward, two backward
     step_s = n_times * sum(counts) * _OPERATION_S + products * _MULTIPLICATION_S
-    steps = [train.steps, None if train.epochs is None else train.epochs * steps_per_epoch]
-    limits_s = [train.time_s, *(None if limit is None else limit * step_s for limit in steps)]
+    most = Schedule(train, steps_per_epoch).max_steps()
+    limits_s = [train.time_s, None if most is None else most * step_s]
     return min(limit_s for limit_s in limits_s if limit_s is not None) > _MIN_COMPILE_S and has_compiler()
 
 
