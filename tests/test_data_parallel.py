@@ -26,7 +26,7 @@ import seqgen
 from conftest import WORDS
 from resuming import SMALL, Stopper, digests
 from seqgen.api.data_parallel import check_devices, count_workers
-from seqgen.batches import Stream, encode, piece_bounds, take_piece
+from seqgen.batches import Stream, encode
 from seqgen.cells import choose_padding, untraced_steps
 from seqgen.config import SampleConfig, TrainSettings
 from seqgen.corpus import Record, Splitter
@@ -36,7 +36,7 @@ from seqgen.model import RecurrentModel, evaluation_mode
 from seqgen.sampling import Sampler
 from seqgen.tokenizers import PAD, CharTokenizer, Vocabulary
 from seqgen.training import Evaluating, shares
-from seqgen.training.gradients import DividedGradient, Gradients
+from seqgen.training.gradients import DividedGradient, Gradients, piece_bounds, take_piece
 from seqgen.training.observer import log_probs_of
 from seqgen.training.rendezvous import connect_store, interface_to, serve_store
 from seqgen.training.shares import Shares

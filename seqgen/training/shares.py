@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqgen.batches import Encoded, Stream, derive_seed, evaluation_batches, piece_bounds
+from seqgen.batches import Encoded, Stream, derive_seed, evaluation_batches
 from seqgen.config import TrainSettings
 from seqgen.counting import records_of_ids
 from seqgen.errors import WorkerLost
@@ -28,6 +28,7 @@ from seqgen.model import count_parameters, evaluation_mode
 from seqgen.sampling import Sample
 from seqgen.sampling.row_batch import MULTIPLE
 from seqgen.training.gang import Command, Order
+from seqgen.training.gradients import piece_bounds
 from seqgen.training.observer import log_probs_of
 
 if TYPE_CHECKING:
