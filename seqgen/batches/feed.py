@@ -213,9 +213,8 @@ class RecordFeed:
         """Return the batch of a step, counted from 0; fastest when steps are requested in order."""
         epoch, index = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch or (index not in self._ready and index != self._next):
-            order = epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, epoch)
             self._epoch, self._next, self._ready = epoch, index, {}
-            self._order = itertools.islice(order, index, None)
+            self._order = itertools.islice(self._batches(epoch), index, None)
         if index not in self._ready:
             ahead = list(itertools.islice(self._order, self._ahead))
             self._ready = dict(enumerate(self._make(ahead, epoch), index))
@@ -225,19 +224,17 @@ class RecordFeed:
     def batch_indices(self, step: int) -> list[int]:
         """Return the indices, in the part, of the records in the batch of a step."""
         epoch, index = divmod(step, self.steps_per_epoch)
-        order = epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, epoch)
-        return [int(place) for place in next(itertools.islice(order, index, None))]
+        rows_B: list[int] = next(itertools.islice(self._batches(epoch), index, None)).tolist()
+        return rows_B
+
+    def _batches(self, epoch: int) -> Iterator[Order]:
+        return epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, epoch)
 
     def probe_batch(self) -> Batch:
-        """Return the first full batch, or the largest if none is full."""
-        largest: Order | None = None
-        for rows_B in epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, 0):
-            if largest is None or len(rows_B) > len(largest):
-                largest = rows_B
-            if len(rows_B) == self._batch_size:
-                break
-        assert largest is not None
-        return self._encoded.take(largest, self._pad)
+        """Return the first full batch, or all records if they fill none."""
+        size = min(self._batch_size, len(self._encoded))
+        rows_B = next(rows_B for rows_B in self._batches(0) if len(rows_B) == size)
+        return self._encoded.take(rows_B, self._pad)
 
     def _make(self, batches: list[Order], epoch: int) -> list[Batch]:
         if self._rewriter is None:
