@@ -25,7 +25,7 @@ import seqgen
 from finished import Finished
 from rates import recommended
 from report import RESULTS, mean_text, table, write_page
-from seqgen.evaluation.counts import kneser_ney_bits_per_char, ppmd_bits_per_char
+from seqgen.evaluation.baselines import kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.plugins.selection import default_plugins
 
 COMMON = 0.003

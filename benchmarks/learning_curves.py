@@ -29,8 +29,7 @@ import seqgen
 from finished import Finished
 from report import table, write_page
 from seqgen.corpus import Splitter
-from seqgen.evaluation.baselines import joined
-from seqgen.evaluation.counts import ppmd_bits_per_char
+from seqgen.evaluation.baselines import joined, ppmd_bits_per_char
 from seqgen.plugins.selection import default_plugins
 
 CORPORA = ["names", "titles", "smiles", "cards", "tunes"]

@@ -1,8 +1,12 @@
 """Evaluation of a model: held-out loss, scores of given texts, and metrics of samples."""
 
-from seqgen.evaluation.baselines import baseline_bits_per_char
+from seqgen.evaluation.baselines import (
+    baseline_bits_per_char,
+    count_bits_per_char,
+    kneser_ney_bits_per_char,
+    ppmd_bits_per_char,
+)
 from seqgen.evaluation.copying import copying_metrics
-from seqgen.evaluation.counts import count_bits_per_char, kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.evaluation.distance import distances
 from seqgen.evaluation.domain_metrics import (
     PartTexts,
