@@ -1,6 +1,5 @@
 """Cells: one layer, a function of (input, state) to (output, state)."""
 
-from seqgen.cells.attention import PastAttention
 from seqgen.cells.cell import Cell, Dropout, Engine, Recurrent, Stack, StepCell, drawing_masks
 from seqgen.cells.linear_scan import linear_scan
 from seqgen.cells.step_engine import (
@@ -15,7 +14,7 @@ from seqgen.cells.step_engine import (
     untraced_steps,
     use_engine,
 )
-from seqgen.cells.wrappers import Around, RecurrentDropout, Zoneout
+from seqgen.cells.wrappers import Around, PastAttention, RecurrentDropout, Zoneout
 
 __all__ = [
     "Around", "Cell", "Dropout", "Engine", "PastAttention", "Recurrent", "RecurrentDropout", "Stack", "StepCell",
