@@ -106,21 +106,14 @@ def top_rows(decoder: Decoder, n: int, n_nodes: int) -> Top:
     return search.top()
 
 
-@dataclass
-class _Level:
-    """The visited prefixes of one length: their ids (R, L), and the state after them."""
-
-    ids_RL: npt.NDArray[np.int64]
-    state: State
-
-
 class _Search:
     """Open prefixes and finished rows; an open prefix is a row of a level and the id after it."""
 
     def __init__(self, decoder: Decoder, n: int) -> None:
         self._decoder, self._n = decoder, n
         self._step = decoder.steps()
-        self._levels: dict[int, _Level] = {}
+        # The visited prefixes of each length, (R, L), and the states after them.
+        self._levels: dict[int, tuple[npt.NDArray[np.int64], State]] = {}
         self._open_O = np.empty(0, _OPEN)
         self._found: dict[str, float] = {}
         self.n_nodes = 0
@@ -149,13 +142,13 @@ class _Search:
         self._open_O = np.delete(self._open_O, best)
         for length in np.unique(best_N["length"]).tolist():
             level_N = best_N[best_N["length"] == length]
-            level = self._levels[length]
+            ids_RL, states = self._levels[length]
             fill = np.arange(round_up(len(level_N))) % len(level_N)
             rows_C, ids_C = (torch.from_numpy(level_N[name][fill].astype(np.int64)) for name in ("row", "id"))
-            state = select_rows(level.state, rows_C.to(self._decoder.device))
+            state = select_rows(states, rows_C.to(self._decoder.device))
             n_read = self._decoder.n_slots + length + 1
             logits_CV, state = self._step(ids_C.to(self._decoder.device), state, n_read)
-            ids_NL = np.hstack([level.ids_RL[level_N["row"]], level_N["id"][:, None]])
+            ids_NL = np.hstack([ids_RL[level_N["row"]], level_N["id"][:, None]])
             self._visit(ids_NL, level_N["log_prob"], logits_CV, state)
 
     def _visit(
@@ -181,13 +174,11 @@ class _Search:
 
     def _add_to_level(self, ids_NL: npt.NDArray[np.int64], state: State) -> int:
         """Add prefixes and the states after them to their level; return the row of the first."""
-        length = ids_NL.shape[1]
-        level = self._levels.get(length)
-        if level is None:
-            self._levels[length] = _Level(ids_NL, state)
-            return 0
-        first = len(level.ids_RL)
-        level.ids_RL, level.state = np.vstack([level.ids_RL, ids_NL]), join_rows(level.state, state)
+        length, first = ids_NL.shape[1], 0
+        if length in self._levels:
+            before_RL, before = self._levels[length]
+            first, ids_NL, state = len(before_RL), np.vstack([before_RL, ids_NL]), join_rows(before, state)
+        self._levels[length] = ids_NL, state
         return first
 
     def _log_probs(self, ids_NL: npt.NDArray[np.int64], logits_NV: Tensor, state: State) -> npt.NDArray[np.float64]:
