@@ -107,11 +107,6 @@ class ResolvedConfig:
         return tuple(cells_of(self.parts))
 
     @property
-    def architecture(self) -> str:
-        """The names of its cells, with commas between; without cells, the name of its model."""
-        return ",".join(entry.spec.name for entry in self.cells or (self.model,))
-
-    @property
     def augmentation(self) -> Entry | None:
         """The augmentation, if records are rewritten in every epoch."""
         return self.parts.get("augmentation")

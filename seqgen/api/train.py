@@ -346,7 +346,7 @@ class TrainingPlan:
                 _refuse_taken(Path(out), refit=settings.train.refit)
                 folder = RunFolder.create(Path(out), files, None if root is None else Path(root))
             else:
-                stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{resolved.architecture[:60]}")
+                stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{settings.architecture[:60]}")
                 folder = RunFolder.create_numbered(RUNS, stem, files)
             files.clear()  # the counts may be large
             with folder.locked() as held:

@@ -4,7 +4,6 @@ from seqgen.files.atomic_write import (
     build_folder,
     check_folder_of,
     check_suffix,
-    dump_json,
     free_bytes,
     is_special,
     remove_folders,
@@ -18,7 +17,7 @@ from seqgen.files.caches import ReadingCache, cache_folder, cache_key, code_dige
 from seqgen.files.lock import FolderLock, Holder, find_holder, last_holder, lock_file
 from seqgen.files.logs import JsonLines
 from seqgen.files.safe_path import SafePath
-from seqgen.files.stored_json import dump_checksummed, finite, json_text, load_checksummed, load_json
+from seqgen.files.stored_json import dump_checksummed, dump_json, finite, json_text, load_checksummed, load_json
 
 __all__ = [
     "FolderLock", "Holder", "JsonLines", "ReadingCache", "SafePath", "build_folder", "cache_folder", "cache_key",

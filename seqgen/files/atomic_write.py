@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import mimetypes
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from seqgen.errors import BadOption, DiskError
 from seqgen.files.safe_path import SafePath
@@ -80,14 +79,9 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
 def free_bytes(path: Path) -> int | None:
     """Return the free disk space at a path, which need not exist, in bytes; None if unknown."""
     try:
-        return shutil.disk_usage(nearest_existing(path)).free
+        return shutil.disk_usage(next(one for one in (path, *path.parents, Path("/")) if one.exists())).free
     except OSError:
         return None
-
-
-def nearest_existing(path: Path) -> Path:
-    """Return the path, or its nearest parent that exists."""
-    return path if path.exists() else next((parent for parent in path.parents if parent.exists()), Path("/"))
 
 
 def write_synced(path: SafePath, data: bytes) -> None:
@@ -250,8 +244,3 @@ def remove_temporaries(folder: Path | SafePath) -> None:
     safe = SafePath(folder) if isinstance(folder, Path) else folder
     with contextlib.suppress(OSError), safe.opened() as directory:
         remove_abandoned(directory)
-
-
-def dump_json(value: Any) -> bytes:
-    """Return JSON in its stored form: indented, UTF-8, keys in order, with a final line end."""
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "surrogatepass")

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from seqgen.files.atomic_write import dump_json
-
 _CHECKSUM = "sha256"
 _HALVES = re.compile("[\ud800-\udfff]")
 
@@ -49,6 +47,11 @@ def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(f"{text[:20]} is not a finite number")
     return number
+
+
+def dump_json(value: Any) -> bytes:
+    """Return JSON in its stored form: indented, UTF-8, keys in order, with a final line end."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def dump_checksummed(value: Mapping[str, Any]) -> bytes:
