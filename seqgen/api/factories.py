@@ -11,6 +11,7 @@ from seqgen.api.corpora import FILE, open_corpus
 from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
+from seqgen.config import SampleConfig
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError, one_line, short_repr
 from seqgen.plugins import Plugins, get_referenced
@@ -308,7 +309,6 @@ def rewriter_of(settings: RunSettings, vocabulary: Vocabulary, plugins: Plugins)
 
 def draw_of(settings: RunSettings, vocabulary: Vocabulary) -> Draw:
     """Return the sampling of a run's samples."""
-    from seqgen.config import SampleConfig
     from seqgen.sampling import Sampler
 
     def draw(model: Any, seed: int, first: int, last: int, check: Callable[[], None]) -> list[Sample]:

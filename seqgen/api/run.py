@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.open_run import OpenRun, plugins_for
 from seqgen.checkpoint import find_run
+from seqgen.compute import computing
+from seqgen.config import DecodeConfig, EvaluateConfig, SampleConfig
 from seqgen.corpus import PARTS, Record
 from seqgen.errors import BadOption, CheckpointError, TooFewRows
 from seqgen.plugins import PluginsArgument, choose_plugins
@@ -130,7 +132,6 @@ class Run(OpenRun, Tabular):
             TooFewRows: fewer were found, after these have been returned.
         """
         from seqgen.api.sample import iter_rows
-        from seqgen.config import SampleConfig
 
         if n is not None and settings.get("rows") is not None:
             raise BadOption("rows says which rows are tried, and n how many are kept: drop one of them")
@@ -152,7 +153,6 @@ class Run(OpenRun, Tabular):
             settings: see :class:`seqgen.keywords.DecodeKeywords`.
         """
         from seqgen.api.sample import find_top
-        from seqgen.config import DecodeConfig
 
         return find_top(self, n, n_nodes, DecodeConfig.validated(settings))
 
@@ -267,7 +267,6 @@ class Run(OpenRun, Tabular):
             without a meaning for the run are left out, with a line in ``notes``.
         """
         from seqgen.api.evaluate import evaluate
-        from seqgen.config import EvaluateConfig
         from seqgen.render.results import EvaluationResult
 
         metrics, labels, _ = evaluate(self, EvaluateConfig.validated({"n": n, **settings}), log)
@@ -287,7 +286,6 @@ class Run(OpenRun, Tabular):
             ExportRefused: the form cannot hold the run, or what was written differs from it; nothing is left behind.
             DiskError: writing failed.
         """
-        from seqgen.compute import computing
         from seqgen.publishing import publish
 
         exporter = self.plugins.find("exporter", name).use(options)

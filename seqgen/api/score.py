@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqgen.api.conditioning import Conditioning, as_conditions
 from seqgen.compute import computing
-from seqgen.config import as_whole
+from seqgen.config import as_whole, values_by_name
 from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, shortened
 from seqgen.render import visible
 
@@ -175,7 +175,6 @@ def describe_samples(
         given: values of conditions.
         known: the part of the corpus to which each text belongs; None: it is looked up in a corpus that is not large.
     """
-    from seqgen.config import values_by_name
     from seqgen.evaluation import membership, verdicts
 
     values_by_name(given)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seqgen.cli.common import Json, RunName, everywhere, show, show_json
+from seqgen.errors import CheckpointError
+from seqgen.render import Listing
 
 if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder
@@ -25,8 +27,6 @@ def add_commands(app: typer.Typer) -> None:
 def verify(*, run: RunName = None, as_json: Json = False) -> None:
     """Check every checkpoint and log of a run against its manifests; exit 4 if one is damaged."""
     from seqgen.checkpoint import find_run
-    from seqgen.errors import CheckpointError
-    from seqgen.render import Listing
 
     folder = find_run(run)
     rows: list[dict[str, Any]] = []
@@ -49,7 +49,6 @@ def verify(*, run: RunName = None, as_json: Json = False) -> None:
 def _verified(folder: RunFolder, step: int) -> dict[str, Any] | None:
     """Return the row of a checkpoint; None if a run that is training has removed it meanwhile."""
     from seqgen.checkpoint import check_logs
-    from seqgen.errors import CheckpointError
 
     row: dict[str, Any] = {"step": step, "state": "ok", "logs": "no checksums", "bytes": None, "problem": ""}
     for last in (False, True):  # twice, since a run that is training may have just written it anew

@@ -18,7 +18,9 @@ import typer
 from rich.console import Console, RenderableType
 
 from seqgen import __version__
-from seqgen.errors import Interrupted, PluginError
+from seqgen.errors import Interrupted, PluginError, SeqgenError
+from seqgen.files import finite, json_text
+from seqgen.plugins import option_names
 from seqgen.render.text import EscapingHook, visible_json, visible_line, visible_lines
 from seqgen.signals import Signalled
 
@@ -120,15 +122,11 @@ def show(view: RenderableType) -> None:
 
 def show_json(value: Any) -> None:
     """Write a result for programs to stdout, as JSON; a number that is not finite becomes null."""
-    from seqgen.files import finite
-
     write_json(finite(value), indent=2)
 
 
 def write_json(value: Any, *, indent: int | None = None) -> None:
     """Write JSON to stdout; characters that its encoding may lack are escaped as JSON escapes them."""
-    from seqgen.files import json_text
-
     is_utf8 = (session.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = json_text(value, indent=indent, default=str) if is_utf8 else json.dumps(value, indent=indent, default=str)
     write(text + "\n", as_json=True)
@@ -267,9 +265,6 @@ def complete_runs(incomplete: str) -> list[str]:
 
 def complete_options(context: typer.Context, incomplete: str) -> list[str]:
     """Complete a setting of training, or "PART.NAME" of a part that is chosen before, for ``-o``."""
-    from seqgen.errors import SeqgenError
-    from seqgen.plugins import option_names
-
     part, dot, _ = incomplete.partition(".")
     name = context.params.get(part) or {"model": "seqgen:recurrent"}.get(part, "")
     try:

@@ -9,6 +9,8 @@ import typer
 
 from seqgen.cli.common import Json, RunName, configured, everywhere, parse_options, say, session, show, show_json, warn
 from seqgen.errors import BadOption
+from seqgen.metrics import by_model
+from seqgen.render import evaluation_view
 
 _MANY = 50_000  # records or samples, for the stages to be worth a line
 
@@ -29,8 +31,6 @@ def evaluate(
     import seqgen
     from seqgen.api.evaluate import evaluate as evaluate_run
     from seqgen.config import EvaluateConfig
-    from seqgen.metrics import by_model
-    from seqgen.render import evaluation_view
 
     reports = dict(_named_file(one) for one in settings["reports"] or ())
     config = EvaluateConfig.validated(

@@ -20,6 +20,7 @@ from seqgen.cli.common import (
     warn,
 )
 from seqgen.errors import BadOption, SeqgenError, UsageError
+from seqgen.render import counted
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -50,7 +51,6 @@ def export(
     `seqgen show exporter NAME` has the options of a form.
     """
     import seqgen
-    from seqgen.render import counted
 
     for argument, value in (("NAME", name), ("RUN", run), ("OUT", str(out))):
         if value.startswith("--"):

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
+from rich.text import Text
 
 from seqgen.cli.common import Json, complete_runs, completing, everywhere, session, show, show_json, warn
 from seqgen.cli.runs import show_run
 from seqgen.errors import MissingExtra, PluginError, SeqgenError, UnknownName, UsageError
 from seqgen.registry import Entry
+from seqgen.render import Listing, corpus_view, options_table, spec_view, visible
 from seqgen.specs import KINDS, LoadableSpec
 
 _HOW = {
@@ -75,10 +78,6 @@ def list_names(
     as_json: Json = False,
 ) -> None:
     """List what is registered."""
-    from rich.console import Group
-
-    from seqgen.render import Listing
-
     if tf:
         _list_tf(kind, as_json)
         return
@@ -106,10 +105,8 @@ def list_names(
 
 
 def _list_tf(kind: str | None, as_json: bool) -> None:
-    from rich.text import Text
 
     from seqgen.cli.tf import tf_answers
-    from seqgen.render import Listing, visible
 
     if kind is None or _kind(kind) != "cell":
         raise UsageError(f"--tf is of cells, not of {kind or 'everything'}: seqgen list cells --tf")
@@ -156,11 +153,8 @@ def show_one(
 
     `show run` has the settings of a run.
     """
-    from rich.text import Text
-
     from seqgen.api.corpora import FILE, fold_reader_options, read_file_as, sort_out_corpus
     from seqgen.config import parse_assignments
-    from seqgen.render import corpus_view, options_table, spec_view
 
     fields = {"text_field": text_field, "label_field": label_field}
     named = {key: value for key, value in fields.items() if value is not None}
@@ -217,7 +211,6 @@ def _lacking(options: list[dict[str, Any]] | None, given: dict[str, Any]) -> boo
 
 def _show_train(as_json: bool) -> None:
     from seqgen.config import TrainSettings, describe_options
-    from seqgen.render import options_table
 
     options = describe_options(TrainSettings)
     if as_json:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from seqgen.cli.common import Json, completing, everywhere, parse_options, say, session, show, show_json, stderr, write
 from seqgen.cli.mounting import usable_commands
 from seqgen.errors import BadOption, MissingExtra, PluginError
+from seqgen.render import Listing
 
 if TYPE_CHECKING:
     from seqgen.plugins import Plugin
@@ -38,7 +40,6 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
     """List plugins: where each comes from, its hooks, how long it took to load, what is wrong with it."""
     if ctx.invoked_subcommand is not None:
         return
-    from seqgen.render import Listing
 
     found = session.plugins
     rows = [
@@ -108,7 +109,6 @@ def check_plugin(
     as_json: Json = False,
 ) -> None:
     """Check that a plugin keeps its contracts; exit 5 if it does not."""
-    from seqgen.render import Listing
     from seqgen.testing import checks_of_plugin
     from seqgen.testing.check import Check, Foundations
     from seqgen.testing.plugin import package_of
@@ -143,7 +143,6 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield say if session.verbose else lambda line: None
         return
     from rich.live import Live
-    from rich.text import Text
 
     with Live(
         console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False

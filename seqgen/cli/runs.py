@@ -10,6 +10,8 @@ import typer
 
 from seqgen.cli.common import Json, everywhere, say, session, show, show_json, warn
 from seqgen.errors import CheckpointError, LinkRefused, UsageError
+from seqgen.files import find_holder
+from seqgen.render import Listing, spec_view
 
 if TYPE_CHECKING:
     from seqgen import Run
@@ -50,7 +52,6 @@ def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
     """List runs, the newest first; `seqgen show run RUN` has the settings of one."""
     from seqgen.checkpoint import RUNS, name_for_commands
     from seqgen.checkpoint import list_runs as find_all
-    from seqgen.render import Listing
 
     if folder is not None and not folder.is_dir():
         raise UsageError(f"no folder {str(folder)!r} to list runs of")
@@ -90,7 +91,6 @@ def show_run(name: str | None, as_json: bool) -> None:
         CheckpointError: its run.json is damaged or too new.
     """
     from seqgen.checkpoint import find_run
-    from seqgen.render import spec_view
 
     run = find_run(name)
     settings, row = run.settings(), _row(run)
@@ -118,7 +118,6 @@ def _row(run: RunFolder) -> dict[str, Any]:
     """Return the row of a run."""
     from seqgen.api.missing_plugin import missing_plugins
     from seqgen.checkpoint import damaged_logs
-    from seqgen.files import find_holder
 
     row: dict[str, Any] = {"run": run.name, "missing": []}
     try:

@@ -24,7 +24,9 @@ from seqgen.cli.sample_files import (
     say_kept,
     write_out,
 )
-from seqgen.errors import UsageError
+from seqgen.errors import BadOption, UsageError
+from seqgen.files import check_folder_of, is_special, write_atomic
+from seqgen.render import draw
 
 if TYPE_CHECKING:
     from seqgen import Sample
@@ -90,7 +92,6 @@ def sample(
         from seqgen.cli.sample_shards import MANY, showing_tried, write_shards  # imports torch, which takes a while
         from seqgen.cli.shard_job import job_of
         from seqgen.config import SampleConfig
-        from seqgen.files import check_folder_of, is_special
 
     _check_form(out, nul=nul, as_json=as_json)
     if out is not None:
@@ -182,10 +183,6 @@ def _with_rate(rows: Iterable[Sample], span: tuple[int, int] | None) -> Iterator
 
 def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
     """Pass the rows on, then write their picture."""
-    from seqgen.errors import BadOption
-    from seqgen.files import write_atomic
-    from seqgen.render import draw
-
     suffixes = [*getattr(run.renderer, "suffixes", ()), ".svg"]
     if picture.suffix.lower() not in suffixes:
         raise BadOption(f"--picture {str(picture)!r}: this domain draws {', '.join(dict.fromkeys(suffixes))}")

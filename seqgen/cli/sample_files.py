@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.cli.common import say
 from seqgen.errors import MissingExtra, TooFewRows, UsageError
-from seqgen.files import finite, json_text
+from seqgen.files import finite, json_text, write_atomic
+from seqgen.render import counted, percent
 from seqgen.signals import describe_loss
 
 if TYPE_CHECKING:
@@ -229,16 +230,12 @@ def row_end(run: Run, *, nul: bool) -> str:
 
 def say_kept(n_kept: int, n_seen: int) -> None:
     """Say the share of sampled rows that were kept, on stderr, if any was rejected."""
-    from seqgen.render import percent
-
     if n_kept < n_seen:
         say(f"kept {n_kept:,} of {n_seen:,} sampled rows ({percent(n_kept / n_seen)})")
 
 
 def say_written(out: Path, n_rows: int) -> None:
     """Say how many rows a file has, on stderr."""
-    from seqgen.render import counted
-
     say(f"wrote {counted(n_rows, 'row')} to {out}")
 
 
@@ -255,8 +252,6 @@ def write_out(out: Path, chunks: Iterator[bytes], rows: FoundRows) -> None:
         chunks: its content.
         rows: the rows from which the content is made.
     """
-    from seqgen.files import write_atomic
-
     with not_written(out):
         write_atomic(out, b"".join(chunks))
     say_written(out, rows.n)

@@ -15,6 +15,8 @@ import typer
 from seqgen.cli.common import complete_runs, everywhere, say, session, show, warn, write, write_json
 from seqgen.cli.decoding import parse_fields
 from seqgen.cli.runs import load_run
+from seqgen.errors import CorpusError, SeqgenError, UnknownSymbol, UsageError
+from seqgen.render import HEAT_LEGEND, STOP, counted, heat_map, score_line
 
 if TYPE_CHECKING:
     from seqgen import Score
@@ -61,8 +63,6 @@ def score(
     their nats, and the text. No line names these columns; --json has names.
     """
     from seqgen.api.score import conditions, iter_scores, symbols
-    from seqgen.errors import UsageError
-    from seqgen.render import HEAT_LEGEND, STOP, counted, heat_map, score_line
 
     piped = not texts or texts == ["-"]
     if not texts and sys.stdin.isatty():
@@ -102,8 +102,6 @@ def score(
 
 def _naming_skip_unknown(scores: Iterable[Score]) -> Iterator[Score]:
     """Pass scores on; the error of a text with an unknown symbol says how to go on without it."""
-    from seqgen.errors import UnknownSymbol, UsageError
-
     try:
         yield from scores
     except UnknownSymbol as error:
@@ -113,7 +111,6 @@ def _naming_skip_unknown(scores: Iterable[Score]) -> Iterator[Score]:
 def _is_run(text: str) -> bool:
     """Return whether a text is the name or folder of a run, which other commands take first."""
     from seqgen.checkpoint import find_run
-    from seqgen.errors import SeqgenError
 
     try:
         return bool(find_run(text))
@@ -144,9 +141,6 @@ def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[
 
 def _references(run: Run, scored_under: dict[str, str]) -> ReferenceScores | None:
     """Return the scores that percentiles refer to, with one message; None if there are none."""
-    from seqgen.errors import CorpusError, UsageError
-    from seqgen.render import counted
-
     try:
         references = run.reference_scores(given=scored_under)
     except (CorpusError, UsageError) as error:  # the corpus is not what it was: texts can be scored all the same
@@ -175,7 +169,6 @@ def _read(end: bytes) -> Iterator[str]:
 
 
 def _decoded(line: bytes, number: int, end: bytes) -> str:
-    from seqgen.errors import UsageError
 
     if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UsageError("stdin is UTF-16, not UTF-8: convert it, as with iconv -f UTF-16 -t UTF-8")

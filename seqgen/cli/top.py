@@ -11,6 +11,7 @@ from rich.text import Text
 from seqgen.cli.common import Json, RunName, everywhere, show, show_json
 from seqgen.cli.decoding import decoding
 from seqgen.cli.runs import load_run
+from seqgen.render import EMPTY_ROW, Listing
 
 _NO_FLAG = ("seed", "exact", "batch_size")  # settings of sampling that search does not have
 
@@ -30,8 +31,6 @@ def top(
     settings: dict[str, Any],
 ) -> None:
     """Find the most probable rows of a run, and report how many are proven within --nodes."""
-    from seqgen.render import EMPTY_ROW, Listing
-
     loaded = load_run(run, checkpoint)
     found = loaded.top(n, n_nodes=nodes, **settings)
     proven = f"{found.n_proven:,} of {n:,} proven"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.cli.common import session
+from seqgen.cli.export import reordered
 from seqgen.errors import SeqgenError, close_names
 from seqgen.plugins import missing_plugin, option_names
 
@@ -122,8 +123,6 @@ def _flag(name: str) -> str:
 
 def _reordered_export(context: Any) -> str:
     """Return the message on arguments of ``export`` of which the first is a run, or ""."""
-    from seqgen.cli.export import reordered
-
     given = getattr(context, "params", {})
     if getattr(context, "info_name", "") != "export" or not given.get("name"):
         return ""
