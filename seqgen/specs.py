@@ -325,8 +325,7 @@ class ReaderSpec(LoadableSpec):
         """Validate ``endings``, the flags and the form of references."""
         super().__post_init__()
         fit = isinstance(self.endings, tuple) and are_suffixes(self.endings)
-        form = "a tuple of lower-case suffixes like ('.fasta',), of one dot each"
-        check(fit, f"{self.name}: endings={self.endings!r} is not {form}")
+        check(fit, f"{self.name}: endings={self.endings!r} is no tuple of lower-case suffixes of one dot: ('.fa',)")
         check(bool(self.endings) or self.matches is not None, f"{self.name}: it needs endings, or matches")
         for flag in ("text", "table"):
             check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")

@@ -212,6 +212,26 @@ def test_columns_are_small_letters(columns):
         seqgen.DomainSpec(name="x", summary="x", columns=columns)
 
 
+def test_the_field_that_is_taken_for_the_text_is_named(in_tmp, cli):
+    rows = "".join(f"a{n}na,k{n % 3},{n}\n" for n in range(40))
+    (in_tmp / "fruit.csv").write_text(f"name,kind,size\n{rows}")
+    run = ["--steps", 1, "--hidden", 4]
+    assert "fruit: the field 'name' is the text\n" in cli("train", "--corpus", "fruit.csv", *run).err
+    assert "is the text" not in cli("train", "--corpus", "fruit.csv", "--text-field", "kind", *run).err
+    (in_tmp / "one.csv").write_text("name\n" + "anna\nbert\n" * 20)
+    assert "is the text" not in cli("train", "--corpus", "one.csv", *run).err
+
+
+def test_a_list_that_is_the_training_part_of_its_split_is_suspected(in_tmp, cli):
+    (in_tmp / "all.txt").write_text("".join(f"{a}{b}na\n" for a in "abcdefghijklmnop" for b in "abcdefghijklmnop"))
+    run = seqgen.train("all.txt", steps=1, hidden=4)
+    (in_tmp / "part.txt").write_text("".join(f"{record.text}\n" for record in run.records("train")))
+    line = "(no validation records: no early stopping); is it the training part of the same split?"
+    assert line in cli("train", "--corpus", "part.txt", "--steps", 1, "--hidden", 4).err
+    for more in (["--split", "none"], ["--split-seed", 1]):
+        assert "the same split" not in cli("train", "--corpus", "part.txt", "--steps", 1, "--hidden", 4, *more).err
+
+
 def test_objects_need_not_have_all_fields_from_the_first_on(in_tmp):
     (in_tmp / "cards.jsonl").write_text('{"name": "a", "cost": 1}\n{"name": "b", "rarity": "x", "kind": "k"}\n')
     records = list(load_file(path="cards.jsonl", fields="name,cost,rarity", label_field="kind"))

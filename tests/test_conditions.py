@@ -142,6 +142,10 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
         UsageError, match="not conditioned on labels, and its records have none; to sample by label, train on records"
     ):
         tiny_run.sample(1, label="low")
+    with pytest.raises(UsageError, match=r"not conditioned on labels.*; it is conditioned on one, two: --given one="):
+        (tmp_path / "two.csv").write_text("text,one,two\n" + "aa,1,2\nzz,2,1\n" * 20)
+        options = {"steps": 1, "split": "none", "out": tmp_path / "two"}
+        seqgen.train(tmp_path / "two.csv", condition="one,two", **options).sample(1, label="1")
     with pytest.raises(UsageError, match="no field 'mana' to give"):
         told.sample(1, given={"mana": 9})
     with pytest.raises(UsageError, match=r"no field 'costs' to give; did you mean 'cost'\?$"):

@@ -514,7 +514,10 @@ def test_a_row_that_hardly_ever_occurs_is_said_to_be_rare():
     for log_weights in ([-800.0, -801.0], [-1e5, -2e5]):
         bound = fit_bound(np.array(log_weights))
         assert describe_bound(bound).startswith("fewer than 1 in 1,000,000,000,000,000 of the model's rows satisfy it;")
-    assert "about 1 in 1,000,000 of" in describe_bound(bound._replace(accepted=1e-6))
+        assert "--exact" not in describe_bound(bound)
+    rare = describe_bound(bound._replace(accepted=1e-6, above=0.2))
+    assert "about 1 in 1,000,000 of" in rare
+    assert rare.endswith("of which it needs some 1,000,000 for each that it keeps (--effort)")
 
 
 def test_a_bound_is_looser_where_too_few_rows_would_be_kept():

@@ -49,7 +49,7 @@ def reporter(in_tmp):
 @pytest.fixture
 def unevaluated(monkeypatch):
     """Any evaluation fails the test."""
-    monkeypatch.setattr("seqgen.api.evaluate.read_again", lambda *_, **__: pytest.fail("it has begun to evaluate"))
+    monkeypatch.setattr("seqgen.api.open_run.read_again", lambda *_, **__: pytest.fail("it has begun to evaluate"))
 
 
 def test_a_report_of_a_plugin_is_written_with_its_options(cli, tiny_run, reporter, in_tmp):

@@ -53,7 +53,7 @@ class Conditioning:
             how = f"--corpus {title} --condition label" + (f" --label-field {field}" if field else "")
             train = f"train with {how}" if labelled else "train on records that have one"
             none = "" if labelled else ", and its records have none"
-            instead = f"; it is conditioned on {slots[0]}: --given {slots[0]}=VALUE" if slots else ""
+            instead = f"; it is conditioned on {', '.join(slots)}: --given {slots[0]}=VALUE" if slots else ""
             raise UsageError(f"this run is not conditioned on labels{none}{instead}; to sample by label, {train}")
         options = run.settings.corpus.options
         column, of_text = options.get("label_field"), str(options.get("fields") or "").split(",")

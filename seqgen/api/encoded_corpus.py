@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqgen.corpus import (
@@ -59,17 +59,13 @@ class EncodedCorpus:
         survey: its counts and digest.
         vocabulary: its symbols.
         encoded: its parts.
-        files: the numbers of its files by how they are read, where they are of several kinds, and of folders left out.
+        remarks: notes on the files and the records, a few words for each.
     """
 
     survey: Survey
     vocabulary: Vocabulary
     encoded: Parts
-    files: Mapping[str, int] = field(default_factory=dict)
-
-    def remarks(self) -> list[str]:
-        """Return notes on the files and the records, a few words for each."""
-        return [*(count_of(n, name) for name, n in self.files.items()), *self.survey.quality_notes()]
+    remarks: Sequence[str] = ()
 
     @property
     def longest_symbols(self) -> int:
@@ -255,8 +251,14 @@ class CorpusReading:
         if not len(encoded["train"]):
             have = count_of(counted.n_records, "records") if vocabulary.ends else f"{counted.n_chars:,} characters"
             raise without_training_part(self.corpus, self.title, have)
-        files = count_kinds(self.corpus.source) | count_skipped(self.corpus.source)
-        return EncodedCorpus(counted, vocabulary, encoded, files)
+        return EncodedCorpus(counted, vocabulary, encoded, [*self._of_files(), *counted.quality_notes()])
+
+    def _of_files(self) -> Iterator[str]:
+        """Yield the field that was taken for the text, and the kinds of files, where there are several."""
+        source = self.corpus.source
+        if isinstance(source, Table) and (taken := source.taken_field()):
+            yield f"the field {taken!r} is the text"
+        yield from (count_of(n, name) for name, n in (count_kinds(source) | count_skipped(source)).items())
 
     def _on_read(self, n_done: int) -> None:
         """Report the number of records read."""
@@ -388,10 +390,9 @@ def read_again(
             divided = DividedCorpus.of(corpus, title, settings.tokenizer.name, workers, plugins)
         reading = CorpusReading(corpus, title, progress, warn, divided)
         counted = reading.count()
+        advice = advice if changed is None else "the run continues with the corpus as it is now"
         try:
-            check_unchanged(
-                counted, settings, advice if changed is None else "the run continues with the corpus as it is now"
-            )
+            check_unchanged(counted, settings, advice)
         except CorpusError as error:
             if changed is None:
                 raise

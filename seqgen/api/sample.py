@@ -340,7 +340,10 @@ def describe_bound(bound: Bound) -> str:
         f"of the samples; the distribution of the rows may differ from the model's by {bound.above:.1%} "
         f"(effective sample size: {bound.effective:.0%})"
     )
-    return line if bound.above <= _MOST_OFF else f"{line}; {_EXACT_HINT}"
+    if bound.above <= _MOST_OFF or bound.accepted < _NEGLIGIBLE:
+        return line
+    n_rows = f"{float(f'{1 / bound.accepted:.2g}'):,.0f}"
+    return f"{line}; {_EXACT_HINT}, of which it needs some {n_rows} for each that it keeps (--effort)"
 
 
 def _watched(

@@ -108,7 +108,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
             trainer.state.require_initial_evaluation()
         check_disk_space(folder, model, warn)
         plugins.emit("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
-        started = Started(settings, trainer.state.step, data.remarks())
+        started = Started(settings, trainer.state.step, data.remarks)
         try:
             for event in itertools.chain([started], trainer.events(stop)):
                 if isinstance(event, Report):

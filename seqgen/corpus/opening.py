@@ -196,7 +196,7 @@ def find_first_problem(file: TextIO, path: str, encoding: str, limit: int | None
             in_line, western = "here", ""
             if encoding == UTF8:
                 western = f" ({_WESTERN} is the most likely for a Western language)"
-                in_line = f"byte {before + here + 1} of the line (byte {offset + here} of the file)"
+                in_line = f"byte {before + here + 1} of the line (byte {offset + here + 1} of the file)"
             return CorpusError(
                 f"{path!r}, line {number}: {in_line} is {shown}, which is not {encoding.upper()}; "
                 f"-o corpus.encoding=NAME reads another encoding{western}, -o corpus.encoding_errors=replace (or skip) "

@@ -106,6 +106,11 @@ class Table(FileSource):
         """
         return next((self._text_field(row) for _, row in self.rows(Counter())), None) or None
 
+    def taken_field(self) -> str:
+        """Return the field that is the text, where there are several and none was chosen; else ""."""
+        chosen = self.columns.text is not None or bool(self.columns.text_fields)
+        return "" if chosen or len(self.field_names()) < 2 else self.text_field() or ""
+
     def rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Yield the rows, each with its line, and add to ``counts``."""
         return self._json_rows(counts) if self.form == "jsonl" else self._separated_rows(counts)

@@ -51,8 +51,8 @@ LATIN1 = "naïve\ncafé\n".encode("latin-1")
 NORMAL = "caf\u00e9\ncafe\u0301\n"
 TABLE = {
     # invalid UTF-8
-    "invalid UTF-8": Row(b"ok\nna\xef\xfeve\n", None, "line 2: byte 3 of the line (byte 5 of the file) is 0xef 0xfe"),
-    "invalid UTF-8 at the end": Row(b"ok\n\xe2\x82", None, "byte 1 of the line (byte 3 of the file) is 0xe2 0x82"),
+    "invalid UTF-8": Row(b"ok\nna\xef\xfeve\n", None, "line 2: byte 3 of the line (byte 6 of the file) is 0xef 0xfe"),
+    "invalid UTF-8 at the end": Row(b"ok\n\xe2\x82", None, "byte 1 of the line (byte 4 of the file) is 0xe2 0x82"),
     "invalid UTF-8 replaced": Row(
         b"ok\nna\xefve\n", ["ok", "na\ufffdve"], options=("encoding_errors=replace",),
         counts={"undecodable bytes replaced": 1},

@@ -324,7 +324,7 @@ def test_a_signal_before_training_begins_says_that_nothing_is_saved(interrupted,
     assert not (in_tmp / "run").exists()
 
 
-@pytest.mark.parametrize("place", ["seqgen.files.write_atomic", "seqgen.cli.sample.load_run"])
+@pytest.mark.parametrize("place", ["seqgen.cli.sample_files.write_atomic", "seqgen.cli.sample.load_run"])
 def test_a_signal_before_a_file_of_samples_is_written_says_so(place, interrupted, tiny_run, in_tmp):
     stopped = interrupted(place, "sample", tiny_run.path, "-n", 3, "--out", "big.csv")
     assert (stopped.code, stopped.err) == (130, "seqgen: ended by SIGINT; 'big.csv' was not written\n")

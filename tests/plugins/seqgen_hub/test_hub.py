@@ -100,7 +100,13 @@ def test_the_folder_is_not_resumed_and_others_start_from_it(folder, words, cli, 
     assert result.code == 2 and result.err.count("\n") == 1
     assert f"cannot resume {str(elsewhere)!r}: it is an export" in result.err and "--from" in result.err
     assert cli("checkpoint", "verify", elsewhere).code == 0
-    assert seqgen.train(words, start=elsewhere, steps=1, out=tmp_path / "run").state["step"] == 1
+    run = seqgen.train(words, start=elsewhere, steps=1, out=tmp_path / "run")
+    assert run.state["step"] == 1
+    step = run.settings.start.step
+    line = f"those of the run cloned at step {step:,}, which had learned from words, licence: the user's own"
+    assert line in HubExporter().card(run, "run")
+    shutil.rmtree(elsewhere)
+    assert f"at step {step:,}, which had learned from other records" in HubExporter().card(run, "run")
 
 
 def test_the_files_of_a_folder_are_one_line(cli, tiny_run, tmp_path):
