@@ -212,9 +212,9 @@ def settings_diff(runs: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
     return found | ({"plugins": plugins} if len(set(plugins.values())) > 1 else {})
 
 
-def _code_of_plugins(run: Run) -> str:
+def _code_of_plugins(run: Run) -> str | None:
     rows = [(row["package"], f"{row.get('sha256') or ''}{row.get('code') or ''}") for row in run.settings.plugins]
-    return ", ".join(f"{name} {hashlib.sha256(code.encode()).hexdigest()[:8]}" for name, code in rows if code)
+    return ", ".join(f"{name} {hashlib.sha256(code.encode()).hexdigest()[:8]}" for name, code in rows if code) or None
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:

@@ -188,9 +188,16 @@ class Kept:
 class Widths(seqgen.Options):
     least: int = 1
 
+class Stats:
+    n = 0
+
+def forget(self):
+    return 3
+
 class Counting(seqgen.StepCell):
     n_made = 0
     warned = False
+    forget = forget
 
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size)
@@ -201,6 +208,7 @@ class Counting(seqgen.StepCell):
     def project(self, x_BTI): return self.linear(x_BTI)
     def step(self, p_BH, h_BH):
         type(self).warned = True
+        Stats.n += 1
         h_BH = torch.tanh(p_BH + self.kept.share * h_BH)
         return h_BH, h_BH
 
@@ -211,7 +219,12 @@ def augment():
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("share: float = 0.5", "share: float = 0.25"), ("least: int = 1", "least: int = 2"), ("1 - self", "2 - self")],
+    [
+        ("share: float = 0.5", "share: float = 0.25"),
+        ("least: int = 1", "least: int = 2"),
+        ("1 - self", "2 - self"),
+        ("return 3", "return 4"),
+    ],
 )
 def test_values_that_change_while_a_class_is_used_are_not_its_code(old, new, words, in_tmp):
     first = notebook(COUNTING, 20, "Counting")
@@ -220,6 +233,22 @@ def test_values_that_change_while_a_class_is_used_are_not_its_code(old, new, wor
     assert changed_plugins(seqgen.choose_plugins([first]), run.settings) == []
     changed = notebook(COUNTING.replace(old, new), 21, "Counting")
     assert "the code of the plugin leaky_notebook" in changed_plugins(seqgen.choose_plugins([changed]), run.settings)[0]
+
+
+def test_a_class_that_only_assigns_functions_has_a_digest(words, in_tmp):
+    assigning = COUNTING + "\n\ndef other(self, p_BH, h_BH):\n    return p_BH, h_BH\n\n"
+    assigning += "class Assigning(Counting):\n    step = other\n"
+    run = seqgen.train(words, cell=notebook(assigning, 30, "Assigning"), **QUICK)
+    assert run.settings.plugins[0]["code"]
+    changed = notebook(assigning.replace("return p_BH, h_BH", "return 2 * p_BH, h_BH"), 31, "Assigning")
+    assert changed_plugins(seqgen.choose_plugins([changed]), run.settings)
+
+
+def test_text_that_is_no_python_any_more_is_not_compared(words, in_tmp):
+    first = notebook(COUNTING, 32, "Counting")
+    run = seqgen.train(words, cell=first, **QUICK)
+    linecache.cache["/nowhere/ipykernel_1/32.py"] = (1, None, ["class Counting(:\n"] * 60, "/nowhere/ipykernel_1/32.py")
+    assert changed_plugins(seqgen.choose_plugins([first]), run.settings) == []
 
 
 def test_variables_that_a_function_around_a_class_has_are_not_the_code_of_a_file(write, words, in_tmp):

@@ -55,9 +55,9 @@ def code_of_parts(plugins: Plugins, package: str, parts: Iterable[Entry]) -> str
             files.pop(root.name, None)
         contents = [(name, path.read_bytes()) for name, path in sorted(files.items())]
         pieces = [f"{name} {len(data)} ".encode() + data for name, data in contents]
-        given, seen = [load for load in loads if known.given and not isinstance(load, str)], set[int]()
-        sources = [source for load in given for source in _sources(load, seen)]
-    except (OSError, TypeError, ValueError):  # a file is gone, or a class was typed at a prompt
+        given, seen, cells = loads if known.given else [], set[int](), list[str]()
+        sources = [one for load in given if not isinstance(load, str) for one in _sources(load, seen, cells)]
+    except (OSError, SyntaxError, TypeError, ValueError):  # a file is gone, or a class was typed at a prompt
         return ""
     pieces += [source.encode("utf-8", "surrogatepass") + b"\0" for source in sources]
     return hashlib.sha256(b"".join(pieces)).hexdigest() if pieces else ""
@@ -138,64 +138,77 @@ def _imported(file: Path) -> Iterator[str]:
 # -- classes and functions that were given from Python
 
 
-def _sources(part: Any, seen: set[int]) -> Iterator[str]:
+def _sources(part: Any, seen: set[int], files: list[str]) -> Iterator[str]:
     """Yield the source of a class or function without a file; of any, the plain values of the functions around it.
 
     Values that may change while it runs are left out: those of attributes, and of variables that it assigns.
 
+    Args:
+        part: the class or function.
+        seen: the ids of those before.
+        files: the names of their cells; those of this part are added.
+
     Raises:
-        OSError, TypeError, ValueError: they are not known.
+        OSError, SyntaxError, TypeError, ValueError: they are not known.
     """
     if id(part) in seen or (isinstance(part, FunctionType) and _is_generated(part)):
         return
     seen.add(id(part))
     has_file = getattr(sys.modules.get(part.__module__), "__file__", None) is not None
     functions = [part] if isinstance(part, FunctionType) else list(_functions_of(part))
+    within = [one for one in functions if f"{one.__qualname__}.".startswith(f"{part.__qualname__}.")]
+    files += [_code_of(function).co_filename for function in within]
     for base in getattr(part, "__bases__", ()):
         if base.__module__ == part.__module__:
-            yield from _sources(base, seen)
+            yield from _sources(base, seen, files)
     if not has_file:
-        yield inspect.getsource(part) if isinstance(part, FunctionType) else _text_of_class(part, functions)
+        yield inspect.getsource(part) if isinstance(part, FunctionType) else _text_of_class(part, within, files)
     for function in functions:
-        if not f"{function.__qualname__}.".startswith(f"{part.__qualname__}."):  # assigned in the class, not defined
-            yield from _sources(function, seen)
+        if function not in within:  # assigned in the class, and defined elsewhere
+            yield from _sources(function, seen, files)
             continue
-        used, code = inspect.getclosurevars(function), inspect.unwrap(function).__code__
-        assigned = {one.argval for one in dis.get_instructions(code) if one.opname == "STORE_DEREF"}
+        used = inspect.getclosurevars(function)
+        assigned = {one.argval for one in dis.get_instructions(_code_of(function)) if one.opname == "STORE_DEREF"}
         for name, value in (*used.nonlocals.items(), *(() if has_file else used.globals.items())):
             if isinstance(value, type | FunctionType) and value.__module__ == part.__module__:
-                yield from _sources(value, seen)
+                yield from _sources(value, seen, files)
             elif isinstance(value, _PLAIN) and name in used.nonlocals and name not in assigned:
                 yield f"{name} = {value!r}"
+
+
+def _code_of(function: FunctionType) -> CodeType:
+    code: CodeType = inspect.unwrap(function).__code__
+    return code
 
 
 def _functions_of(owner: type) -> Iterator[FunctionType]:
     """Yield the methods and properties of a class that somebody wrote, as nobody did those that a dataclass gets."""
     for member in vars(owner).values():
-        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+        function = member
+        for name in ("fget", "func", "__func__", "__wrapped__"):  # of properties, cached ones, class and cached methods
+            function = function if isinstance(function, FunctionType) else getattr(function, name, function)
         is_own = isinstance(function, FunctionType) and function.__module__ == owner.__module__
         if is_own and not _is_generated(function):
             yield function
 
 
 def _is_generated(function: FunctionType) -> bool:
-    code: CodeType = inspect.unwrap(function).__code__
+    code = _code_of(function)
     return code.co_filename == "<string>" and code.co_name.startswith("__")
 
 
-def _text_of_class(owner: type, functions: Collection[FunctionType]) -> str:
-    """Return the text of a class as the cell of a notebook has it; of one without functions, its fields.
+def _text_of_class(owner: type, functions: Iterable[FunctionType], files: Iterable[str]) -> str:
+    """Return the text of a class as the cell of a notebook has it; its name alone if it has no functions, nor a cell.
 
     Raises:
-        OSError: nobody has the text.
+        OSError: nobody has the text of its functions.
     """
-    for code in (inspect.unwrap(function).__code__ for function in functions):
-        nodes = ast.walk(ast.parse("".join(linecache.getlines(code.co_filename))))
+    places = [(code.co_filename, code.co_firstlineno) for code in map(_code_of, functions)]
+    for file, line in places or [(file, 0) for file in files]:
+        nodes = ast.walk(ast.parse("".join(linecache.getlines(file))))
         for node in (node for node in nodes if isinstance(node, ast.ClassDef) and node.name == owner.__name__):
-            if node.lineno <= code.co_firstlineno <= (node.end_lineno or 0):
+            if not line or node.lineno <= line <= (node.end_lineno or 0):
                 return ast.unparse(node)
-    if functions:
+    if places:
         raise OSError(f"no source of {owner.__qualname__}")
-    values = {name: one.default for name, one in getattr(owner, "model_fields", {}).items()} | dict(vars(owner))
-    plain = {name: value for name, value in values.items() if isinstance(value, _PLAIN) and name[:2] != "__"}
-    return f"{owner.__name__}: {inspect.get_annotations(owner)} {plain}"
+    return owner.__name__
