@@ -381,6 +381,9 @@ def test_files_that_an_earlier_run_has_learned_from_are_known(words, in_tmp):
     assert third.settings.start.learned == ("valid",)
     assert warned == [LEARNED.format("second", "validation records") + CHOSEN]
     shutil.rmtree(refit.path)
+    shutil.copytree(second.path, refit.path)  # goes back to the folder that it is in
+    assert seqgen.train(start=second, valid="one.txt", out="circle", steps=1).settings.start.learned is None
+    shutil.rmtree(refit.path)
     assert seqgen.train(start=second, valid="two.txt", out="again", steps=1).settings.start.learned == ()
     assert seqgen.train(start=second, valid="one.txt", out="fourth", steps=1).settings.start.learned is None
 

@@ -51,15 +51,21 @@ def _real_files(files: Sequence[str | Path | None]) -> list[list[str] | None]:
 
 
 def _with_former(run: RunSettings) -> Iterator[RunSettings | None]:
-    """Yield the settings of a run and of those that it goes back to; at the end None if one is not there any more."""
+    """Yield the settings of a run and of those that it goes back to; at the end None if one is not there any more.
+
+    Another run may have been given the folder of one that was removed, even one that goes back to the first.
+    """
     yield run
-    while run.start is not None:
+    passed = set[str]()
+    while run.start is not None and run.start.run not in passed:
+        passed.add(run.start.run)
         try:
             run = RunFolder(Path(run.start.run)).settings()
         except (SeqgenError, OSError):
-            yield None
-            return
+            break
         yield run
+    if run.start is not None:
+        yield None
 
 
 def _learned_files(run: RunSettings) -> list[list[str]]:
