@@ -217,6 +217,8 @@ def test_the_field_that_is_taken_for_the_text_is_named(in_tmp, cli):
     (in_tmp / "fruit.csv").write_text(f"name,kind,size\n{rows}")
     run = ["--steps", 1, "--hidden", 4]
     assert "fruit: the field 'name' is the text\n" in cli("train", "--corpus", "fruit.csv", *run).err
+    held_out = cli("train", "--corpus", "fruit.csv", "--valid-file", "fruit.csv", *run)
+    assert "fruit: the field 'name' is the text" in held_out.err
     assert "is the text" not in cli("train", "--corpus", "fruit.csv", "--text-field", "kind", *run).err
     (in_tmp / "one.csv").write_text("name\n" + "anna\nbert\n" * 20)
     assert "is the text" not in cli("train", "--corpus", "one.csv", *run).err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
 import pytest
@@ -82,6 +83,14 @@ def test_a_parameter_whose_annotation_is_wrong_is_named(annotation, says):
     bare.__annotations__["rate"] = annotation
     with pytest.raises(TypeError, match=says):
         options_model(bare)
+
+
+def test_options_of_an_object_that_is_called():
+    class Made:
+        def __call__(self, size, *, n: Annotated[int, Field(ge=1)], m: int = 2): ...
+
+    for made in (Made(), functools.partial(Made(), 1)):
+        assert list(options_model(made).model_fields) == ["n", "m"] and options_model(made).no_options == {}
 
 
 def test_annotations_of_what_is_no_option_are_not_evaluated():

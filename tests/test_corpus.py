@@ -69,7 +69,7 @@ def test_lines_do_not_depend_on_the_blocks_that_are_read(tmp_path_factory, piece
 def test_a_complaint_names_the_place_whatever_the_block(tmp_path, monkeypatch, block):
     monkeypatch.setattr(readers, "_BLOCK_CHARS", block)
     path = write(tmp_path, "é\r\n".encode() * 9 + b"ab\xff\n")
-    with pytest.raises(CorpusError, match=r"line 10: byte 3 of the line \(byte 38 of the file\) is 0xff"):
+    with pytest.raises(CorpusError, match=r"line 10: byte 3 of the line \(byte 39 of the file\) is 0xff"):
         texts(path)
     path = write(tmp_path, b"\xef\xbb\xbf12345\r\n" + b"12345\n" * 8 + b"123456")
     with pytest.raises(CorpusError, match="line 10: longer than 5 characters"):
@@ -98,7 +98,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
 
 def test_invalid_utf8_names_line_and_byte(tmp_path):
     path = write(tmp_path, "zoë\r\nab".encode() + b"\xffc\n")
-    with pytest.raises(CorpusError, match=r"line 2: byte 3 of the line \(byte 8 of the file\) is 0xff"):
+    with pytest.raises(CorpusError, match=r"line 2: byte 3 of the line \(byte 9 of the file\) is 0xff"):
         texts(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import mimetypes
 import shlex
 from collections.abc import Iterator
@@ -77,14 +76,17 @@ class HubExporter:
 
     def card(self, run: seqgen.Run, name: str) -> str:
         """Return the model card, Markdown with a head of YAML."""
-        settings, mixed = run.settings, exporting.mixed_with(run)
+        settings, mixed, start = run.settings, exporting.mixed_with(run), run.settings.start
+        first = (
+            "" if start is None else f"the run {Path(start.run).name} at step {start.step:,}, and all it learned from"
+        )
         parts = {
             "model": settings.architecture + (f" blended with {mixed}" if mixed else ""),
             "parameters": f"{settings.n_parameters:,}",
             "corpus": f"{settings.corpus.title}, {commands.counted(settings.corpus.n_records, 'record')}",
             "licence of the corpus": settings.corpus.licence or "not known",
             "SHA-256 of the records": settings.corpus.digest,
-            **({} if settings.start is None else {"first weights": _first_weights(settings.start)}),
+            **({} if start is None else {"first weights": first}),
             "tokenizer": settings.tokenizer.name,
             "conditions": ", ".join(run.vocabulary.slots) or "none",
             "optimizer steps": f"{run.state['step']:,}",
@@ -98,15 +100,6 @@ class HubExporter:
         head = ["---", "library_name: seqgen", "pipeline_tag: text-generation", "tags:", "- seqgen"]
         head += [f"license: {self.licence}"] if self.licence else []
         return "\n".join([*head, "---", "", f"# {_cell(name)}", "", *tables, *use, *(shown if rows else [])]) + "\n"
-
-
-def _first_weights(start: Any) -> str:
-    """Return the run that a run started from, and what it had learned from if it is there."""
-    corpus = "other records"
-    with contextlib.suppress(seqgen.SeqgenError):
-        known = seqgen.load(start.run, warn=lambda _: None).settings.corpus
-        corpus = f"{known.title}, licence: {known.licence or 'not known'}"
-    return f"those of the run {Path(start.run).name} at step {start.step:,}, which had learned from {corpus}"
 
 
 def _use(settings: Any, name: str, repository: str) -> list[str]:

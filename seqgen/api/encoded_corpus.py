@@ -256,7 +256,7 @@ class CorpusReading:
     def _of_files(self) -> Iterator[str]:
         """Yield the field that was taken for the text, and the kinds of files, where there are several."""
         source = self.corpus.source
-        if isinstance(source, Table) and (taken := source.taken_field()):
+        if isinstance(table := getattr(source, "train", source), Table) and (taken := table.taken_field()):
             yield f"the field {taken!r} is the text"
         yield from (count_of(n, name) for name, n in (count_kinds(source) | count_skipped(source)).items())
 

@@ -138,7 +138,7 @@ class OpenRun:
 
         Raises:
             CorpusError: it has changed since.
-            SeqgenError: it no longer exists.
+            UsageError: it no longer exists.
         """
         with missing_corpus(self.folder.name):
             counted = CorpusReading(self.corpus, self.settings.corpus.title).count()

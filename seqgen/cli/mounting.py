@@ -134,7 +134,7 @@ def _adopt(own: typer.Typer) -> None:
         except Exception as error:  # annotations that cannot be evaluated
             raise _Unusable(f"{_label(command)}: {type(error).__name__}: {one_line(error)}") from error
         setattr(command.callback, _ADOPTED, function)
-    of_groups = [own.registered_callback, *own.registered_groups]
+    of_groups = [own.info, own.registered_callback, *own.registered_groups]
     for callback in (of.callback for of in of_groups if of is not None and inspect.isfunction(of.callback)):
         _check_function(callback, (), f"{callback.__name__!r}, the callback of a group,")
     for group in own.registered_groups:

@@ -109,7 +109,8 @@ class Table(FileSource):
     def taken_field(self) -> str:
         """Return the field that is the text, where there are several and none was chosen; else ""."""
         chosen = self.columns.text is not None or bool(self.columns.text_fields)
-        return "" if chosen or len(self.field_names()) < 2 else self.text_field() or ""
+        row = None if chosen else next((row for _, row in self.rows(Counter())), None)
+        return "" if row is None or len(self._first_fields(row)) < 2 else self._text_field(row)
 
     def rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Yield the rows, each with its line, and add to ``counts``."""

@@ -278,7 +278,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         held_out += f" (refit of {visible(Path(refit.run).name)}: {there})"
     elif not parts["valid"]:
         held_out += " (no validation records: no early stopping)"
-        by_hash = unit == "record" and corpus.valid is None and not parts["test"]
+        by_hash = unit == "record" and corpus.name == "seqgen:file" and corpus.valid is None and not parts["test"]
         if by_hash and settings.train.split[1] * parts["train"] >= _FEW_RECORDS:
             held_out += "; is it the training part of the same split? --split-seed 1 is another"
     if parts["train"] < _FEWEST_RECORDS and unit == "record" and settings.start is None:
