@@ -18,9 +18,8 @@ from seqgen.corpus import (
     Splitter,
     Survey,
     Table,
-    count_kinds,
     count_of,
-    count_skipped,
+    file_notes,
     get_source_files,
     get_stamp,
     survey,
@@ -251,14 +250,7 @@ class CorpusReading:
         if not len(encoded["train"]):
             have = count_of(counted.n_records, "records") if vocabulary.ends else f"{counted.n_chars:,} characters"
             raise without_training_part(self.corpus, self.title, have)
-        return EncodedCorpus(counted, vocabulary, encoded, [*self._of_files(), *counted.quality_notes()])
-
-    def _of_files(self) -> Iterator[str]:
-        """Yield the field that was taken for the text, and the kinds of files, where there are several."""
-        source = self.corpus.source
-        if isinstance(table := getattr(source, "train", source), Table) and (taken := table.taken_field()):
-            yield f"the field {taken!r} is the text"
-        yield from (count_of(n, name) for name, n in (count_kinds(source) | count_skipped(source)).items())
+        return EncodedCorpus(counted, vocabulary, encoded, [*file_notes(self.corpus.source), *counted.quality_notes()])
 
     def _on_read(self, n_done: int) -> None:
         """Report the number of records read."""

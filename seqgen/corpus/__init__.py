@@ -41,7 +41,7 @@ from seqgen.corpus.places import (
 from seqgen.corpus.profile import profile
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
-from seqgen.corpus.several import JoinedFiles, count_kinds, count_skipped
+from seqgen.corpus.several import JoinedFiles, count_skipped, file_notes
 from seqgen.corpus.survey import Survey, Tally, count_of, survey
 from seqgen.corpus.tables import Table
 
@@ -49,7 +49,7 @@ __all__ = [
     "NO_READERS", "PARTS", "ConcatenatedRecords", "Corpus", "Distinct", "FileKinds", "InstalledReader", "JoinedFiles",
     "PackageFiles", "Part", "PartOfCorpus", "PresplitSource", "Reader", "ReaderRecords", "ReaderTable", "Readers",
     "Record", "Splitter", "Survey", "Table", "Tally", "TextFile", "TrailingNames", "absolute", "compare_digests",
-    "count_kinds", "count_of", "count_skipped", "divide", "exists", "files_of", "find_places", "find_repeated",
+    "count_of", "count_skipped", "divide", "exists", "file_notes", "files_of", "find_places", "find_repeated",
     "get_source_files", "get_stamp", "guess_form", "hashed_chunks", "is_address", "is_pattern", "load_file", "name_of",
     "owner_of", "profile", "read_lines", "real_paths", "stamps_of", "suffix_of", "survey", "title_of", "verify_digest",
     "whole_path", "without_training_part",

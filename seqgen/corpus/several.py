@@ -9,6 +9,8 @@ from pathlib import Path
 
 from seqgen.corpus.corpus import PresplitSource, Record, get_counts, get_stamp
 from seqgen.corpus.places import Place, file_of
+from seqgen.corpus.survey import count_of
+from seqgen.corpus.tables import Table
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,17 @@ class JoinedFiles:
         return list(dict.fromkeys(map(file_of, self.places)))
 
 
-def count_kinds(source: object) -> dict[str, int]:
-    """Return the numbers of the training files by how they are read; {} where all are read alike."""
+def file_notes(source: object) -> list[str]:
+    """Return notes on the files of a corpus: the field of a table that was taken for the text, kinds, folders left out.
+
+    The field is that of the training records, where it is one of several; the numbers of their files by how they are
+    read are given where not all are read alike.
+    """
     train = source.train if isinstance(source, PresplitSource) else source
-    return train.kinds() if isinstance(train, JoinedFiles) else {}
+    taken = train.taken_field() if isinstance(train, Table) else ""
+    notes = [f"the field {taken!r} is the text"] if taken else []
+    counted = (train.kinds() if isinstance(train, JoinedFiles) else {}) | count_skipped(source)
+    return notes + [count_of(n, name) for name, n in counted.items()]
 
 
 def count_skipped(source: object) -> dict[str, int]:

@@ -48,6 +48,11 @@ class Columns:
     label: str | None = None
     text_fields: Sequence[str] = ()
 
+    @property
+    def is_chosen(self) -> bool:
+        """True if it is said which fields are the text."""
+        return self.text is not None or bool(self.text_fields)
+
 
 @dataclass(frozen=True)
 class Table(FileSource):
@@ -78,7 +83,7 @@ class Table(FileSource):
         for number, row in self.rows(counts):
             if name is None:
                 name = self._text_field(row)
-                unusual = self.form in ("csv", "tsv") and not self.columns.text_fields and self.columns.text is None
+                unusual = self.form in ("csv", "tsv") and not self.columns.is_chosen
                 counts[f"row taken as the heading: {name!r:.40}"] += unusual and name not in _USUAL
             if not self.columns.text_fields:
                 self._refuse_no_text(number, row, name)
@@ -108,8 +113,7 @@ class Table(FileSource):
 
     def taken_field(self) -> str:
         """Return the field that is the text, where there are several and none was chosen; else ""."""
-        chosen = self.columns.text is not None or bool(self.columns.text_fields)
-        row = None if chosen else next((row for _, row in self.rows(Counter())), None)
+        row = None if self.columns.is_chosen else next((row for _, row in self.rows(Counter())), None)
         return "" if row is None or len(self._first_fields(row)) < 2 else self._text_field(row)
 
     def rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -161,14 +165,13 @@ class Table(FileSource):
         """
         wanted = [self.columns.text, self.columns.label, *self.columns.text_fields]
         known = all(name is None or name in row for name in wanted)
-        is_chosen = self.columns.text is not None or bool(self.columns.text_fields)
-        usual = is_chosen or any(name in row for name in _USUAL)
+        usual = self.columns.is_chosen or any(name in row for name in _USUAL)
         names = row if known and usual else self._first_fields(row)
         for name in wanted:
             if name is not None and name not in names:
                 near = did_you_mean(name, names) or f"; it has {_listed(names)}"
                 raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near}")
-        if is_chosen:
+        if self.columns.is_chosen:
             return self.columns.text or ""
         rest = [name for name in row if name != self.columns.label]
         found = next((name for name in _USUAL if name in names and name != self.columns.label), "")
