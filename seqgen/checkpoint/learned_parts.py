@@ -29,8 +29,7 @@ def learned_parts(
         None where nobody knows what that run's own first weights had learned from, and it learned from no such records.
     """
     earlier = () if before.start is None else before.start.learned
-    known = earlier or ()
-    joined = before.refit is not None or "valid" in known  # what it held out first, it has seen
+    seen = _learned_of(before)
     there, here = (_real_files(pair) for pair in ((before.corpus.valid, before.corpus.test), files))
     found: Collection[str] = _TITLES
     if here != [None, None]:  # the corpus itself is trained on as a whole; other files are new to the weights
@@ -39,8 +38,8 @@ def learned_parts(
         found = [part for path, part in zip(here, _TITLES, strict=True) if path in learned_files]
         if None in runs and any(path not in [*there, None] for path in here):
             earlier = None
-    elif there == here and "test" not in known:
-        split = Splitter(before.train.split, before.train.split_seed, joined=joined)
+    elif there == here and "test" not in seen:
+        split = Splitter(before.train.split, before.train.split_seed, joined="valid" in seen)
         found = Splitter(train.split, train.split_seed).learned_by(split, by_text=before.corpus.layout == "lines")
     learned = tuple(part for part in _TITLES if part in found and part in parts)
     return None if earlier is None and not learned else learned
@@ -68,11 +67,15 @@ def _with_former(run: RunSettings) -> Iterator[RunSettings | None]:
         yield None
 
 
+def _learned_of(run: RunSettings) -> set[str]:
+    """Return the held-out parts with records that the weights of a run have learned from, as a refit's have."""
+    return {*((run.start and run.start.learned) or ()), *(["valid"] if run.refit is not None else [])}
+
+
 def _learned_files(run: RunSettings) -> list[list[str]]:
     """Return the files of held-out records that the weights of a run have learned from."""
-    seen = {*((run.start and run.start.learned) or ()), *(["valid"] if run.refit is not None else [])}
-    files = zip(_real_files((run.corpus.valid, run.corpus.test)), _TITLES, strict=True)
-    return [path for path, part in files if path is not None and part in seen]
+    files, seen = _real_files((run.corpus.valid, run.corpus.test)), _learned_of(run)
+    return [path for path, part in zip(files, _TITLES, strict=True) if path is not None and part in seen]
 
 
 def describe_leakage(start: str, learned: Collection[str] | None) -> str:
