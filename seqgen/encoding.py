@@ -133,3 +133,14 @@ class RecordArrays:
     def finish(self) -> dict[str, Array]:
         """Return the complete arrays: "train.flat", ..., described by ``seqgen.batches.Encoded``."""
         return {name: sink.finish() for name, sink in self._sinks.items()}
+
+
+def mixed_bits(values_N: Any, key: int = 0) -> Any:  # numpy's stubs do not infer unsigned integers
+    """Return uint64 numbers through a function that decorrelates nearby ones.
+
+    Source: SplitMix64's finalizer (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
+    """
+    mixed: Any = (values_N + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

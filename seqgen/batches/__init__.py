@@ -14,11 +14,10 @@ from seqgen.batches.feed import (
     evaluation_batches,
     evaluation_windows,
     make_feed,
-    mixed_bits,
 )
 
 __all__ = [
     "EVALUATION_BATCH", "FULL", "Batch", "Encoded", "Feed", "Parts", "RecordFeed", "Rewriter", "Stream", "StreamFeed",
     "cached", "count_batches", "derive_seed", "encode", "encode_stream", "epoch_batches", "evaluation_batches",
-    "evaluation_windows", "join_encoded", "make_feed", "mixed_bits",
+    "evaluation_windows", "join_encoded", "make_feed",
 ]  # fmt: skip

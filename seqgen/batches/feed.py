@@ -11,11 +11,12 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqgen.batches.encoded import Batch, Encoded, Stream
+from seqgen.encoding import mixed_bits
 from seqgen.errors import UnknownSymbol
 from seqgen.protocols import Augmentation
 from seqgen.tokenizers import BOS, Vocabulary
@@ -124,14 +125,6 @@ def uniforms(key: int, rows_N: Order, n_columns: int) -> npt.NDArray[np.float64]
         place = rows_N.astype(np.uint64)[:, None] * np.uint64(n_columns) + np.arange(n_columns, dtype=np.uint64)
         uniform_NC: npt.NDArray[np.float64] = (mixed_bits(place, key) >> np.uint64(11)) * 2.0**-53
     return uniform_NC
-
-
-def mixed_bits(values_N: Any, key: int = 0) -> Any:  # numpy's stubs do not infer unsigned integers
-    """Return uint64 numbers through the finalizer of SplitMix64 (see ``uniforms``), which decorrelates nearby ones."""
-    mixed: Any = (values_N + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 # -- augmentation

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.batches import mixed_bits
-from seqgen.encoding import ranges
+from seqgen.encoding import mixed_bits, ranges
 
 if TYPE_CHECKING:
     import numpy.typing as npt
