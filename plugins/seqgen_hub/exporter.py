@@ -77,16 +77,16 @@ class HubExporter:
     def card(self, run: seqgen.Run, name: str) -> str:
         """Return the model card, Markdown with a head of YAML."""
         settings, mixed, start = run.settings, exporting.mixed_with(run), run.settings.start
-        first = (
-            "" if start is None else f"the run {Path(start.run).name} at step {start.step:,}, and all it learned from"
-        )
+        first = {}
+        if start is not None:
+            first["first weights"] = f"the run {Path(start.run).name} at step {start.step:,}, and all it learned from"
         parts = {
             "model": settings.architecture + (f" blended with {mixed}" if mixed else ""),
             "parameters": f"{settings.n_parameters:,}",
             "corpus": f"{settings.corpus.title}, {commands.counted(settings.corpus.n_records, 'record')}",
             "licence of the corpus": settings.corpus.licence or "not known",
             "SHA-256 of the records": settings.corpus.digest,
-            **({} if start is None else {"first weights": first}),
+            **first,
             "tokenizer": settings.tokenizer.name,
             "conditions": ", ".join(run.vocabulary.slots) or "none",
             "optimizer steps": f"{run.state['step']:,}",

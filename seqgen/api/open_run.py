@@ -126,7 +126,7 @@ class OpenRun:
         """The corpus it was trained on, opened again.
 
         Raises:
-            SeqgenError: it no longer exists.
+            UsageError: it no longer exists.
         """
         if not self._reads_corpus:
             raise CorpusError(f"the corpus of the run {self.folder.name!r} is not opened here")
@@ -150,7 +150,7 @@ class OpenRun:
 
         Raises:
             CorpusError: it has changed since.
-            SeqgenError: it no longer exists.
+            UsageError: it no longer exists.
         """
         with missing_corpus(self.folder.name):
             return read_again(self.corpus, self.settings, self.vocabulary, warn=self.warn)

@@ -329,10 +329,11 @@ def _describe_way(way: Way, grammar: Grammar | None) -> str:
 
 def describe_bound(bound: Bound) -> str:
     """Return what a trial says of rows with look-ahead, for messages."""
+    n_rows = f"{float(f'{1 / max(bound.accepted, _NEGLIGIBLE):.2g}'):,.0f}"  # for one that satisfies it
     if bound.accepted < _NEGLIGIBLE:
-        share = f"fewer than 1 in {1 / _NEGLIGIBLE:,.0f}"
+        share = f"fewer than 1 in {n_rows}"
     elif bound.accepted < _SMALL:
-        share = f"about 1 in {float(f'{1 / bound.accepted:.2g}'):,.0f}"
+        share = f"about 1 in {n_rows}"
     else:
         share = f"{bound.accepted:.1%}"
     line = (
@@ -342,7 +343,6 @@ def describe_bound(bound: Bound) -> str:
     )
     if bound.above <= _MOST_OFF or bound.accepted < _NEGLIGIBLE:
         return line
-    n_rows = f"{float(f'{1 / bound.accepted:.2g}'):,.0f}"
     return f"{line}; {_EXACT_HINT}, of which it needs some {n_rows} for each that it keeps (--effort)"
 
 

@@ -105,7 +105,6 @@ def list_names(
 
 
 def _list_tf(kind: str | None, as_json: bool) -> None:
-
     from seqgen.cli.tf import tf_answers
 
     if kind is None or _kind(kind) != "cell":

@@ -169,7 +169,6 @@ def _read(end: bytes) -> Iterator[str]:
 
 
 def _decoded(line: bytes, number: int, end: bytes) -> str:
-
     if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UsageError("stdin is UTF-16, not UTF-8: convert it, as with iconv -f UTF-16 -t UTF-8")
     line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line

@@ -262,7 +262,7 @@ def reading_line(what: str, done: int, total: int | None) -> str:
 def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     settings, step = event.settings, event.step
     corpus, parts = settings.corpus, settings.corpus.parts
-    unit = "record" if corpus.layout == "lines" else "symbol"
+    unit, is_file = "record" if corpus.layout == "lines" else "symbol", corpus.name == "seqgen:file"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if sum(parts.values()) == 1 and unit == "record":
         held_out += " (a single record: in a text file each line is one)"
@@ -278,7 +278,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         held_out += f" (refit of {visible(Path(refit.run).name)}: {there})"
     elif not parts["valid"]:
         held_out += " (no validation records: no early stopping)"
-        by_hash = unit == "record" and corpus.name == "seqgen:file" and corpus.valid is None and not parts["test"]
+        by_hash = unit == "record" and is_file and corpus.valid is None and not parts["test"]
         if by_hash and settings.train.split[1] * parts["train"] >= _FEW_RECORDS:
             held_out += "; is it the training part of the same split? --split-seed 1 is another"
     if parts["train"] < _FEWEST_RECORDS and unit == "record" and settings.start is None:
@@ -288,7 +288,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     origin = f", from {visible(Path(begun.run).name)} at step {begun.step:,}" if begun is not None and not step else ""
     domain = corpus.domain.rpartition(":")[2]
     title = visible(corpus.title)
-    if corpus.name == "seqgen:file" and domain != "text":
+    if is_file and domain != "text":
         title += f" (domain: {domain})"
     return [
         f"{action}: {settings.architecture}, {settings.n_parameters:,} parameters{origin}",
