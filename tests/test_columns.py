@@ -220,6 +220,9 @@ def test_the_field_that_is_taken_for_the_text_is_named(in_tmp, cli):
     held_out = cli("train", "--corpus", "fruit.csv", "--valid-file", "fruit.csv", *run)
     assert "fruit: the field 'name' is the text" in held_out.err
     assert "is the text" not in cli("train", "--corpus", "fruit.csv", "--text-field", "kind", *run).err
+    (in_tmp / "plain.txt").write_text("ana\nbob\n" * 20)
+    both = cli("train", "--corpus", "plain.txt", "--corpus", "fruit.csv", *run)
+    assert "plain+1: the field 'name' is the text, 1 file read as CSV" in both.err
     (in_tmp / "one.csv").write_text("name\n" + "anna\nbert\n" * 20)
     assert "is the text" not in cli("train", "--corpus", "one.csv", *run).err
 

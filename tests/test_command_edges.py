@@ -218,6 +218,7 @@ def test_a_link_that_leads_nowhere_is_said_to_be_one(cli, tiny_run, in_tmp, name
         (("train", "smiles"), "write --corpus smiles"),
         (("train", "--corpus", "a.txt", "-o", "samples", "3"), "takes: 3; write -o samples=3\n"),
         (("train", "-o", "runs/mine", "names.txt"), "-o takes NAME=VALUE; --out says where results go\n"),
+        (("train", "--corpus=", "b.txt"), "more arguments than the command takes: b.txt; write --corpus b.txt"),
         (("train", "--corpus=a.txt", "b.txt"), "repeat it: --corpus a.txt --corpus b.txt; or quote"),
         (("list", "\u2013json"), "begins with another dash than a hyphen: write --json\n"),
         (("checkpoint", "delete", "r"), "No such command 'delete'; seqgen checkpoint --help lists what it takes\n"),

@@ -70,11 +70,12 @@ class JoinedFiles:
 def file_notes(source: object) -> list[str]:
     """Return notes on the files of a corpus: the field of a table that was taken for the text, kinds, folders left out.
 
-    The field is that of the training records, where it is one of several; the numbers of their files by how they are
-    read are given where not all are read alike.
+    The field is that of the training records, where it is one of several (of several files, in the first such one); the
+    numbers of their files by how they are read are given where not all are read alike.
     """
     train = source.train if isinstance(source, PresplitSource) else source
-    taken = train.taken_field() if isinstance(train, Table) else ""
+    tables = train.sources() if isinstance(train, JoinedFiles) else iter([train])
+    taken = next(filter(None, (table.taken_field() for table in tables if isinstance(table, Table))), "")
     notes = [f"the field {taken!r} is the text"] if taken else []
     counted = (train.kinds() if isinstance(train, JoinedFiles) else {}) | count_skipped(source)
     return notes + [count_of(n, name) for name, n in counted.items()]
