@@ -159,34 +159,39 @@ FAMILIES = frozenset({
 with more dimensions, a memory that is read and written, linear and complex recurrences, attention, convolution."""
 
 
-def in_tiers(cases: Iterable[Any], by_default: Callable[..., bool]) -> list[ParameterSet]:
-    """Return the cases of a parametrization, marking "full" each that the default tier leaves out.
+def in_tiers(
+    cases: Iterable[Any], by_default: Callable[..., bool], tiers: tuple[str, str] = ("default", "full")
+) -> list[ParameterSet]:
+    """Return the cases of a parametrization, marking each with its tier.
 
     Args:
         cases: as ``pytest.mark.parametrize`` takes them.
-        by_default: passed the values of a case, reports whether the default tier runs it.
+        by_default: passed the values of a case, reports whether it is in the first tier.
+        tiers: the first tier and that of the other cases; "default" has no mark.
     """
     found = []
     for case in cases:
         case = case if isinstance(case, ParameterSet) else pytest.param(case)
-        marks = case.marks if by_default(*case.values) else (*case.marks, pytest.mark.full)
+        tier = tiers[0] if by_default(*case.values) else tiers[1]
+        marks = case.marks if tier == "default" else (*case.marks, getattr(pytest.mark, tier))
         found.append(pytest.param(*case.values, id=case.id, marks=marks))
     return found
 
 
-def one_in(step: int, cases: Iterable[Any]) -> list[ParameterSet]:
-    """Return the cases of a parametrization, one in ``step`` in the default tier and the others in "full"."""
+def one_in(step: int, cases: Iterable[Any], tiers: tuple[str, str] = ("default", "full")) -> list[ParameterSet]:
+    """Return the cases of a parametrization, one in ``step`` in the first tier and the others in the second."""
     numbers = itertools.count()
-    return in_tiers(cases, lambda *_: next(numbers) % step == 0)
+    return in_tiers(cases, lambda *_: next(numbers) % step == 0, tiers)
 
 
-def cells_in_tiers(cases: Iterable[Any]) -> list[ParameterSet]:
-    """Return the cases of a grid of cells, a cell of each family in the default tier and the others in "full".
+def cells_in_tiers(cases: Iterable[Any], tiers: tuple[str, str] = ("default", "full")) -> list[ParameterSet]:
+    """Return the cases of a grid of cells, a cell of each family in the first tier and the others in the second.
 
     Args:
         cases: the first value is a cell: its name, its qualified name or its entry.
+        tiers: as :func:`in_tiers` takes them.
     """
-    return in_tiers(cases, lambda cell, *_: getattr(cell, "qualified", cell).split(":")[-1] in FAMILIES)
+    return in_tiers(cases, lambda cell, *_: getattr(cell, "qualified", cell).split(":")[-1] in FAMILIES, tiers)
 
 
 def plugins_with(cell: seqgen.CellSpec) -> Plugins:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from typer.main import get_command
 
+from conftest import in_tiers
 from seqgen.cli.main import build_app, main
 
 CODES = {0, 2, 3, 4, 5, 6, 7, 8}
@@ -150,8 +151,7 @@ def test_any_command_line(data, commands, ready, tmp_path_factory, capsys):
         try_line(data.draw(lines(commands)), ready, tmp_path_factory.getbasetemp(), monkeypatch, capsys)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("shard", range(8))
+@pytest.mark.parametrize("shard", in_tiers(range(8), lambda shard: shard < 2, ("slow", "release")))
 def test_ten_thousand_command_lines(shard, commands, ready, tmp_path_factory, capsys):
     """Of every command, with every option and values of every kind."""
 

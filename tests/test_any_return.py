@@ -362,8 +362,7 @@ def test_one_value_at_each_place(place, attempt):
     assert not attempt(place, value), (place, value)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", one_in(3, PLACES, ("slow", "release")))
 def test_every_value_at_each_place(place, attempt):
     bad = {value: said for value in VALUES if (said := attempt(place, value))}
     assert not bad

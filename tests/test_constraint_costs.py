@@ -23,8 +23,12 @@ from test_constraints import CORPORA, sampler
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory and time of a process are in /proc")
 MAX_MB = 110
 """Memory beside that of the same command without a constraint, which is mostly torch."""
-MAX_S = 0.3
-"""Time that a process may compute after a signal; that it waits for others is not counted."""
+MAX_S = 1.0
+"""Time that a process may compute after a signal; that it waits for others is not counted.
+
+A second is what is promised. Usual are hundredths; a library that is being loaded cannot be interrupted, and one of
+those of torch took 0.38 s where two processes loaded them on slow cores.
+"""
 
 
 def random_words(n):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -23,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqgen
-from conftest import WORDS
+from conftest import WORDS, in_tiers
 from resuming import SMALL, Stopper, digests
 from seqgen.api.data_parallel import check_devices, count_workers
 from seqgen.batches import Stream, encode
@@ -522,9 +523,17 @@ def test_two_workers_write_the_bytes_of_one(always, pairs, tmp_path):
     assert digests(runs[0].path) == digests(runs[1].path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("layout", ["lines", "stream"])
-@pytest.mark.parametrize("cell", ["vanilla", "gru", "mamba", "transformer"])
+@pytest.mark.parametrize(
+    ("cell", "layout"),
+    in_tiers(
+        (
+            pytest.param(*case)
+            for case in itertools.product(("vanilla", "gru", "mamba", "transformer"), ("lines", "stream"))
+        ),
+        lambda cell, layout: (cell, layout) in {("vanilla", "lines"), ("gru", "stream"), ("mamba", "lines")},
+        ("slow", "release"),
+    ),
+)
 def test_one_two_four_and_eight_workers_write_the_same_bytes(words, tmp_path, cell, layout):
     options = {"window": 8, **DIVIDED["options"]} if layout == "stream" else DIVIDED["options"]
     settings = {**DIVIDED, "options": options, "layout": layout, "batch_size": 12}

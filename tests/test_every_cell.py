@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import seqgen
-from conftest import in_tiers, registered
+from conftest import cells_in_tiers, in_tiers, registered
 
 CELLS = [entry.qualified for entry in registered("cell")]
 REMEMBERING = [entry.qualified for entry in registered("cell") if entry.spec.remembers]  # others are 2-grams at best
@@ -83,8 +83,7 @@ def test_the_two_gram_is_where_it_should_be(two_gram):
     assert 3.2 < two_gram < 3.6
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("cell", REMEMBERING)
+@pytest.mark.parametrize("cell", cells_in_tiers(REMEMBERING, ("slow", "release")))
 def test_every_cell_falls_below_the_two_gram_in_a_thousand_steps(two_gram, tmp_path, cell):
     """With its own recommendations, and no others."""
     run = seqgen.train("names", cell=cell, steps=1000, blend="none", options={"samples": 0}, out=tmp_path / "run")

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import finish, run_seqgen
+from conftest import finish, in_tiers, run_seqgen
 
-pytestmark = pytest.mark.slow
 N_LINES = 3_000_000
 
 
@@ -57,7 +56,7 @@ def third_of(path: Path) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-@pytest.mark.parametrize("layout", ["lines", "stream"])
+@pytest.mark.parametrize("layout", in_tiers(["lines", "stream"], lambda layout: layout == "lines", ("slow", "release")))
 def test_memory_does_not_grow_with_the_corpus(large, words, tmp_path, capsys, layout):
     more = ("--layout", layout, "-o", "window=16")
     small, _ = peak_anonymous_mb(tmp_path / "small", words, *more, "--blend", "none")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import in_tiers
+
 TRAIN = (
     "--text-field", "name", "--cell", "vanilla", "--hidden", "4", "--steps", "5", "--split", "98/1/1", "--out", "run",
 )  # fmt: skip
@@ -21,9 +23,8 @@ PEAK = (
 process before it."""
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak memory in /proc")
-@pytest.mark.parametrize("rows_of_a_group", [1_000_000, 50_000])
+@pytest.mark.parametrize("rows_of_a_group", in_tiers([1_000_000, 50_000], lambda n: n == 50_000, ("slow", "release")))
 def test_a_million_rows_of_parquet_are_read_in_bounded_memory(rows_of_a_group, in_tmp, record_property):
     pytest.importorskip("pyarrow")
     import pyarrow as arrow

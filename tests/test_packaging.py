@@ -145,7 +145,7 @@ def test_a_hub_folder_is_sampled_from_with_the_wheel_alone(wheel, tmp_path, blen
 
 @pytest.mark.slow
 def test_core_does_without_a_plugin(tmp_path):
-    """Delete plugins/seqgen_titles and its entry point: the tests of core stay green."""
+    """Delete plugins/seqgen_titles and its entry point: the default tests stay green."""
     project = copy_of_the_project(tmp_path / "clone")
     shutil.rmtree(project / "plugins" / "seqgen_titles")
     config = project / "pyproject.toml"
@@ -156,7 +156,7 @@ def test_core_does_without_a_plugin(tmp_path):
     tests = [path for path in (project / "tests").glob("test_*.py") if path.name != "test_golden.py"]
     path = os.pathsep.join(map(str, (project, project / "plugins", project / "corpora", site)))
     out = run(
-        sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider",
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
         "-k", "not links_lead_somewhere and not commands_shown_exist",  # pages name every plugin and every file
         *tests, project / "tests" / "plugins",
         cwd=project, PYTHONPATH=path,
