@@ -223,6 +223,9 @@ def test_the_field_that_is_taken_for_the_text_is_named(in_tmp, cli):
     (in_tmp / "plain.txt").write_text("ana\nbob\n" * 20)
     both = cli("train", "--corpus", "plain.txt", "--corpus", "fruit.csv", *run)
     assert "plain+1: the field 'name' is the text, 1 file read as CSV" in both.err
+    (in_tmp / "books.csv").write_text("title,year\n" + "emma,1815\nsula,1973\n" * 20)
+    two = cli("train", "--corpus", "fruit.csv", "--corpus", "books.csv", *run)
+    assert "fruit+1: the field 'name' or 'title' is the text" in two.err
     (in_tmp / "one.csv").write_text("name\n" + "anna\nbert\n" * 20)
     assert "is the text" not in cli("train", "--corpus", "one.csv", *run).err
 
@@ -232,9 +235,12 @@ def test_a_list_that_is_the_training_part_of_its_split_is_suspected(in_tmp, cli)
     run = seqgen.train("all.txt", steps=1, hidden=4)
     (in_tmp / "part.txt").write_text("".join(f"{record.text}\n" for record in run.records("train")))
     line = "(no validation records: no early stopping); is it the training part of the same split?"
-    assert line in cli("train", "--corpus", "part.txt", "--steps", 1, "--hidden", 4).err
-    for more in (["--split", "none"], ["--split-seed", 1]):
-        assert "the same split" not in cli("train", "--corpus", "part.txt", "--steps", 1, "--hidden", 4, *more).err
+    result = cli("train", "--corpus", "part.txt", "--steps", 1, "--hidden", 4)
+    assert line in result.err
+    assert "the same split? -o split_seed=1 is another\n" in result.err
+    for more in (["--split", "none"], ["-o", "split_seed=1"]):
+        other = cli("train", "--corpus", "part.txt", "--steps", 1, "--hidden", 4, *more)
+        assert other.code == 0 and "the same split" not in other.err
 
 
 def test_objects_need_not_have_all_fields_from_the_first_on(in_tmp):

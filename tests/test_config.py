@@ -93,6 +93,19 @@ def test_options_of_an_object_that_is_called():
         assert list(options_model(made).model_fields) == ["n", "m"] and options_model(made).no_options == {}
 
 
+def test_options_of_a_decorated_function_are_its_own():
+    class Decorated:
+        def __init__(self, function):
+            functools.update_wrapper(self, function)
+
+        def __call__(self, *given, **options): ...
+
+    @Decorated
+    def made(size, *, n: int, rate: float | None = None): ...
+
+    assert list(options_model(made).model_fields) == ["n", "rate"]
+
+
 def test_annotations_of_what_is_no_option_are_not_evaluated():
     def bare(n, *, steps: int = 3, **more): ...
 

@@ -269,6 +269,75 @@ def test_variables_that_a_function_around_a_class_has_are_not_the_code_of_a_file
     assert changed_plugins(seqgen.choose_plugins([make("there")]), run.settings) != []
 
 
+COUNTED = """
+import functools, seqgen
+
+class Table:
+    def __call__(self, *given):
+        return given
+
+def counted(function):
+    n = 0
+
+    @functools.wraps(function)
+    def wrapper(*given):
+        nonlocal n
+        n += 1
+        return function(*given)
+
+    return wrapper
+
+def make():
+    n_steps = n_inner = 0
+
+    def bump():
+        nonlocal n_steps
+        n_steps += 1
+
+    class Odd:
+        look = functools.wraps(Table())(lambda self: 1)
+
+        @counted
+        def start(self):
+            return 1
+
+        def step(self):
+            bump()
+            return n_steps, n_inner
+
+        def inner(self):
+            def add():
+                nonlocal n_inner
+                n_inner += 1
+            return add()
+
+    return Odd
+
+Odd = make()
+"""
+
+
+def test_what_wrappers_and_inner_functions_count_is_not_code():
+    part = notebook(COUNTED, 40, "Odd")
+    spec = seqgen.ProcessorSpec(name="odd", summary="s", load=part)
+    plugins = seqgen.choose_plugins([spec])
+    before = code_of_parts(plugins, "leaky_notebook", [plugins.registry.get("processor", "odd")])
+    odd = part()
+    odd.start(), odd.step(), odd.inner()
+    assert odd.step() == (2, 1)
+    assert before == code_of_parts(plugins, "leaky_notebook", [plugins.registry.get("processor", "odd")]) != ""
+
+
+def test_an_object_stands_for_its_class(words, in_tmp):
+    source = "class Make:\n    def __init__(self):\n        self.inner = lambda text, random: text\n"
+    source += "    def __call__(self, *, n: int = 1):\n        return lambda text, random: text * n\n"
+    spec = functools.partial(seqgen.AugmentationSpec, name="same", summary="s")
+    run = seqgen.train(words, augment=spec(load=notebook(source, 41, "Make")()), **QUICK)
+    assert run.changed_plugins() == [] and run.settings.plugins[0]["code"]
+    changed = notebook(source.replace("text * n", "2 * text * n"), 42, "Make")
+    assert changed_plugins(seqgen.choose_plugins([spec(load=changed())]), run.settings) != []
+
+
 def test_parts_are_compared_whatever_their_order_and_number(words, in_tmp):
     cell, augment = notebook(COUNTING, 22, "Counting"), notebook(COUNTING, 23, "augment")
     specs = [

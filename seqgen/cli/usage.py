@@ -170,10 +170,11 @@ def _values_of(option: str, arguments: Sequence[str]) -> list[str]:
 
 def _hint_on_values(flag: str, option: Any, values: list[str]) -> str:
     """Return how several words after a flag are written, by what its option takes; "" if that is unknown."""
+    values = values if values[0] else values[1:]  # a blank after "=", as in "--corpus= a.txt"
     form, apart = option.metavar or "", [value for value in values if value != "="]
     whole = shlex.quote(" ".join(values))
-    if not values[0] and len(values) == 2:  # a blank after "=", as in "--corpus= a.txt"
-        return f"write {flag} {shlex.quote(values[1])}"
+    if len(values) == 1:
+        return f"{flag} takes {form}" if "=" in form and "=" not in whole else f"write {flag} {whole}"
     if flag in ("-o", "--option") and "=" not in values[0] and not _SETTING.fullmatch(values[0]):
         return f"{flag} takes NAME=VALUE; --out says where results go"
     if len(apart) < len(values) or ("=" in form and "=" not in values[0]):

@@ -50,7 +50,7 @@ def _type_hints(source: Any, names: Collection[str]) -> dict[str, Any]:
     Raises:
         TypeError: one cannot be evaluated; the message names its parameter.
     """
-    source = source.func if isinstance(source, functools.partial) else source
+    source = inspect.unwrap(source.func if isinstance(source, functools.partial) else source)
     function = source.__init__ if inspect.isclass(source) else source if inspect.isroutine(source) else source.__call__
     within, hints = getattr(inspect.unwrap(function), "__globals__", {}), dict[str, Any]()
     for name, annotation in getattr(function, "__annotations__", {}).items():

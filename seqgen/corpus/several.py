@@ -68,15 +68,15 @@ class JoinedFiles:
 
 
 def file_notes(source: object) -> list[str]:
-    """Return notes on the files of a corpus: the field of a table that was taken for the text, kinds, folders left out.
+    """Return notes on the files of a corpus: fields of tables that were taken for the text, kinds, folders left out.
 
-    The field is that of the training records, where it is one of several (of several files, in the first such one); the
-    numbers of their files by how they are read are given where not all are read alike.
+    The fields are those of the training records, where they are one of several in their table; the numbers of their
+    files by how they are read are given where not all are read alike.
     """
     train = source.train if isinstance(source, PresplitSource) else source
     tables = train.sources() if isinstance(train, JoinedFiles) else iter([train])
-    taken = next(filter(None, (table.taken_field() for table in tables if isinstance(table, Table))), "")
-    notes = [f"the field {taken!r} is the text"] if taken else []
+    taken = dict.fromkeys(filter(None, (table.taken_field() for table in tables if isinstance(table, Table))))
+    notes = [f"the field {' or '.join(map(repr, taken))} is the text"] if taken else []
     counted = (train.kinds() if isinstance(train, JoinedFiles) else {}) | count_skipped(source)
     return notes + [count_of(n, name) for name, n in counted.items()]
 

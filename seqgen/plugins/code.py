@@ -144,13 +144,14 @@ def _sources(part: Any, seen: set[int], files: list[str]) -> Iterator[str]:
     Values that may change while it runs are left out: those of attributes, and of variables that it assigns.
 
     Args:
-        part: the class or function.
+        part: the class or function; any other object stands for its class.
         seen: the ids of those before.
         files: the names of their cells; those of this part are added.
 
     Raises:
         OSError, SyntaxError, TypeError, ValueError: they are not known.
     """
+    part = part if isinstance(part, type | FunctionType) else type(part)
     if id(part) in seen or (isinstance(part, FunctionType) and _is_generated(part)):
         return
     seen.add(id(part))
@@ -163,12 +164,12 @@ def _sources(part: Any, seen: set[int], files: list[str]) -> Iterator[str]:
             yield from _sources(base, seen, files)
     if not has_file:
         yield inspect.getsource(part) if isinstance(part, FunctionType) else _text_of_class(part, within, files)
+    assigned = _assigned(within)
     for function in functions:
         if function not in within:  # assigned in the class, and defined elsewhere
             yield from _sources(function, seen, files)
             continue
         used = inspect.getclosurevars(function)
-        assigned = {one.argval for one in dis.get_instructions(_code_of(function)) if one.opname == "STORE_DEREF"}
         for name, value in (*used.nonlocals.items(), *(() if has_file else used.globals.items())):
             if isinstance(value, type | FunctionType) and value.__module__ == part.__module__:
                 yield from _sources(value, seen, files)
@@ -176,8 +177,21 @@ def _sources(part: Any, seen: set[int], files: list[str]) -> Iterator[str]:
                 yield f"{name} = {value!r}"
 
 
+def _assigned(functions: Iterable[FunctionType]) -> set[str]:
+    """Return the variables around some functions that these assign, or functions within or around them."""
+    found, reached = set[str](), list(functions)
+    for function in reached:  # it grows by those around them
+        codes = [function.__code__]
+        for code in codes:  # it grows by those within them
+            codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+            found.update(one.argval for one in dis.get_instructions(code) if one.opname == "STORE_DEREF")
+        around = inspect.getclosurevars(function).nonlocals.values()
+        reached += [one for one in around if isinstance(one, FunctionType) and one not in reached]
+    return found
+
+
 def _code_of(function: FunctionType) -> CodeType:
-    code: CodeType = inspect.unwrap(function).__code__
+    code: CodeType = getattr(inspect.unwrap(function), "__code__", function.__code__)
     return code
 
 

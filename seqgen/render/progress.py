@@ -280,7 +280,8 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         held_out += " (no validation records: no early stopping)"
         by_hash = unit == "record" and is_file and corpus.valid is None and not parts["test"]
         if by_hash and settings.train.split[1] * parts["train"] >= _FEW_RECORDS:
-            held_out += "; is it the training part of the same split? --split-seed 1 is another"
+            other = settings.train.split_seed + 1
+            held_out += f"; is it the training part of the same split? -o split_seed={other} is another"
     if parts["train"] < _FEWEST_RECORDS and unit == "record" and settings.start is None:
         held_out += "; too few to learn much from: add records, or start from a run on similar ones (--from RUN)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
