@@ -225,7 +225,7 @@ def test_the_field_that_is_taken_for_the_text_is_named(in_tmp, cli):
     assert "plain+1: the field 'name' is the text, 1 file read as CSV" in both.err
     (in_tmp / "books.csv").write_text("title,year\n" + "emma,1815\nsula,1973\n" * 20)
     two = cli("train", "--corpus", "fruit.csv", "--corpus", "books.csv", *run)
-    assert "fruit+1: the field 'name' or 'title' is the text" in two.err
+    assert "fruit+1: the field 'title' or 'name' is the text" in two.err
     (in_tmp / "one.csv").write_text("name\n" + "anna\nbert\n" * 20)
     assert "is the text" not in cli("train", "--corpus", "one.csv", *run).err
 
