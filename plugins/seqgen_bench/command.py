@@ -153,6 +153,8 @@ def bench(
 
     if plot is not None:
         check_plot(plot.suffix.lower())
+    for path in filter(None, (csv, plot)):
+        commands.check_folder_of(path)
     executor, others = commands.split_executor(option or ())
     options = commands.parse_options(others)
     so_far: list[BenchResult] = []

@@ -17,7 +17,7 @@ from seqgen_bench.same_records import PARTS_AND_ALL, digest_records
 from seqgen_bench.seed_groups import seed_groups
 
 _COLUMNS = (
-    "run", "corpus", "cell", "parameters", "steps", "trained_s", "tokens_per_s", "network_bits_per_char",
+    "run", "corpus", "cell", "parameters", "steps", "trained_s", "tokens_per_s", "blended", "network_bits_per_char",
     "validation_bits_per_char", "test_bits_per_char", "difference", "difference_low", "difference_high", "samples",
     "valid", "unique", "novel",
 )  # fmt: skip
@@ -32,11 +32,11 @@ class Comparison(seqgen.Tabular):
     Attributes:
         part: the held-out part by which they are sorted.
         rows: a row a run, the lowest bits per character of that part first: run, corpus, cell, parameters, steps,
-            trained_s, tokens_per_s (evaluations counted); network_bits_per_char, of a blend the loss of its network
-            alone on validation records, from the log; validation_bits_per_char, test_bits_per_char; difference,
-            difference_low and difference_high: bits per character more than the best run needs for the same records,
-            with its 95% interval over records (other seeds of the same settings differ besides); samples, valid,
-            unique and novel. None where there is no value.
+            trained_s, tokens_per_s (evaluations counted); blended, with counts or what records repeat or not;
+            network_bits_per_char, of a blend its network alone on validation records, from the log;
+            validation_bits_per_char, test_bits_per_char; difference, difference_low and difference_high: bits per
+            character more than the best run needs for the same records, with its 95% interval over records (other
+            seeds of the same settings differ besides); samples, valid, unique and novel. None where there is no value.
         settings: those that are not the same in all runs, by name, then by run.
         notes: reasons why values cannot be compared or are missing, a line each.
         seed_groups: rows of :func:`seqgen_bench.seed_groups.seed_groups`; [] where the records of the part differ.
@@ -83,10 +83,6 @@ class _Compared:
         return values_N if self.keys_N is None else values_N[self.keys_N.argsort(kind="stable")]
 
 
-def _ignore(line: str) -> None:
-    """Ignore a warning."""
-
-
 def compare(
     runs: Sequence[str | Path | seqgen.Run],
     *,
@@ -95,7 +91,7 @@ def compare(
     seed: int = 0,
     checkpoint: str | int = "best",
     plugins: Any = None,
-    warn: Callable[[str], None] = _ignore,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Comparison:
     """Compare runs.
 
@@ -164,7 +160,8 @@ def _add_digests(able: Sequence[_Compared], part: str) -> None:
     for one, key in zip(able, known, strict=True):
         same = len(set(known)) == 1 or one.run.settings.corpus.layout == "stream"
         if same:
-            one.digests = {"all": key[0]} | dict.fromkeys(_ALL_PARTS, key)
+            is_refit = one.run.settings.refit is not None
+            one.digests = {"all": key[0], "test": key} | dict.fromkeys(("train", "valid"), (key, is_refit))
         else:
             one.digests, one.keys_N = digest_records(one.run, part)
 
@@ -207,17 +204,17 @@ def _facts(one: _Compared) -> dict[str, Any]:
     }
 
 
-def _network_alone(run: seqgen.Run) -> float | None:
-    """Return the bits per character of a blend's network alone at the step in use; None if the run is not blended."""
-    step = run.state["step"]
-    found = (line.get("valid_network_bits_per_char") for line in run.metrics if line["step"] == step)
-    return next(found, None)
+def _network_alone(run: seqgen.Run) -> dict[str, Any]:
+    """Return whether a run is blended, and if the step in use was evaluated the bits per character without it."""
+    step, gates = run.state["step"], [run.state.get(name) for name in ("gate", "repeats")]
+    found = next((line.get("valid_network_bits_per_char") for line in run.metrics if line["step"] == step), None)
+    return {"blended": found is not None or gates != [None, None], "network_bits_per_char": found}
 
 
 def _evaluate(one: _Compared, corpus: Any, part: str, n: int, seed: int) -> None:
     """Add the held-out losses of a run, and the shares of its samples."""
     run, row = one.run, one.row
-    row["network_bits_per_char"] = _network_alone(run)
+    row |= _network_alone(run)
     row["tokens_per_s"] = measure.tokens_per_s(run, corpus)
     for name, title in PARTS.items():
         losses = measure.record_losses(run, name, corpus) if name == part else None

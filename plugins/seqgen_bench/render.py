@@ -131,7 +131,7 @@ def compare_view(
     there = [name for name in _LOSSES if any(row[name] is not None for row in shown)]
     if _ALONE in there:
         for row in shown:  # of a run without counts the network is all there is
-            row[_ALONE] = row["validation"] if row[_ALONE] is None else row[_ALONE]
+            row[_ALONE] = row[_ALONE] if row["blended"] else row["validation"]
     title = "bits per character"
     if "above the best" in there:
         title += f"; above the best in the {part} part, with the 95% interval over its records"

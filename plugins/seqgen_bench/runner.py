@@ -94,6 +94,7 @@ def bench(
     given = {name: value for name, value in given.items() if value is not None}
     given |= {"options": {**_PLAIN, **(options or {})}, "params": budget}
     plugins = seqgen.choose_plugins(plugins)
+    plugins.registry.get("executor", on, plugins.failed_hint).options(executor or {})
     chosen = choose(cells, plugins)
     log(outlook(len(chosen) * seeds, time_s, out))
     tasks = Workers(workers, on, dict(executor or {}), {"corpus": str(corpus), "chosen": list(chosen), "given": given})
@@ -103,12 +104,13 @@ def bench(
     named = ("steps", "epochs", "time_s", "lr", "batch_size", "split", "hidden", "layers", "embedding", "dropout")
     values = {**given, "time_s": time_s}
     asked: dict[str, Any] = {"parameters": budget, "seeds": seeds}
-    asked |= {name.removeprefix("train."): given["options"][name] for name in _PLAIN}
+    plans = [candidate.plan for candidate in candidates if candidate.plan is not None]
+    asked |= {name.removeprefix("train."): value for name, value in _PLAIN.items()}
+    asked |= {name: getattr(plan.settings.train, name) for plan in plans[:1] for name in ("samples", "patience")}
     asked |= {name: values[name] for name in named if values.get(name) is not None}
     if options:
         asked["options"] = dict(options)
-    titles = [candidate.plan.resolved.title for candidate in candidates if candidate.plan is not None]
-    title = titles[0] if titles else Path(corpus).stem  # none of them can be trained
+    title = plans[0].resolved.title if plans else Path(corpus).stem  # none of them can be trained
     return _run_all(candidates, plugins, title, asked, part, seeds, out, warn, on_run, tasks)
 
 

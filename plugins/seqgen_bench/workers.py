@@ -38,7 +38,7 @@ class Workers:
     @property
     def are_here(self) -> bool:
         """True if all runs are trained in this process."""
-        return self.number == 1 and self.on == "local"
+        return (self.number, self.on, dict(self.options)) == (1, "local", {})
 
     def run(self, runner: Runner, order: Sequence[tuple[str, int]]) -> None:
         """Train and measure runs; the results are those of one process, but for the times."""
@@ -77,6 +77,8 @@ class Workers:
             if plan.settings.corpus.name == _FILE:
                 # Not as it was named: a worker may have another current folder and another standard input.
                 shared["corpus"] = plan.settings.corpus.options["path"]
+            parts = {part: getattr(plan.settings.corpus, part) for part in ("valid", "test")}
+            shared["given"] |= {part: path for part, path in parts.items() if path is not None}
         for name, seed in order:
             if name in runner.result.problems or runner.is_known(name, seed):
                 continue

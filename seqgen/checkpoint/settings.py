@@ -224,16 +224,16 @@ def find_differences(runs: Mapping[str, RunSettings]) -> dict[str, dict[str, Any
 
     Returns:
         For each setting, named as in ``-o``, its value in each run; None where a run lacks it. Of a refit, its run is
-        shown, and not what follows from it.
+        shown; what follows from it is no difference.
     """
-    hidden = _DERIVED + (_OF_REFIT if any(settings.refit for settings in runs.values()) else ())
     tables = {run: flatten(settings, _SHOWN) for run, settings in runs.items()}
-    names = dict.fromkeys(name for table in tables.values() for name in table if not name.startswith(hidden))
+    names = dict.fromkeys(name for table in tables.values() for name in table if not name.startswith(_DERIVED))
     found = {name: {run: table.get(name) for run, table in tables.items()} for name in names}
+    others = {run for run, settings in runs.items() if settings.refit is None}
     return {
         name.replace(".options.", "."): values
         for name, values in found.items()
-        if len({repr(value) for value in values.values()}) > 1
+        if len({repr(value) for run, value in values.items() if run in others or not name.startswith(_OF_REFIT)}) > 1
     }
 
 

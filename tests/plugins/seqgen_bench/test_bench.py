@@ -226,6 +226,8 @@ def test_a_full_disk_ends_the_bench(words, in_tmp, monkeypatch):
         ({"options": {"seed": 3}}, BadOption, "--seeds"),
         ({"options": {"cell.nothing": 3}}, BadOption, "no option 'nothing'"),
         ({"lr": -1.0}, BadOption, "lr"),
+        ({"on": "nosuch", "workers": 2}, UsageError, "no executor named 'nosuch'"),
+        ({"executor": {"nonsense": 3}}, UsageError, "nonsense"),
         ({"split": "none"}, CorpusError, "no record in its validation part"),
         ({"out": "words.txt"}, BadOption, "not the folder of a bench"),
     ],
@@ -235,6 +237,19 @@ def test_mistakes_are_told_before_anything_is_trained(words, in_tmp, changed, er
     with pytest.raises(error, match=expected):
         bench(words, **asked)
     assert not (in_tmp / "runs").exists()
+
+
+def test_a_file_that_cannot_be_written_is_told_first(cli, words, in_tmp):
+    for flag in ("--csv", "--plot"):
+        result = cli("bench", "--corpus", words, flag, "missing/t.svg")
+        assert result.code == 7 and "there is no folder 'missing'" in result.err and result.err.count("\n") == 1
+    assert not (in_tmp / "runs").exists()
+
+
+@pytest.mark.parametrize("prefix", ["", "train."])
+def test_the_settings_that_were_asked_for_are_those_of_the_runs(prefix, words, in_tmp):
+    result = bench(words, "vanilla", **{**QUICK, "seeds": 1}, options={f"{prefix}samples": "2", f"{prefix}patience": 7})
+    assert (result.asked["samples"], result.asked["patience"]) == (2, 7)
 
 
 @pytest.mark.full

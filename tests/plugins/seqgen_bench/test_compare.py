@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -249,6 +250,36 @@ def test_the_loss_of_a_network_alone_is_that_of_the_step_in_use(checkpoint, word
     step = seqgen.load("blended", checkpoint=checkpoint).state["step"]
     assert (step == 20) == (checkpoint == "latest"), "it learned too much in the end"
     assert rows["blended"]["network_bits_per_char"] == logged[step]
+
+
+def test_the_loss_of_a_blend_is_not_shown_as_that_of_its_network(words, in_tmp, cli):
+    for blend in ("ngram", "none"):
+        seqgen.train(words, cell="vanilla", hidden=8, steps=4, blend=blend, out=blend)
+    lines = Path("ngram/metrics.jsonl").read_text().splitlines()
+    Path("ngram/metrics.jsonl").write_text("\n".join(line.replace('"step": 4', '"step": 3') for line in lines) + "\n")
+    other = compare(["ngram", "none"], n=0).rows
+    assert [(row["run"], row["blended"]) for row in sorted(other, key=lambda row: row["run"])] == [
+        ("ngram", True), ("none", False),
+    ]  # fmt: skip
+    assert all(row["network_bits_per_char"] is None for row in other)
+    assert "network alone" not in cli("compare", "ngram", "none", "-n", 0).out
+    seqgen.train(words, cell="vanilla", hidden=8, steps=5, blend="ngram", out="known")
+    shown = [line.split() for line in cli("compare", "ngram", "none", "known", "-n", 0).out.splitlines()]
+    (alone,) = {line[1] for line in shown if line[:1] == ["ngram"] and len(line) > 1 and "." not in line[1]} - {"words"}
+    assert alone == "-"
+
+
+def test_a_refit_hides_no_differences_of_other_runs(words, in_tmp):
+    given = {"cell": "vanilla", "hidden": 8, "split": "60/20/20", "blend": "none", "options": {"samples": 0}}
+    first = seqgen.train(words, **given, steps=2, out="first")
+    other = seqgen.train(words, **given, steps=9, seed=1, out="other")
+    refit = seqgen.refit(first)
+    found = compare([first, other, refit], n=0)
+    assert found.settings["train.steps"]["first"] == 2 and found.settings["train.steps"]["other"] == 9
+    assert found.seed_groups == []
+    two = compare([first, refit], n=0)
+    assert not [name for name in two.settings if name.startswith("train.")]
+    assert two.notes == ["the runs have the same test records, but different training and validation records"]
 
 
 def test_runs_that_differ_in_their_seed_are_compared_over_seeds():
