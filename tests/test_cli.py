@@ -207,7 +207,7 @@ def mistakes(words, run, tmp_path):
         "unknown name": (("show", "cell", "gro"), 2, "did you mean 'gru'"),
         "no plugin file": (("list", "--plugin", "nope.py"), 2, "no such plugin file"),
         "no device": (("train", "--corpus", words, "--device", "gpu"), 2, "not 'gpu'"),
-        "long prefix": (("sample", run, "--prefix", "annaanna", "--max-length", 3), 2, "max_length is 3"),
+        "long prefix": (("sample", run, "--prefix", "annaanna", "--max-length", 3), 2, "--max-length is 3"),
         "infinite": (("train", "--corpus", words, "-o", "clip_norm=inf"), 2, "clip_norm"),
         "odd step": (("sample", run, "--checkpoint", "²"), 2, "best, latest or a step"),
         "pipe as corpus": (("train", "--corpus", "/dev/null"), 2, "not a regular file"),

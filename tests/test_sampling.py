@@ -289,7 +289,7 @@ def test_logits_without_a_possible_id_are_an_error(value, says):
 
 
 def test_a_prefix_must_fit():
-    with pytest.raises(BadOption, match="3 symbols: max_length is 2"):
+    with pytest.raises(BadOption, match="3 symbols: --max-length is 2"):
         sampler(prefix="abc", max_length=2)
     vocabulary = Vocabulary(CharTokenizer("a\n"))
     with pytest.raises(BadOption, match="line end"):

@@ -51,15 +51,18 @@ def _rows(job: Job, number: int) -> list[seqgen.Sample]:
         if (problem := job.problem()) is not None:
             raise _GivenUp(problem)
 
+    def warn(line: str) -> None:
+        job.warn(f"prompt {number + 1}: {line}" if len(job.prompts) > 1 else line)
+
     rows: list[seqgen.Sample] = []
     run, request = job.served.run, job.request
     if (request.unique or request.novel) and run.lacking and not number:
         job.warn(f"{run.lacking}; without it rows are compared as they stand")
     try:
         settings = job.settings(prompt)
-        for row in run.iter_samples(job.n, warn=job.warn, check=check, **settings):
+        for row in run.iter_samples(job.n, warn=warn, check=check, **settings):
             check()
             rows.append(row)
     except seqgen.TooFewRows as error:
-        job.warn(f"{str(error).partition(';')[0]}; ask for fewer rows, or drop a constraint or filter")
+        warn(f"{str(error).partition(';')[0]}; ask for fewer rows, or drop a constraint or filter")
     return rows

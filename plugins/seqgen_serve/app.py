@@ -136,7 +136,7 @@ class Api:
         if not isinstance(ids, list) or not all(type(index) is int and 0 <= index < 2**31 for index in ids):
             raise ApiError(400, "tokens is not a list of ids", "tokens")
         served = self._find(body.get("model"))
-        return _json({"prompt": served.text_of([index for index in ids if index not in (BEGIN, END)])})
+        return _json({"prompt": served.text_of([index for index in ids if index not in (BEGIN, END)], "tokens")})
 
     def _find(self, name: Any) -> ServedRun:
         """Return the run of a request; the first one if it names none."""

@@ -36,15 +36,17 @@ def choices_of(job: Job, rows: Sequence[Sequence[seqgen.Sample]]) -> list[dict[s
     """
     request, found = job.request, list[dict[str, Any]]()
     pairs = [(prompt, row) for prompt, samples in zip(job.prompts, rows, strict=True) for row in samples]
+    # Clients take index // n for the number of the prompt, which may have fewer rows than were asked for.
+    places = [number * job.n + row for number, samples in enumerate(rows) for row in range(len(samples))]
     scores: Sequence[seqgen.Score | None] = [None] * len(pairs)
     if request.logprobs is not None:
         scores = _scores(job, [row.text for _, row in pairs])
-    for (prompt, row), score in zip(pairs, scores, strict=True):
+    for (prompt, row), score, place in zip(pairs, scores, places, strict=True):
         start = len(prompt.text)
         text, reason = finished(row.text, start, request.stops, row.cut)
         logprobs = None if score is None else _logprobs(job, prompt, row, len(text), score)
         shown = text if request.echo else text[start:]
-        found.append({"text": shown, "index": len(found), "logprobs": logprobs, "finish_reason": reason})
+        found.append({"text": shown, "index": place, "logprobs": logprobs, "finish_reason": reason})
     return found
 
 

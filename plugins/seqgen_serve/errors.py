@@ -53,7 +53,7 @@ def with_fields(line: str) -> str:
     return _FLAG.sub(field, line)
 
 
-def as_api_error(error: Exception, param: str | None = None, where: str = "") -> ApiError:
+def as_api_error(error: BaseException, param: str | None = None, where: str = "") -> ApiError:
     """Return the answer to a request that a run refused.
 
     Args:

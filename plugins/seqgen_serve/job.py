@@ -119,7 +119,7 @@ class Job:
                 self.post(answer)
             self.post(DONE)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Post an error as the last event."""
         self.finish(as_api_error(error))
 

@@ -48,7 +48,7 @@ class Metrics:
             self._rows[model] += n_rows
             self._tokens[model] += n_tokens
 
-    def log_failure(self, error: Exception) -> None:
+    def log_failure(self, error: BaseException) -> None:
         """Log an error of the server."""
         self._log(f"a request failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
 

@@ -93,8 +93,12 @@ class ServedRun:
         ]
         return list(map(_shown, pieces)), offsets[: len(pieces)]
 
-    def text_of(self, ids: Sequence[int]) -> str:
+    def text_of(self, ids: Sequence[int], field: str = "prompt") -> str:
         """Return the text of ids of symbols.
+
+        Args:
+            ids: the ids.
+            field: that of the request which has them.
 
         Raises:
             ApiError: an id is none of a symbol, or the tokenizer cuts their text in another way; 501 if the tokenizer
@@ -104,14 +108,14 @@ class ServedRun:
             text = self.vocabulary.decode(ids)
             same = self.vocabulary.encode(text).tolist() == list(ids)
         except seqgen.MissingExtra as error:
-            raise as_api_error(error, "prompt") from None
+            raise as_api_error(error, field) from None
         except (ValueError, seqgen.UsageError):
             least, most = self.vocabulary.symbol_offset, self.vocabulary.size - 1
             raise ApiError(
-                400, f"a token is not a symbol of {self.name!r}: they are {least} to {most}", "prompt"
+                400, f"a token is not a symbol of {self.name!r}: they are {least} to {most}", field
             ) from None
         if not same:
-            raise ApiError(400, "the tokenizer of the model cuts the text of these tokens in another way", "prompt")
+            raise ApiError(400, "the tokenizer of the model cuts the text of these tokens in another way", field)
         return text
 
     def to_json(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Worker:
             else:
                 held.close()
                 answer_alone(jobs[0], self._metrics)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin may end the program, which would end this thread alone
             held.close()
             if len(jobs) == 1:
                 self._metrics.log_failure(error)

@@ -74,8 +74,8 @@ class Decoder:
         prefix: list[int] = vocabulary.encode_option("--prefix", settings.prefix).tolist()
         if len(prefix) > settings.max_length:
             raise BadOption(
-                f"cannot start rows with a prefix of {len(prefix)} symbols: max_length is {settings.max_length}; "
-                "shorten the prefix or raise max_length"
+                f"cannot start rows with a prefix of {len(prefix)} symbols: --max-length is {settings.max_length}; "
+                "shorten --prefix or raise --max-length"
             )
         self.n_slots = len(vocabulary.slots)
         self.forced: list[int] = vocabulary.condition_ids([given or {}])[0].tolist() + prefix

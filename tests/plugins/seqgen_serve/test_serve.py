@@ -148,6 +148,14 @@ def test_too_few_rows_are_returned_with_a_warning(client, tiny_run):
     assert "effort" not in "".join(answer["warnings"])  # which is no field of a request
 
 
+def test_a_prompt_with_too_few_rows_leaves_the_numbers_of_the_next(client):
+    answer = client.post(model="run", prompt=["", "a"], n=40, seed=0, length="1", unique=True)
+    numbers = [choice["index"] // 40 for choice in answer["choices"]]
+    assert set(numbers) == {0, 1} and numbers.count(1) == 1
+    assert all(line.startswith(("prompt 1: ", "prompt 2: ")) for line in answer["warnings"])
+    assert {line[7] for line in answer["warnings"] if "cannot find" in line} == {"1", "2"}
+
+
 def test_warnings_name_the_fields_of_the_request(client, tiny_run):
     settings = {"n": 5, "seed": 2, "contains": "n", "length": "3-6"}
     of_run = []
@@ -285,7 +293,7 @@ def test_no_end_is_shown_beyond_the_tokens_that_were_asked_for(client):
 def test_a_row_that_cannot_be_scored_leaves_the_others_their_log_probabilities(tiny_run):
     request = SimpleNamespace(logprobs=0, stops=(), echo=True)
     served = ServedRun("run", tiny_run)
-    job = SimpleNamespace(request=request, served=served, conditions={}, prompts=[Prompt("", 0, 99, False)],
+    job = SimpleNamespace(n=1, request=request, served=served, conditions={}, prompts=[Prompt("", 0, 99, False)],
                           max_tokens=None)  # fmt: skip
     choices = choices_of(job, [[seqgen.Sample(0, "anna", False), seqgen.Sample(1, "\N{REPLACEMENT CHARACTER}", False)]])
     assert choices[1]["logprobs"] is None
@@ -538,6 +546,26 @@ def test_a_model_that_fails_costs_its_requests_only(tiny_run, labelled):
         assert client.texts(model="run", n=3, seed=1) == plain(tiny_run, 3, seed=1)
 
 
+def test_a_plugin_that_ends_the_program_costs_its_request_only(words, tmp_path):
+    (tmp_path / "leaving.py").write_text(
+        "import pathlib\nimport seqgen\n\nclass Leaving:\n    def validate(self, text):\n"
+        f"        if pathlib.Path({str(tmp_path / 'now')!r}).exists():\n            raise SystemExit(0)\n"
+        "        return seqgen.Verdict(True)\n\n"
+        "@seqgen.hookimpl\ndef register_validators(register):\n"
+        "    register(seqgen.ValidatorSpec(name='leaving', summary='s', load=Leaving))\n\n"
+        "@seqgen.hookimpl\ndef register_domains(register):\n"
+        "    register(seqgen.DomainSpec(name='leaving', summary='s', validator='leaving'))\n"
+    )
+    plugins = seqgen.choose_plugins(tmp_path / "leaving.py")
+    run = seqgen.train(words, domain="leaving", plugins=plugins, hidden=4, steps=1, out=tmp_path / "run")
+    with serving(run, timeout_s=5.0) as client:
+        (tmp_path / "now").touch()
+        status, _, body = client.call("POST", "/v1/completions", {"n": 1, "valid": True})
+        assert status == 500 and b"its log says more" in body
+        assert len(client.texts(n=2)) == 2
+        assert client.call("GET", "/health")[0] == 200
+
+
 def test_keys(tiny_run):
     with serving(tiny_run, keys=("right", "other"), local=False) as client:
         assert len(client.texts(n=2)) == 2 and len(Client(client.port, "other").texts(n=2)) == 2
@@ -556,7 +584,8 @@ def test_keys(tiny_run):
 
 
 def test_errors_name_the_fields_of_the_request(client):
-    for fields, name in (({"length": "8-5"}, "length"), ({"regex": "("}, "regex")):
+    long = {"prompt": "an" * 300}
+    for fields, name in (({"length": "8-5"}, "length"), ({"regex": "("}, "regex"), (long, "raise max_tokens")):
         status, _, body = client.call("POST", "/v1/completions", {"model": "run", **fields})
         message = json.loads(body)["error"]["message"]
         assert status == 400 and name in message and "--" not in message, message
