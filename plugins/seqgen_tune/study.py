@@ -178,12 +178,20 @@ class StudyFolder:
         with self._alone(), journal_errors(self.folder.path):
             return self._is_complete(trials)
 
-    def _is_complete(self, trials: int) -> bool:
+    def cut_all(self) -> None:
+        """Record that the trials of workers that are gone were cut short, since this process has ended them."""
+        with self._alone(), journal_errors(self.folder.path):
+            self._cut_left(was_lost=False)
+
+    def _cut_left(self, *, was_lost: bool) -> None:
         running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
         left = {one.number for one in running if not self._is_alive(one.user_attrs.get("worker"))}
         for trial in self.trials():  # read again: a worker may have finished its trial, and ended, meanwhile
             if trial.number in left and trial.state == TrialState.RUNNING:
-                self._cut(trial)
+                self._cut(trial, was_lost=was_lost)
+
+    def _is_complete(self, trials: int) -> bool:
+        self._cut_left(was_lost=True)
         known = self.trials()
         if any(trial.state == TrialState.WAITING for trial in known):
             return False
@@ -213,16 +221,16 @@ class StudyFolder:
     def cut(self, begun: Begun) -> None:
         """Record that a trial was cut short by a signal, so that it is tried again."""
         with self._alone(), journal_errors(self.folder.path):
-            self._cut(next(trial for trial in self.trials() if trial.number == begun.trial.number))
+            self._cut(next(trial for trial in self.trials() if trial.number == begun.trial.number), was_lost=False)
 
     def trials(self) -> list[optuna.trial.FrozenTrial]:
         """Return all trials by number."""
         return self.study.get_trials(deepcopy=False)
 
-    def _cut(self, trial: optuna.trial.FrozenTrial) -> None:
-        tries = trial.user_attrs.get("tries", 1)
-        if trial.number not in cut_numbers(self.trials()) and tries < _MOST_TRIES:
-            self.study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number, "tries": tries + 1})
+    def _cut(self, trial: optuna.trial.FrozenTrial, *, was_lost: bool) -> None:
+        tries = trial.user_attrs.get("tries", 1) + was_lost  # a signal says nothing of the trial that it ends
+        if trial.number not in cut_numbers(self.trials()) and tries <= _MOST_TRIES:
+            self.study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number, "tries": tries})
         self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self.folder.remove(run_name(trial.number))
 

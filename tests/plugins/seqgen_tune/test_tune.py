@@ -305,21 +305,34 @@ def stopped(words, cwd, number, after, trials=6, *more):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_study_that_was_stopped_ends_as_if_it_never_was(number, words, in_tmp):
+@pytest.mark.parametrize(("number", "times"), [("SIGINT", 3), ("SIGTERM", 1), ("SIGKILL", 2)])
+def test_a_study_that_was_stopped_ends_as_if_it_never_was(number, times, words, in_tmp):
     whole = tune(words, SPACE, trials=6, out="whole", **QUICK)
-    ended = stopped(words, in_tmp, number, after=2 * N_REPORTS + 4)
-    if number == "SIGKILL":
-        assert ended.code == -9 and len(list((in_tmp / "study").glob("worker-*"))) == 1
-    else:
-        assert ended.code == {"SIGINT": 130, "SIGTERM": 143}[number], ended.err
-        line = ended.err.splitlines()[-1]
-        assert "seqgen tune --out study --plugin stopper.py continues" in line and "2 trials: " in ended.out
+    for n_stopped in range(times):  # each time while the third is trained
+        ended = stopped(words, in_tmp, number, after=4 if n_stopped else 2 * N_REPORTS + 4)
+        if number == "SIGKILL":
+            assert ended.code == -9 and len(list((in_tmp / "study").glob("worker-*"))) == 1
+        else:
+            assert ended.code == {"SIGINT": 130, "SIGTERM": 143}[number], ended.err
+            line = ended.err.splitlines()[-1]
+            assert "seqgen tune --out study --plugin stopper.py continues" in line
+            assert n_stopped or "2 trials: " in ended.out
     result = tune(out="study")
     assert of(result) == of(whole)
     numbers = [one.number for one in result.trials]
-    assert numbers == [0, 1, 3, 4, 5, 6], "the third was cut short, and tried again"
+    assert numbers == [0, 1, *(times + number for number in range(2, 6))], "the third was cut short, and tried again"
     assert not (in_tmp / "study" / "trial-0002").exists() and not list((in_tmp / "study").glob("worker-*"))
+
+
+def test_a_trial_that_signals_end_is_tried_again_however_often(words, in_tmp):
+    study = StudyFolder(seqgen.WorkFolder(tune(words, SPACE, time=1e-6, **QUICK).folder))
+    proposed = []
+    with study.worker() as worker:
+        for _ in range(5):
+            begun = study.begin(worker, 1)
+            study.cut(begun)
+            proposed.append(begun.values)
+        assert proposed == [proposed[0]] * 5 and study.begin(worker, 1).values == proposed[0]
 
 
 @pytest.mark.full
