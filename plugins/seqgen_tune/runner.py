@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import shlex
 import time as clock
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,11 +110,11 @@ def tune(
     study = StudyFolder(opened)
     wanted = trials or study.definition.trials
     log(f"{opened.path}: {commands.counted(wanted, 'trial')} of {' '.join(map(str, study.definition.space))}")
-    with _stopping(study, planner):
-        if (workers, on, executor) == (1, "local", {}):
-            ended = _here(study, planner, wanted, until)
-        else:
-            ended = _by_workers(study, planner, wanted, until, workers=workers, on=on, options=executor)
+    if (workers, on, executor) == (1, "local", {}):
+        ended = _here(study, planner, wanted, until)
+    else:
+        ended = _by_workers(study, planner, wanted, until, workers=workers, on=on, options=executor)
+    with _stopping(study, planner), contextlib.closing(ended):  # closed, it ends the workers
         for number in ended:
             result = so_far(study)
             on_trial(result, next(one for one in result.trials if one.number == number))
@@ -133,7 +133,7 @@ def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
     return warn_once
 
 
-def _here(study: StudyFolder, planner: Planner, trials: int, until: float) -> Iterator[int]:
+def _here(study: StudyFolder, planner: Planner, trials: int, until: float) -> Generator[int, None, None]:
     """Train trials in this process, and yield the number of each that has ended."""
     from seqgen_tune.trial import Trainer
 
@@ -144,7 +144,9 @@ def _here(study: StudyFolder, planner: Planner, trials: int, until: float) -> It
             yield begun.trial.number
 
 
-def _by_workers(study: StudyFolder, planner: Planner, trials: int, until: float, **executor: Any) -> Iterator[int]:
+def _by_workers(
+    study: StudyFolder, planner: Planner, trials: int, until: float, **executor: Any
+) -> Generator[int, None, None]:
     """Train trials by workers, and yield the number of each that has ended.
 
     Args:
@@ -164,20 +166,23 @@ def _by_workers(study: StudyFolder, planner: Planner, trials: int, until: float,
             yield seqgen.Task("seqgen_tune.worker:train_next", arguments, "a trial")
 
     n_lost = 0
-    for result in seqgen.run_tasks(tasks(), plugins=planner.plugins, **executor):
-        n_lost = n_lost + 1 if isinstance(result.error, seqgen.TaskFailed) else 0
-        if 0 < n_lost < _MOST_LOST:
-            planner.warn(str(result.error))
-        elif result.value is not None:
-            yield result.value
+    with contextlib.closing(seqgen.run_tasks(tasks(), plugins=planner.plugins, **executor)) as results:
+        for result in results:
+            n_lost = n_lost + 1 if isinstance(result.error, seqgen.TaskFailed) else 0
+            if 0 < n_lost < _MOST_LOST:
+                planner.warn(str(result.error))
+            elif result.value is not None:
+                yield result.value
 
 
 @contextlib.contextmanager
 def _stopping(study: StudyFolder, planner: Planner) -> Iterator[None]:
-    """Say of a signal how the study goes on."""
+    """Say of a signal how the study goes on, and record that the trials which it ended are tried again."""
     try:
         yield
     except (seqgen.Interrupted, KeyboardInterrupt) as error:
+        with contextlib.suppress(seqgen.SeqgenError):  # on a full disk the next process records it
+            study.cut_all()
         path, flags = str(study.folder.path), commands.plugin_flags(planner.plugins)
         line = f"stopped; the trials so far are in {path}; seqgen tune --out {shlex.quote(path)}{flags} continues"
         number = error.exit_code - 128 if isinstance(error, seqgen.Interrupted) else getattr(error, "number", 2)

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from types import SimpleNamespace
@@ -438,6 +439,21 @@ def test_ctrl_c_ends_the_workers_too(words, in_tmp):
     result = tune(out="study", plugins=[])
     assert len(result.trials) == 8 and {one.state for one in result.trials} <= {"finished", "pruned"}
     assert not list((in_tmp / "study").glob("worker-*"))
+
+
+@pytest.mark.full
+def test_an_interrupt_between_two_results_ends_the_workers_too(words, in_tmp):
+    def interrupt(*_):
+        while len(list((in_tmp / "study").glob("trial-*"))) < 2:  # the other worker may have begun later
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    with pytest.raises(seqgen.Interrupted, match="seqgen tune --out study continues"):
+        tune(words, ["steps=2|1000000"], trials=2, workers=2, out="study", on_trial=interrupt,
+             **{**QUICK, "steps": None})  # fmt: skip
+    trials = StudyFolder(seqgen.WorkFolder.open("study", {})).trials()
+    assert {one.state.name for one in trials} == {"COMPLETE", "FAIL", "WAITING"}, "none runs, one is tried again"
+    assert {one.user_attrs.get("tries", 1) for one in trials} == {1}, "it did not lose its worker by itself"
 
 
 @pytest.mark.full
