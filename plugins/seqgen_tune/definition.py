@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import seqgen
 from seqgen_tune.dimension import Dimension
+from seqgen_tune.ranges import read_tables
 
 STUDY = "study.json"
 _FORMAT = 1
@@ -28,6 +31,7 @@ class Definition:
         title: the title of the corpus.
         digest: the digest of the corpus.
         first: values of the first trial by key: those of a run without a search, where they are in the space.
+        config_digest: the ``digest_config`` of the file that ``settings`` has as config; "": none, or it is not known.
     """
 
     corpus: str | list[str] | None
@@ -38,6 +42,7 @@ class Definition:
     title: str
     digest: str
     first: Mapping[str, Any]
+    config_digest: str = ""
 
     @property
     def seed(self) -> int:
@@ -52,6 +57,22 @@ class Definition:
         """
         if plan.settings.corpus.digest != self.digest:
             raise seqgen.CorpusError(f"corpus {self.title!r} has changed since the study began: begin a new one")
+
+    def check_config(self, folder: Path) -> None:
+        """Refuse to train with another content of the configuration file than the one that the study began with.
+
+        Args:
+            folder: of the study, for the message.
+
+        Raises:
+            UsageError: it has changed, or cannot be read.
+        """
+        path = self.settings.get("config")
+        if self.config_digest and digest_config(path) != self.config_digest:
+            raise seqgen.UsageError(
+                f"cannot continue the study {str(folder)!r}: the configuration {path!r} has changed since it began; "
+                "restore the file, or pass another --out"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -78,3 +99,15 @@ class Definition:
             raise seqgen.UsageError(f"{str(folder.path)!r} is not the folder of a study; name a new one") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise seqgen.CheckpointError(f"cannot read {str(folder.path / STUDY)!r}: {error}") from None
+
+
+def digest_config(path: str | None) -> str:
+    """Return the SHA-256 of the tables of a configuration file, whatever its comments and order; "" for none.
+
+    Raises:
+        UsageError: the file cannot be read, or is no TOML.
+    """
+    if not path:
+        return ""
+    tables = json.dumps(read_tables(Path(path), "configuration"), sort_keys=True, default=str)
+    return hashlib.sha256(tables.encode()).hexdigest()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import seqgen
-from seqgen_tune.definition import STUDY, Definition
+from seqgen_tune.definition import STUDY, Definition, digest_config
 from seqgen_tune.dimension import PARTS, Dimension
 from seqgen_tune.planning import Planner
 from seqgen_tune.ranges import Given
@@ -51,7 +51,10 @@ def define(
         json.dumps(fixed)
     except TypeError:
         raise seqgen.BadOption("a part of a study is given by its registered name, not as a class or a spec") from None
+    digest = digest_config(fixed.get("config"))  # before it is planned with, so that a change meanwhile is found
     plan = planner.plan(corpus, _first_parts(given), fixed)
+    if plan.settings.train.refit:
+        raise seqgen.BadOption(f"cannot tune with refit: {_RESERVED['refit']}; remove it from {fixed.get('config')!r}")
     resolved = plan.resolved
     parts = {"model": resolved.model.qualified, "tokenizer": resolved.tokenizer.qualified}
     if resolved.cells:
@@ -62,7 +65,8 @@ def define(
     for values in _values_to_check(space, _first_parts(given)):
         planner.plan(corpus, values, fixed)
     named, first = _names(corpus), first_values(space, plan.settings)
-    return Definition(named, fixed, tuple(space), pruner, trials, resolved.title, plan.settings.corpus.digest, first)
+    of_corpus = resolved.title, plan.settings.corpus.digest
+    return Definition(named, fixed, tuple(space), pruner, trials, *of_corpus, first, digest)
 
 
 def _values_to_check(space: Sequence[Dimension], first: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -98,7 +102,7 @@ def open_again(path: Path, other: object, planner: Planner) -> seqgen.WorkFolder
         planner: plans a run, to see whether the corpus is there and is the same.
 
     Raises:
-        UsageError: settings are given, or a plugin has changed.
+        UsageError: settings are given, or a plugin or the configuration file has changed.
         CorpusError: the corpus is unreadable, or has changed.
     """
     if other:
@@ -106,6 +110,7 @@ def open_again(path: Path, other: object, planner: Planner) -> seqgen.WorkFolder
         raise seqgen.UsageError(f"{str(path)!r} has a study with settings of its own; to continue it: {again}")
     folder = seqgen.WorkFolder.open(path, {})
     definition = Definition.read(folder)
+    definition.check_config(path)
     plan = planner.plan(definition.corpus, _first_parts(definition.space), definition.settings)
     definition.check_corpus(plan)
     _refuse_changed(folder, planner)
@@ -116,7 +121,7 @@ def open_folder(path: Path | None, definition: Definition, planner: Planner) -> 
     """Return the folder of a study, created if it does not exist.
 
     Raises:
-        UsageError: it has a study with other settings or plugins, or none.
+        UsageError: it has a study with other settings or plugins, or none, or the configuration file has changed.
     """
     files = {STUDY: definition.to_json()}
     if path is None:
@@ -124,7 +129,10 @@ def open_folder(path: Path | None, definition: Definition, planner: Planner) -> 
     folder = seqgen.WorkFolder.open(path, files)
     if not any(path.iterdir()):
         folder.write_json(STUDY, files[STUDY])
-    mine, there = definition.to_json(), Definition.read(folder).to_json()
+    known = Definition.read(folder)
+    mine, there = definition.to_json(), known.to_json()
+    if mine["settings"] == there["settings"]:  # first, since the file may name the corpus
+        known.check_config(path)
     for name, what in _OTHER.items():
         if mine[name] != there[name]:
             again = f"to continue it: seqgen tune --out {shlex.quote(str(path))}"

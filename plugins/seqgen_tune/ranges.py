@@ -95,19 +95,31 @@ def read_toml(path: Path) -> list[str]:
         UsageError: the file cannot be read, or is no TOML.
         BadOption: a value is neither a text nor a list, or stands in no table.
     """
-    try:
-        with path.open("rb") as file:
-            tables = tomllib.loads(file.read(_MAX_BYTES).decode("utf-8"))
-    except OSError as error:
-        raise seqgen.UsageError(f"cannot read the search space {str(path)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise seqgen.UsageError(f"cannot read the search space {str(path)!r}: it is no TOML: {error}") from None
     found = []
-    for part, table in tables.items():
+    for part, table in read_tables(path, "search space").items():
         if not isinstance(table, dict):
             raise seqgen.BadOption(f"{str(path)!r}: {part!r} must stand in a table such as [train]")
         found += [_assignment(path, part, name, value) for name, value in _flat(table).items()]
     return found
+
+
+def read_tables(path: Path, title: str) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Args:
+        path: the file.
+        title: its content, for messages.
+
+    Raises:
+        UsageError: the file cannot be read, or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.loads(file.read(_MAX_BYTES).decode("utf-8-sig"))
+    except OSError as error:
+        raise seqgen.UsageError(f"cannot read the {title} {str(path)!r}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number with too many digits
+        raise seqgen.UsageError(f"cannot read the {title} {str(path)!r}: it is no TOML: {error}") from None
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:

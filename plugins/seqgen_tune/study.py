@@ -147,7 +147,11 @@ class StudyFolder:
         Args:
             worker: the name of the worker.
             trials: number of trials of the study.
+
+        Raises:
+            UsageError: the configuration file has changed, or cannot be read.
         """
+        self.definition.check_config(self.folder.path)
         with self._alone(), journal_errors(self.folder.path):
             while not self._is_complete(trials):
                 known = self.trials()

@@ -538,6 +538,42 @@ def test_another_study_in_the_folder_is_refused(words, in_tmp):
         tune(words, SPACE, trials=1, out="other", **QUICK)
 
 
+def test_a_study_does_not_go_on_with_another_configuration_file(words, in_tmp):
+    file, settings = in_tmp / "c.toml", {**QUICK, "steps": None, "hidden": None, "config": "c.toml", "out": "study"}
+    file.write_text("[train]\nsteps = 2\n[model]\nhidden = 4\n")
+    tune(words, SPACE, trials=1, **settings)
+    file.write_text("# the same\n[model]\nhidden = 4\n[train]\nsteps = 2\n")
+    assert len(tune(out="study", trials=2).trials) == 2 == len(tune(words, SPACE, trials=2, **settings).trials)
+    changed = "cannot continue the study 'study': the configuration 'c.toml' has changed since it began; restore"
+    file.write_text("[train]\nsteps = 5\n[model]\nhidden = 9\n")
+    for again in ({"out": "study"}, {"corpus": words, "space": SPACE, **settings}):
+        with pytest.raises(UsageError, match=changed):
+            tune(trials=3, **again)
+    with pytest.raises(UsageError, match=changed):
+        train_next("study", 3)
+    stored = json.loads((in_tmp / "study" / "study.json").read_text())
+    del stored["config_digest"]  # as in a study that began before it was stored
+    (in_tmp / "study" / "study.json").write_text(json.dumps(stored))
+    assert [one.steps for one in tune(out="study", trials=3).trials] == [2, 2, 5]
+
+
+def test_a_configuration_file_that_changes_meanwhile_ends_the_study(words, in_tmp):
+    file = in_tmp / "c.toml"
+    file.write_text("[train]\nsteps = 2\n")
+    with pytest.raises(UsageError, match=r"'c\.toml' has changed since it began"):
+        tune(words, SPACE, trials=3, out="study", on_trial=lambda *_: file.write_text("[train]\nsteps = 3\n"),
+             **{**QUICK, "steps": None, "config": "c.toml"})  # fmt: skip
+    file.write_text("[train]\nsteps = 2\n")
+    assert [one.steps for one in tune(out="study").trials] == [2, 2, 2]
+
+
+def test_a_refit_of_a_configuration_file_is_refused(words, in_tmp):
+    (in_tmp / "c.toml").write_text("[train]\nrefit = true\n")
+    with pytest.raises(BadOption, match=r"cannot tune with refit: its run has no held-out records; .* 'c\.toml'"):
+        tune(words, SPACE, **QUICK, config="c.toml")
+    assert not (in_tmp / "runs").exists()
+
+
 @pytest.mark.full
 def test_a_study_does_not_go_on_with_another_plugin(words, in_tmp, plugin):
     path = in_tmp / "onecell.py"
