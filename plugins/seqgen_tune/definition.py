@@ -31,6 +31,7 @@ class Definition:
         title: the title of the corpus.
         digest: the digest of the corpus.
         first: values of the first trial by key: those of a run without a search, where they are in the space.
+        seed: the seed of all trials and of the sampler, wherever it is given.
         config_digest: the ``digest_config`` of the file that ``settings`` has as config; "": none, or it is not known.
     """
 
@@ -42,12 +43,8 @@ class Definition:
     title: str
     digest: str
     first: Mapping[str, Any]
+    seed: int
     config_digest: str = ""
-
-    @property
-    def seed(self) -> int:
-        """The seed of all trials and of the sampler."""
-        return int(self.settings.get("seed") or 0)
 
     def check_corpus(self, plan: seqgen.TrainingPlan) -> None:
         """Refuse the plan of a run on another corpus than the one that the study began with.
@@ -94,6 +91,8 @@ class Definition:
                 {name: tuple(value) if isinstance(value, list) else value for name, value in one.items()}
                 for one in found.pop("space")
             ]
+            if "seed" not in found:  # as in older studies, whose sampler knew that of the keyword only
+                found["seed"] = int(found["settings"].get("seed") or 0)
             return cls(**found, space=tuple(Dimension(**one) for one in space))
         except OSError:
             raise seqgen.UsageError(f"{str(folder.path)!r} is not the folder of a study; name a new one") from None

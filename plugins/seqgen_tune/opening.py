@@ -65,8 +65,8 @@ def define(
     for values in _values_to_check(space, _first_parts(given)):
         planner.plan(corpus, values, fixed)
     named, first = _names(corpus), first_values(space, plan.settings)
-    of_corpus = resolved.title, plan.settings.corpus.digest
-    return Definition(named, fixed, tuple(space), pruner, trials, *of_corpus, first, digest)
+    of_corpus, seed = (resolved.title, plan.settings.corpus.digest), plan.settings.train.seed
+    return Definition(named, fixed, tuple(space), pruner, trials, *of_corpus, first, seed, digest)
 
 
 def _values_to_check(space: Sequence[Dimension], first: Mapping[str, str]) -> Iterator[dict[str, Any]]:

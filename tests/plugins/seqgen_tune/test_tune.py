@@ -468,6 +468,24 @@ def test_more_trials_are_asked_for_later_and_known_ones_stay(words, in_tmp):
     assert len(tune(words, SPACE, trials=9, time=1e-6, out="study", **QUICK).trials) == 3, "the time is over"
 
 
+def test_the_seed_of_the_sampler_is_that_of_the_runs_wherever_it_is_given(words, in_tmp):
+    (in_tmp / "c.toml").write_text("[train]\nseed = 3\n")
+    ways = {"keyword": {"seed": 3}, "option": {"options": {"seed": "3"}}, "part": {"options": {"train.seed": 3}},
+            "file": {"config": "c.toml"}, "other": {"options": {"seed": "4"}}}  # fmt: skip
+    proposed = {}
+    for way, given in ways.items():
+        tune(words, SPACE, time=1e-6, out=way, **QUICK, **given)  # over before the first trial
+        study = StudyFolder(seqgen.WorkFolder(in_tmp / way))
+        with study.worker() as worker:
+            _, proposed[way] = (study.begin(worker, 2).values for _ in range(2))  # the first has the defaults
+    other = proposed.pop("other")
+    assert list(proposed.values()) == [proposed["keyword"]] * 4 and proposed["keyword"] != other
+    stored = json.loads((in_tmp / "option" / "study.json").read_text())
+    assert stored.pop("seed") == 3
+    (in_tmp / "option" / "study.json").write_text(json.dumps(stored))
+    assert StudyFolder(seqgen.WorkFolder(in_tmp / "option")).definition.seed == 0, "older studies go on as they began"
+
+
 @pytest.mark.full
 def test_hyperband_prunes_too(words, in_tmp):
     result = tune(words, SPACE, trials=12, pruner="hyperband", **QUICK)
