@@ -13,6 +13,7 @@ import seqgen
 from seqgen_tune.dimension import PARTS
 
 _RANGE = re.compile(r"(.+?)\.\.(.+?)(:log)?")
+_TOO_MANY = re.compile(r"(?<=[^.])\.{3,}(?=[^.])")
 _WHOLE = re.compile(r"[+-]?\d+")
 _FORMS = "lr=1e-4..1e-2:log, layers=1..3, cell=gru|lstm or cell.*"
 _MAX_BYTES = 1 << 20
@@ -63,7 +64,10 @@ def parse(assignments: Iterable[str]) -> list[Given]:
 
 
 def _given(name: str, values: str) -> Given:
-    match = _RANGE.fullmatch(values)
+    match = None if "|" in values else _RANGE.fullmatch(values)  # a list may hold "../a"
+    if match is not None and _TOO_MANY.search(values):
+        meant = f"{name}={_TOO_MANY.sub('..', values)}"
+        raise seqgen.BadOption(f"cannot search {name}={values!r:.60}: a range has two dots; write {meant:.60}")
     if match is None:
         choices = tuple(dict.fromkeys(value.strip() for value in values.split("|")))
         if len(choices) == 1 and "|" in values and all(choices):

@@ -32,6 +32,11 @@ def test_a_list_is_read_as_it_was_written(choices):
     assert parse([f"cell={'|'.join(choices)}"]) == [Given("cell", tuple(choices))]
 
 
+def test_choices_may_be_relative_paths():
+    assert parse(["name=../a|../b:log"]) == [Given("name", ("../a", "../b:log"))]
+    assert parse(["name=a/...|b"]) == [Given("name", ("a/...", "b"))]
+
+
 @pytest.mark.parametrize(
     ("assignments", "expected"),
     [
@@ -41,6 +46,8 @@ def test_a_list_is_read_as_it_was_written(choices):
         (["hidden=32"], "write A..B or A|B"),
         (["hidden=32||64"], "write A..B or A|B"),
         (["hidden=8|8"], "its choices are all the same"),
+        (["lr=1e-4...1e-2:log"], "a range has two dots; write lr=1e-4..1e-2:log"),
+        (["dropout=0...0.5"], "a range has two dots; write dropout=0..0.5"),
         (["lr=a..b"], "ends of a range are numbers"),
         (["lr=1e-2..1e-3"], "first end must be smaller"),
         (["lr=0..inf"], "first end must be smaller"),
