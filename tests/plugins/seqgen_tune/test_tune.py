@@ -11,6 +11,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -533,6 +534,15 @@ def test_mistakes_are_told_before_anything_is_trained(words, in_tmp, changed, er
     with pytest.raises(error, match=expected):
         tune(words, **{"space": ["lr=1e-3..1e-2"], **QUICK, **changed})
     assert not (in_tmp / "runs").exists()
+
+
+def test_a_plot_in_a_folder_that_is_missing_is_refused_before_anything_is_trained(cli, words, in_tmp):
+    pytest.importorskip("matplotlib", reason="needs the extra 'plot'")
+    result = cli("tune", "--corpus", words, *SPACE, *FLAGS, "--trials", 1, "--plot", "nowhere/s.svg", "--out", "study")
+    assert result.code == DiskError.exit_code and not (in_tmp / "study").exists()
+    with pytest.raises(DiskError) as afterwards:
+        seqgen.write_atomic(Path("nowhere/s.svg"), b"")
+    assert result.err == f"seqgen: {afterwards.value}\n"
 
 
 def test_another_study_in_the_folder_is_refused(words, in_tmp):
