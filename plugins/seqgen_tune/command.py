@@ -77,10 +77,7 @@ def tune(
 
     if plot is not None:
         check_plot(plot.suffix.lower())
-        if not plot.absolute().parent.is_dir():  # as write_atomic says after all trials
-            raise seqgen.DiskError(
-                f"cannot write {str(plot)!r}: there is no folder {str(plot.parent)!r}; make it first"
-            )
+        commands.check_folder_of(plot)
     so_far: list[TuneResult] = []
 
     def on_trial(result: TuneResult, trial: TrialResult) -> None:
