@@ -25,7 +25,7 @@ def intervals(tune: Tune) -> list[int]:
 
 def patterns(tune: Tune, notes: int) -> Iterator[int]:
     """Yield a hash of the intervals of each run of ``notes`` notes; it is independent of key and rhythm."""
-    steps = tuple(intervals(tune))
+    steps = tuple(interval + 127 for interval in intervals(tune))  # not negative: hash(-1) == hash(-2)
     for start in range(len(steps) - notes + 2):
         yield hash(steps[start : start + notes - 1])
 

@@ -230,6 +230,13 @@ def test_copying_is_found_in_another_key():
     assert TuneMetric()([higher.replace("AG", "AF")], [], [tune])["copied, 8 notes"] == 0
 
 
+def test_a_falling_semitone_is_no_falling_whole_tone():
+    head = "M:none\nL:1/8\nK:none\n"
+    tune, other = head + "agfedcBA|]", head + "edcBAGFE|]"  # notes a semitone and a whole tone apart in another order
+    figures = TuneMetric()([other, tune], [other], [tune])
+    assert figures["copied, 8 notes"] == 0.5 and figures["copied, 8 notes, held-out"] == 0
+
+
 @given(st.lists(st.text(), max_size=3))
 def test_figures_of_any_texts(texts):
     for samples, reference in ((texts, []), ([], texts)):
