@@ -59,7 +59,8 @@ def _steps(tunes: Iterable[Tune]) -> Counter[int]:
 
 def _ends_on_tonic(tune: Tune) -> bool:
     heard = tune.sounding()
-    return bool(heard and tune.key and tune.key.tonic in {pitch % 12 for pitch in heard[-1].pitches})
+    key = tune.key_at(heard[-1].at + heard[-1].ticks - 1) if heard else None
+    return bool(key and key.tonic in {pitch % 12 for pitch in heard[-1].pitches})
 
 
 def _copied(tunes: Sequence[Tune], known: set[int], notes: int) -> float | None:
@@ -71,7 +72,8 @@ class TuneMetric:
     """Bars in time, endings, notes in key and copied phrases.
 
     "bars in time" is the share of bars that the validator accepts: complete, or short where a bar may be short; none in
-    a tune without a metre. "notes in key" is the share of notes that need no accidental in the tune's own key. The
+    a tune without a metre. "notes in key" is the share of notes that need no accidental in the tune's own key, and
+    "ends on tonic" that of tunes whose last note is the tonic, both by the key in force at the note. The
     cosines compare the frequencies of scale degrees and intervals with the reference. "copied" is the share of runs of
     notes whose intervals also occur in the training part. Short runs are common to many tunes, and many tunes are
     printed in several versions, so the same share of the held-out tunes is given for comparison.
@@ -113,12 +115,12 @@ class TuneMetric:
             for notes, seen in known.items():
                 seen.update(patterns(tune, notes))
         bars = sum(len(tune.bars) for tune in tunes)
-        heard = [(pitch, tune) for tune in tunes for note in tune.sounding() for pitch in note.pitches]
+        heard = [(pitch, tune.key_at(note.at)) for tune in tunes for note in tune.sounding() for pitch in note.pitches]
         found = {
             "bars in time": _share(sum(len(tune.bars) - len(tune.wrong) for tune in tunes if tune.metre), bars),
             "ends on tonic": _share(sum(map(_ends_on_tonic, tunes)), len(tunes)),
             "ends on tonic, held-out": _share(sum(map(_ends_on_tonic, others)), len(others)),
-            "notes in key": _share(sum(in_scale(pitch, tune.key) for pitch, tune in heard), len(heard)),
+            "notes in key": _share(sum(in_scale(pitch, key) for pitch, key in heard), len(heard)),
             "notes a tune": _share(len(heard), len(tunes)),
             "degrees cosine": cosine(_degrees(tunes), _degrees(others)),
             "intervals cosine": cosine(_steps(tunes), _steps(others)),

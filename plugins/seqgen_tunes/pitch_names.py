@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 from functools import lru_cache
 
-from seqgen_tunes.keys import Key
+from seqgen_tunes.keys import SEMITONES, Key
 
 _SHARP = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FLAT = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
@@ -13,7 +13,6 @@ _MODES = {
     "mix": "mixolydian", "dor": "dorian", "phr": "phrygian", "lyd": "lydian",
     "loc": "locrian", "m": "minor", "": "major",
 }  # fmt: skip
-MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 
 def pitch_name(number: int, key: Key | None) -> str:
@@ -30,8 +29,12 @@ def key_name(key: Key) -> str:
 
 
 def in_scale(number: int, key: Key | None) -> bool:
-    """Return whether a pitch is in the scale of a key."""
-    return (number - 7 * (key.fifths if key else 0)) % 12 in MAJOR_SCALE
+    """Return whether a pitch needs no accidental in a key, whose signature includes the accidentals of its field.
+
+    Without a signature (no key, "none", and "HP", whose sharps ABC leaves unwritten), these are the natural notes.
+    """
+    alters = key.alters if key else {}
+    return any((semitone + alters.get(letter, 0) - number) % 12 == 0 for letter, semitone in SEMITONES.items())
 
 
 @lru_cache(maxsize=128)

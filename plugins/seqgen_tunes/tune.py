@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, field
 
 from seqgen_tunes.barlines import BarLine
@@ -88,6 +89,11 @@ class Tune:
     def ticks(self) -> int:
         """Return the duration in ticks."""
         return self.notes[-1].at + self.notes[-1].ticks if self.notes else 0
+
+    def key_at(self, tick: int) -> Key | None:
+        """Return the key in force at a time; None before the first one."""
+        number = bisect.bisect_right(self.keys, tick, key=lambda change: change[0])
+        return self.keys[number - 1][1] if number else None
 
     def sounding(self) -> list[Note]:
         """Return the sounding notes: rests left out, tied notes merged."""

@@ -237,6 +237,24 @@ def test_a_falling_semitone_is_no_falling_whole_tone():
     assert figures["copied, 8 notes"] == 0.5 and figures["copied, 8 notes, held-out"] == 0
 
 
+@pytest.mark.parametrize(
+    ("key", "body", "in_key", "on_tonic"),
+    [
+        ("Am ^g", "g2g2g2a2|]", 1, 1),  # accidentals of the key
+        ("Am ^g", "=g2g2g2a2|]", 0.25, 1),
+        ("C", "C2D2E2C2|[K:D]d2f2c2d2|]", 1, 1),
+        ("C", "C2D2E2C2|[K:D]d2f2c2c2|]", 1, 0),
+        ("D", "F2D2F2D2|[K:C]F2^F2E2D2|]", 7 / 8, 0),
+        ("C", "D2E2D2C2|[K:D]|]", 1, 1),  # no note is in the last key
+        ("HP", "F2c2^f2A2|]", 0.75, 1),
+        ("none", "F2c2^f2A2|]", 0.75, 0),
+    ],
+)
+def test_notes_belong_to_the_key_in_force(key, body, in_key, on_tonic):
+    figures = TuneMetric()([f"M:4/4\nL:1/8\nK:{key}\n{body}"], [])
+    assert (figures["notes in key"], figures["ends on tonic"]) == (in_key, on_tonic)
+
+
 @given(st.lists(st.text(), max_size=3))
 def test_figures_of_any_texts(texts):
     for samples, reference in ((texts, []), ([], texts)):
