@@ -12,6 +12,10 @@ _COMMENT = re.compile(r"(?<!\\)%")
 _OF_FILE = "ABCDFGHILMNORSZ"  # fields that may stand before the first tune
 _QUOTED = re.compile(r'"[^"]*"')
 _CHANGES = re.compile(r"(?:\[[MLK]:[^\]]*\])+")
+_INLINE = re.compile(r"\[[A-Z]:[^\]]*\]")
+_VOICE = re.compile(r"\[V:([^\]]*)\]")
+_VOICE_OR_QUOTED = re.compile(rf"({_QUOTED.pattern})|{_VOICE.pattern}")
+_FIRST_VOICE = "1"  # of music before any V:
 
 
 @dataclass(slots=True)
@@ -22,12 +26,19 @@ class SourceTune:
         fields: header fields by letter; of several titles the first one, of another letter that occurs twice the last.
         lines: lines of music, without comments, directives and lyrics, continued lines joined, and changes of metre,
             unit and key written inline, "[M:2/4]".
-        voices: True if it has several voices.
+        voice_ids: ids of the voices of V: and [V:]; "1" for music before any of them.
+        overlaid: True if a bar has several voices, separated by "&".
     """
 
     fields: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
-    voices: bool = False
+    voice_ids: set[str] = field(default_factory=set)
+    overlaid: bool = False
+
+    @property
+    def voices(self) -> bool:
+        """Return whether it has several voices; one V: names the only voice."""
+        return self.overlaid or len(self.voice_ids) > 1
 
 
 def source_tunes(lines: Iterable[str]) -> Iterator[SourceTune]:
@@ -63,7 +74,8 @@ def source_tunes(lines: Iterable[str]) -> Iterator[SourceTune]:
 
 
 def _add_field(tune: SourceTune, letter: str, value: str) -> None:
-    tune.voices |= letter == "V"
+    if letter == "V":
+        _add_voice(tune, value)
     if "K" not in tune.fields:
         if letter != "T" or not tune.fields.get("T"):
             tune.fields[letter] = value
@@ -71,9 +83,20 @@ def _add_field(tune: SourceTune, letter: str, value: str) -> None:
         tune.lines.append(f"[{letter}:{value}]")
 
 
+def _add_voice(tune: SourceTune, value: str) -> None:
+    tune.voice_ids.update(value.split()[:1])  # settings such as clef=bass follow the id
+
+
 def _add_music(tune: SourceTune, line: str, continued: bool) -> None:
     bare = _QUOTED.sub("", line)  # without annotations and chord names
-    tune.voices |= "[V:" in bare or "&" in bare
+    if not tune.voice_ids and _INLINE.sub("", bare.partition("[V:")[0]).strip():
+        tune.voice_ids.add(_FIRST_VOICE)
+    for value in _VOICE.findall(bare):
+        _add_voice(tune, value)
+    tune.overlaid |= "&" in _INLINE.sub("", bare)
+    line = _VOICE_OR_QUOTED.sub(r"\1", line)
+    if not line.strip():
+        return
     if tune.lines and (continued or _CHANGES.fullmatch(tune.lines[-1])):
         tune.lines[-1] += line
     else:

@@ -29,6 +29,8 @@ M:C
 K:G
 V:1
 GABc|
+V:2
+G,4|
 
 X:3
 T:Short
@@ -76,6 +78,43 @@ def test_quoted_text_makes_no_voices(name):
     assert tune.text == "M:C\nL:1/8\nK:G\nGABc dedB|"
     reader = TuneBookReader()
     assert not list(reader.read([*head.split("\n")[:-1], '"A"GABc & dedB "B"|']))
+    assert reader.counts == {"tunes skipped: several voices": 1}
+
+
+HEAD = "X:1\nM:4/4\nL:1/8\nK:G\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}V:1\nGABc dedB|\ndedB dedB|\n",
+        HEAD.replace("K:", 'V:T1 clef=treble name="A B"\nK:') + "V:T1\nGABc dedB|\nV: T1\ndedB dedB|\n",
+        f"{HEAD}[V:1]GABc dedB|\n[V:1 clef=treble] dedB dedB|\n",
+        f"{HEAD}[V:1]\nGABc dedB|\n[V:1]\ndedB dedB|\n",
+        f'{HEAD}GABc dedB|\nV:1 name="A & B"\ndedB dedB|\n',
+        f'{HEAD}[V:1 name=A&B]"[V:2]"GABc dedB|\ndedB [I:a&b]dedB|\n',
+    ],
+)
+def test_a_tune_of_one_named_voice_is_read(text):
+    reader = TuneBookReader()
+    (tune,) = reader.read(text.split("\n"))
+    assert tune.text == f"{HEAD.removeprefix('X:1' + chr(10))}GABc dedB|\ndedB dedB|" and not reader.counts
+
+
+@pytest.mark.parametrize(
+    "music",
+    [
+        "V:1\nGABc dedB|\nV:2\ndedB dedB|\n",
+        "[V:1]GABc dedB|\n[V:2]dedB dedB|\n",
+        "V:T\nGABc dedB|[V:B]dedB dedB|\n",
+        "GABc dedB|\nV:2\ndedB dedB|\n",
+        "GABc dedB|[V:2]dedB dedB|\n",
+        "V:1\nGABc dedB & G8|\n",
+    ],
+)
+def test_a_tune_of_several_voices_is_skipped(music):
+    reader = TuneBookReader()
+    assert not list(reader.read((HEAD + music).split("\n")))
     assert reader.counts == {"tunes skipped: several voices": 1}
 
 

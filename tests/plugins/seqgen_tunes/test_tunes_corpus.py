@@ -41,6 +41,8 @@ M:C
 K:C
 V:1
 CDEF|
+V:2
+C,4|
 
 X:9
 K:C
