@@ -42,9 +42,14 @@ class StandardLibrary:
     docstrings: bool
 
     def __iter__(self) -> Iterator[seqgen.Record]:
-        """Iterate over the records from the first; memory holds one hash per record."""
+        """Iterate over the records from the first; memory holds one hash per record.
+
+        Raises:
+            CorpusError: the folder has no .py files, or no definition in them fits.
+        """
         seen: set[int] = set()
-        for path in self._files():
+        files = self._files()
+        for path in files:
             try:
                 with tokenize.open(path) as file:
                     source = file.read()
@@ -59,10 +64,18 @@ class StandardLibrary:
                     fields = {"module": module, "name": definition.name, "line": definition.line}
                     yield seqgen.Record(text, fields=fields)
         if not seen:
-            folder = str(self.root)
-            raise seqgen.CorpusError(
-                f"cannot read corpus python: no .py files in the standard library folder {folder!r}"
-            )
+            raise seqgen.CorpusError(self._empty(len(files)))
+
+    def _empty(self, n: int) -> str:
+        """Return the message of a corpus without records, whose folder has n .py files."""
+        folder = repr(str(self.root))
+        if not n:
+            return f"cannot read corpus python: no .py files in the standard library folder {folder}"
+        kind = "functions or classes" if self.kind == "all" else self.kind
+        return (
+            f"cannot read corpus python: the {n:,} .py files in {folder} hold no {kind} of {self.min_chars:,} to "
+            f"{self.max_chars:,} ASCII characters; lower min_chars or raise max_chars"
+        )
 
     def _files(self) -> list[Path]:
         found: list[Path] = []
@@ -83,5 +96,13 @@ def load(
     max_chars: Annotated[int, Field(ge=1, description="maximum length of a definition, characters")] = 1000,
     docstrings: Annotated[bool, Field(description="keep docstrings")] = False,
 ) -> StandardLibrary:
-    """Return the corpus."""
+    """Return the corpus.
+
+    Raises:
+        BadOption: the minimum length is above the maximum.
+    """
+    if min_chars > max_chars:
+        raise seqgen.BadOption(
+            f"min_chars={min_chars} must not be above max_chars={max_chars}; lower min_chars or raise max_chars"
+        )
     return StandardLibrary(Path(sysconfig.get_paths()["stdlib"]), kind, min_chars, max_chars, docstrings)

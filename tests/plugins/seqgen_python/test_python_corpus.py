@@ -127,6 +127,20 @@ def test_no_library_is_one_line(tmp_path):
         list(StandardLibrary(tmp_path, "functions", 1, 100, False))
 
 
+def test_lengths_that_exclude_each_other_are_refused_as_options(cli):
+    with pytest.raises(seqgen.BadOption, match=r"min_chars=3 must not be above max_chars=2; lower min_chars or raise"):
+        load(min_chars=3, max_chars=2)
+    refused = cli("show", "corpus", "python", "-o", "min_chars=2000")
+    assert refused.code == 2 and "min_chars=2000 must not be above max_chars=1000" in refused.err
+
+
+def test_a_library_without_a_definition_that_fits_is_not_reported_as_missing(library):
+    for kind, kinds in (("functions", "functions"), ("all", "functions or classes")):
+        corpus = StandardLibrary(library.root, kind, 1000, 2000, False)
+        with pytest.raises(seqgen.CorpusError, match=f"hold no {kinds} of 1,000 to 2,000 ASCII characters; lower min_"):
+            list(corpus)
+
+
 @pytest.fixture(scope="module")
 def real():
     records = list(load())
