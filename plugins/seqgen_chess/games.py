@@ -14,6 +14,7 @@ import seqgen
 NO_MOVES = "games without moves skipped"
 _START = re.compile(rb'(?:%.*\n|[^\S\n]*\n)*(?:\[[A-Z]\w* "[^"\n]*"\][^\S\n]*)+\n\s*(?:\[|\d|\{)')
 _TAG = re.compile(r'\[\s*(\w+)\s+"((?:[^"\\]|\\.)*)"\s*\]')
+_LINE_TAG = re.compile(r'\[\s*(\w+)\s+"((?:(?!"\s*\]\s*\[).)*)"\s*\]\s*$')  # with quotes that are not escaped
 _TOKEN = re.compile(r"\{|\}|\(|\)|;|<[^>]*>|\$\d*|1-0|0-1|1/2-1/2|\*|\d+\.+|\d+(?![-/\d])|\.+|[^\s{}();<>$*]+|\s+|.")
 _RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _MOVE = re.compile(r"(?:[KQRBN]?[a-h]?[1-8]?[x-]?[a-h][1-8](?:=?[QRBN]|e\.p\.)?|O-O(?:-O)?|0-0(?:-0)?|Z0|--)[+#]*[!?]*")
@@ -30,7 +31,7 @@ class PgnReader:
     """The games of a PGN file: a text is the moves, such as "1. e4 e5 2. Nf3 1-0", a field each of its tags.
 
     Comments, variations and annotations are left out, and so are lines that start with %. The label is the tag Result,
-    except for "*".
+    except for "*". Of a tag given twice in one header the first value is kept.
 
     Args:
         numbers: whether the numbers of moves are kept.
@@ -56,15 +57,17 @@ class PgnReader:
         """
         game, movetext = _Game(), _Movetext()
         for line in lines:
-            if line.startswith("%"):
+            if line.startswith("%") and not movetext.in_comment:
                 continue
+            if not line.strip() and not movetext.is_commented:
+                game.has_header = bool(game.tags)
             for token in movetext.tokens(line):
-                is_tag = token.re is _TAG
-                if is_tag and (game.moves or token[1] in game.tags):  # without a result before the tags of the next
+                is_tag = token.re is not _TOKEN
+                if is_tag and game.is_before(token[1]):
                     yield from self._record(game)
                     game = _Game()
                 if is_tag:
-                    game.tags[token[1]] = re.sub(r"\\(.)", r"\1", token[2])
+                    game.tags.setdefault(token[1], re.sub(r"\\(.)", r"\1", token[2]))
                 elif game.ends(token[0]):
                     yield from self._record(game)
                     game = _Game()
@@ -89,15 +92,19 @@ class PgnReader:
 
 
 class _Movetext:
-    """The text read so far, of all games: whether it ends within a comment or variation."""
+    """The text read so far, of all games: whether it ends within a comment or variation.
+
+    Attributes:
+        in_comment: whether it ends within a comment in braces.
+    """
 
     def __init__(self) -> None:
-        self._in_comment, self._depth = False, 0
+        self.in_comment, self._depth = False, 0
 
     @property
     def is_commented(self) -> bool:
         """Return whether the text read so far ends within a comment or variation."""
-        return self._in_comment or self._depth > 0
+        return self.in_comment or self._depth > 0
 
     def tokens(self, line: str) -> Iterator[re.Match[str]]:
         """Yield the tag pairs and tokens of a line, each as the match of its pattern, without comments and variations.
@@ -107,20 +114,22 @@ class _Movetext:
         """
         at = 0
         while at < len(line):
-            if self._in_comment:
+            if self.in_comment:
                 at = line.find("}", at) + 1
-                self._in_comment = at == 0
-                if self._in_comment:
+                self.in_comment = at == 0
+                if self.in_comment:
                     return
                 continue
-            is_tag = line[at] == "[" and not self._depth
-            token = (is_tag and _TAG.match(line, at)) or _TOKEN.match(line, at)
+            token = None
+            if line[at] == "[" and not self._depth:
+                token = _TAG.match(line, at) or (None if line[:at].strip() else _LINE_TAG.match(line, at))
+            token = token or _TOKEN.match(line, at)
             assert token is not None
             at = token.end()
             if token[0] == ";":
                 return
             if token[0] == "{":
-                self._in_comment = True
+                self.in_comment = True
             elif token[0] in ("(", ")"):
                 self._depth += 1 if token[0] == "(" else -1
                 if self._depth < 0:
@@ -137,10 +146,16 @@ class _Game:
         moves: its moves in SAN.
         first: the number of its first move by White or Black, from 0; odd if Black begins.
         result: the result at its end; "" if none was read.
+        has_header: whether a blank line ended its tags.
     """
 
     def __init__(self) -> None:
         self.tags, self.moves, self.first, self.result = dict[str, str](), list[str](), 0, ""
+        self.has_header = False
+
+    def is_before(self, tag: str) -> bool:
+        """Return whether a tag is of the next game, which needs no result before it."""
+        return bool(self.moves) or (self.has_header and tag in self.tags)
 
     def ends(self, piece: str) -> bool:
         """Add a piece of the movetext, and return whether it is the result, with which the game ends.

@@ -31,6 +31,8 @@ def test_games_become_moves_without_comments_and_variations():
         ("1. e4! e5?! 2. Nbd2 $14 R1a3 0-1", "1. e4 e5 2. Nbd2 R1a3 0-1"),
         ("1. e4 {a ( b ; c} 1... e5 ; } (\n(1... c5 (1... d5) {)}) 2. d4 *", "1. e4 e5 2. d4 *"),
         ("{over\ntwo lines} 1. e4\n% escaped ( {\n*", "1. e4 *"),
+        ("1. e4 {White wins 60\n% of games} e5 2. Nf3 1-0", "1. e4 e5 2. Nf3 1-0"),
+        ("1. e4 (1. d4 {a\n% }\n% escaped )\n) 1... e5 *", "1. e4 e5 *"),
         ("12... e5 13. e4 1-0", "12... e5 13. e4 1-0"),
         ("1. e4", "1. e4 *"),
         ("1. e4 1. ... e5 1-0", "1. e4 e5 1-0"),
@@ -106,3 +108,23 @@ def test_a_file_is_recognized_and_refused_with_its_line(cli, in_tmp):
 def test_tags_of_a_game_without_moves_do_not_reach_the_next():
     (record,), counts = read('[White "A"]\n[Black "X"]\n\n[White "B"]\n\n1. e4 *\n')
     assert record.fields == {"White": "B"} and sum(counts.values()) == 1
+
+
+def test_a_tag_given_twice_in_a_header_starts_no_game():
+    (record,), counts = read('[Event "X"]\n[White "A"] {a\n\nb}\n[Event "Y"]\n\n1. e4 e5 1-0')
+    assert record.fields == {"Event": "X", "White": "A"} and counts == {}
+    assert record.text == "1. e4 e5 1-0"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ('[Event "A "B" C"]', 'A "B" C'),
+        ('  [ Event  "A "B"] C" ] ', 'A "B"] C'),
+        ('[Event ""A""]', '"A"'),
+        ('[Event "A\\"]', "A\\"),
+    ],
+)
+def test_a_tag_may_have_quotes_that_are_not_escaped(line, value):
+    (first, second), counts = read(f'{line}\n[White "W"]\n\n1. e4 *\n\n[Event "Y"]\n\n1. d4 *\n')
+    assert first.fields == {"Event": value, "White": "W"} and second.fields == {"Event": "Y"} and counts == {}
