@@ -76,13 +76,14 @@ class SdfReader:
         block: list[str] = []
         for line in lines:
             if line.startswith(END):
-                yield from self._record(block)
+                if any(map(str.strip, block)):
+                    yield from self._record(block)
                 block = []
                 continue
             block.append(line)
             if len(block) > _MAX_LINES:
                 raise seqgen.CorpusError(f"a molecule has more than {_MAX_LINES:,} lines: is the file an SDF?")
-        if any(line.strip() for line in block):
+        if any(map(str.strip, block)):
             if not any(line.startswith("M  END") for line in block):
                 raise seqgen.CorpusError("the file ends within a molecule")
             yield from self._record(block)
@@ -106,17 +107,17 @@ class SdfReader:
 
 
 def _fields(title: list[str], lines: list[str]) -> dict[str, str]:
-    """Return the name of a molecule and its data items; the lines of a value are joined by line ends."""
+    """Return the name of a molecule and its data items; the lines of a value, up to a blank one, are joined."""
     found = {"name": title[0].strip()} if title else {}
     data: dict[str, list[str]] = {}
     name = None
     for line in lines:
-        if line.startswith(">") and (match := _DATA.match(line)):
+        if not line.strip():
+            name = None
+        elif name is not None:  # also a line such as "> 5 <b>"
+            data[name].append(line.strip())
+        elif match := _DATA.match(line):
             name = match[1].strip()
             data[name] = []
-        elif not line.strip():
-            name = None
-        elif name is not None:
-            data[name].append(line.strip())
     found |= {name: "\n".join(values) for name, values in data.items()}
     return {name: value for name, value in found.items() if name and value}

@@ -23,7 +23,7 @@ class StatsConfig:
     Attributes:
         shape: compute fingerprints, fragments and scaffolds.
         properties: names of properties.
-        every: compute properties of every n-th text.
+        every: compute properties of every n-th text, counted over all of them.
         smarts: patterns of the filters; None: no filters.
     """
 

@@ -24,12 +24,12 @@ class StatsCollector:
         self._filters = None if config.smarts is None else Filters(config.smarts)
         self._properties = property_functions(config.properties)
 
-    def collect(self, texts: Sequence[str]) -> MoleculeStats:
-        """Return the statistics of the texts."""
+    def collect(self, texts: Sequence[str], start: int = 0) -> MoleculeStats:
+        """Return the statistics of the texts, whose first has the index ``start`` among all."""
         from rdkit import rdBase
 
         stats, prints = MoleculeStats(properties={name: [] for name in self._properties}), []
-        for index, text in enumerate(texts):
+        for index, text in enumerate(texts, start):
             molecule = read(text).molecule
             with rdBase.BlockLogs():
                 prints += self._add(molecule, stats, index % self._config.every == 0)

@@ -40,12 +40,12 @@ def collect_stats(texts: Iterable[str], config: StatsConfig, jobs: int) -> Itera
     rest = iter(texts)
     chunks = iter(lambda: list(itertools.islice(rest, _CHUNK)), [])
     first = list(itertools.islice(chunks, _MIN_CHUNKS))
-    every = itertools.chain(first, chunks)
+    numbered = ((n * _CHUNK, chunk) for n, chunk in enumerate(itertools.chain(first, chunks)))
     if jobs < 2 or len(first) < _MIN_CHUNKS:
         collector = StatsCollector(config)
-        yield from (collector.collect(chunk) for chunk in every)
+        yield from (collector.collect(chunk, start) for start, chunk in numbered)
     else:
-        yield from _WorkerPool(config, jobs).collect(every)
+        yield from _WorkerPool(config, jobs).collect(numbered)
 
 
 class _WorkerPool:
@@ -58,12 +58,13 @@ class _WorkerPool:
         self._lock = threading.Lock()
         self._fallback: StatsCollector | None = None
 
-    def collect(self, chunks: Iterable[list[str]]) -> Iterator[MoleculeStats]:
+    def collect(self, chunks: Iterable[tuple[int, list[str]]]) -> Iterator[MoleculeStats]:
+        """Yield the statistics of chunks, each with the index of its first text."""
         waiting: deque[Future[MoleculeStats]] = deque()
         with ThreadPoolExecutor(self._jobs) as threads:
             try:
-                for chunk in chunks:
-                    waiting.append(threads.submit(self._collect_chunk, chunk))
+                for start, chunk in chunks:
+                    waiting.append(threads.submit(self._collect_chunk, chunk, start))
                     if len(waiting) > 2 * self._jobs:
                         yield waiting.popleft().result()
                 while waiting:
@@ -74,18 +75,18 @@ class _WorkerPool:
                     worker.kill()
                     worker.communicate()
 
-    def _collect_chunk(self, chunk: list[str]) -> MoleculeStats:
+    def _collect_chunk(self, chunk: list[str], start: int) -> MoleculeStats:
         try:
             if not hasattr(self._thread, "worker"):
                 self._thread.worker = self._start()
-            reply = self._ask(self._thread.worker, chunk)
+            reply = self._ask(self._thread.worker, chunk, start)
         except OSError:
             reply = ""
         if reply:
             return MoleculeStats.from_json(json.loads(reply))
         with self._lock:  # the worker could not be started, or it died
             self._fallback = self._fallback or StatsCollector(self._config)
-            return self._fallback.collect(chunk)
+            return self._fallback.collect(chunk, start)
 
     def _start(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -98,8 +99,8 @@ class _WorkerPool:
         self._send(worker, asdict(self._config))
         return worker
 
-    def _ask(self, worker: subprocess.Popen[str], chunk: list[str]) -> str:
-        self._send(worker, chunk)
+    def _ask(self, worker: subprocess.Popen[str], chunk: list[str], start: int) -> str:
+        self._send(worker, (chunk, start))
         return worker.stdout.readline() if worker.stdout else ""
 
     def _send(self, worker: subprocess.Popen[str], value: object) -> None:
@@ -109,10 +110,10 @@ class _WorkerPool:
 
 
 def serve() -> None:
-    """Run as a worker: read a configuration, then lists of texts from stdin; write statistics to stdout."""
+    """Run as a worker: read a configuration, then arguments of ``collect`` from stdin; write statistics to stdout."""
     collector = StatsCollector(StatsConfig(**json.loads(sys.stdin.readline())))
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(collector.collect(json.loads(line)).to_json()) + "\n")
+        sys.stdout.write(json.dumps(collector.collect(*json.loads(line)).to_json()) + "\n")
         sys.stdout.flush()
 
 

@@ -203,6 +203,15 @@ def test_workers_describe_what_is_described_here(monkeypatch):
     assert here == there and here.canonical[-3:] == [None] * 3
 
 
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.full)])
+def test_the_texts_whose_properties_are_computed_are_evenly_spaced_over_all_chunks(monkeypatch, jobs):
+    monkeypatch.setattr(workers, "_CHUNK", 10)
+    texts = ["C" * n for n in range(1, 61)]
+    weights = total(workers.collect_stats(texts, StatsConfig(properties=("weight",)), 1)).properties["weight"]
+    config = StatsConfig(properties=("weight",), every=3)
+    assert total(workers.collect_stats(texts, config, jobs)).properties["weight"] == weights[::3]
+
+
 def test_without_workers_the_work_is_done_here(monkeypatch):
     monkeypatch.setattr(workers, "_CHUNK", 60)
     monkeypatch.setattr(sys, "executable", "/no/such/python")

@@ -48,6 +48,15 @@ def test_molecules_that_rdkit_refuses_are_counted():
         read(EXAMPLE.decode()[:150])
 
 
+def test_blank_blocks_are_no_molecules():
+    assert read("\n$$$$\n" + WATER + "\n \n$$$$\n$$$$\n" + WATER) == ([("O", {"name": "water"})] * 2, {})
+
+
+def test_a_value_ends_with_a_blank_line_only():
+    data = WATER.replace("$$$$", "> <logP>\n> 5 <b>\n> 6\n\n\n> <c>\n1\n\n$$$$")
+    assert read(data)[0] == [("O", {"name": "water", "logP": "> 5 <b>\n> 6", "c": "1"})]
+
+
 def test_a_run_learns_from_an_sdf(cli, in_tmp):
     assert is_sdf("x", EXAMPLE) and not is_sdf("x", b"CCO\nCC\n")
     Path("a.sdf").write_bytes(EXAMPLE)
