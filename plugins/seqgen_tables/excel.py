@@ -66,21 +66,23 @@ class ExcelReader:
     def _rows(self, file: BinaryIO) -> Iterator[list[Any]]:
         try:
             book = self._calamine.CalamineWorkbook.from_filelike(file)
-            names = book.sheet_names
-            found = next((name for name in names if name == self._sheet), None)
-            if found is None and (self._sheet.isdigit() or not self._sheet):
-                place = int(self._sheet or 1) - 1
-                found = names[place] if 0 <= place < len(names) else None
-            if found is None:
-                raise seqgen.CorpusError(f"it has no sheet {self._sheet or '1'!r}; it has {', '.join(names) or 'none'}")
-            yield from book.get_sheet_by_name(found).to_python()
+            yield from book.get_sheet_by_name(self._found(book.sheet_names)).to_python()
         except (self._calamine.CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
             raise seqgen.CorpusError(f"it is damaged: {' '.join(str(error).split())[:200]}") from None
 
+    def _found(self, names: list[str]) -> str:
+        """Return the name of the sheet, one of those of the workbook."""
+        numbers = {str(n): name for n, name in enumerate(names, 1)}
+        wanted = self._sheet or "1"
+        found = self._sheet if self._sheet in names else numbers.get(wanted.lstrip("0"))
+        if found is None:
+            raise seqgen.CorpusError(f"it has no sheet {wanted!r}; it has {', '.join(names) or 'none'}")
+        return found
+
 
 def _plain(cell: Any) -> Any:
-    """Return a cell's value: a whole number as one, an empty cell as None."""
-    if isinstance(cell, float) and cell.is_integer():
+    """Return a cell's value: a whole number that a float holds exactly as one, an empty cell as None."""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
         return int(cell)
     return None if cell == "" else cell
 

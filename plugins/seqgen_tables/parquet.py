@@ -23,7 +23,7 @@ def is_parquet(name: str, start: bytes) -> bool:
 
 
 class ParquetReader:
-    """The rows of a Parquet file, a few at a time; bytes that are text in UTF-8 are read as text.
+    """The rows of a Parquet file, a few at a time; bytes that are text in UTF-8, in lists too, are read as text.
 
     Times are read in whole microseconds, since those of Python have no smaller unit; what is left over is cut off.
     Dates and times that Python has not, such as those after the year 9999, are read as text.
@@ -66,13 +66,14 @@ class ParquetReader:
                 raise seqgen.CorpusError(f"several columns have the same name: {', '.join(names)}")
             columns = list(self._columns) or None
             for batch in opened.iter_batches(_ROWS, columns=columns, use_threads=False):
-                yield from map(_decoded, self._rows(batch))
+                yield from self._rows(batch)
         except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
             raise seqgen.CorpusError(f"it is damaged: {' '.join(str(error).split())[:200]}") from None
 
     def _rows(self, batch: Any) -> list[dict[str, Any]]:
         """Return the rows of a record batch."""
-        values = [_values(column.cast(self._in_microseconds(column.type), safe=False)) for column in batch.columns]
+        columns = (column.cast(self._in_microseconds(column.type), safe=False) for column in batch.columns)
+        values = [map(_decoded, _values(column)) for column in columns]
         return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*values, strict=True)]
 
     def _in_microseconds(self, kind: Any) -> Any:
@@ -112,13 +113,16 @@ def _value(scalar: Any) -> Any:
         return [_value(one) for one in scalar.values] if hasattr(scalar, "values") else str(scalar.cast("string"))
 
 
-def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with its bytes as text, which is how some writers store it, unless they are none in UTF-8."""
-    for name, value in row.items():
-        if isinstance(value, bytes):
-            with contextlib.suppress(UnicodeDecodeError):
-                row[name] = value.decode()
-    return row
+def _decoded(value: Any) -> Any:
+    """Return a value with its bytes as text, which is how some writers store it, unless they are none in UTF-8."""
+    if isinstance(value, bytes):
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
+    elif isinstance(value, dict):
+        return {name: _decoded(one) for name, one in value.items()}
+    elif isinstance(value, list | tuple):  # a map is a list of pairs
+        return type(value)(map(_decoded, value))
+    return value
 
 
 def example() -> bytes:

@@ -82,6 +82,22 @@ def test_a_workbook_is_read(cli, in_tmp):
     assert twice.code == 3 and "2 columns are named 'a'" in twice.err
 
 
+@pytest.mark.parametrize("name", ["²", "0", "9" * 5000])
+def test_a_sheet_that_is_none_does_not_make_a_workbook_damaged(name):
+    pytest.importorskip("python_calamine")
+    file = workbook({"first": PEOPLE, "²nd": [["title"]]})
+    with pytest.raises(seqgen.CorpusError, match=f"^it has no sheet '{name}'; it has first, ²nd$"):
+        list(excel.ExcelReader(sheet=name).read(io.BytesIO(file)))
+
+
+@pytest.mark.parametrize("name", ["", "1", "01", "²"])
+def test_a_sheet_is_found_by_its_name_or_number(name):
+    pytest.importorskip("python_calamine")
+    sheets = {"²" if name == "²" else "first": [["n"], [1e300], [2.0**53], [2.0**53 - 1], [-3.0]], "last": [["title"]]}
+    cells = [row["n"] for row in excel.ExcelReader(sheet=name).read(io.BytesIO(workbook(sheets)))]
+    assert list(map(repr, cells)) == ["1e+300", "9007199254740992.0", "9007199254740991", "-3"]
+
+
 def write_parquet(path, columns, **options):
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet
@@ -97,6 +113,20 @@ def test_bytes_of_a_parquet_file_are_text(cli, in_tmp):
     assert {text for text, *_ in texts("run")} == {"Ada", "Zoë", "Ben"}
     refused = cli("show", "corpus", "a.parquet", "--text-field", "image")
     assert refused.code == 3 and "row 1: field 'image' holds bytes that are no text in UTF-8" in refused.err
+
+
+def test_bytes_within_lists_of_a_parquet_file_are_text(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    columns = {
+        "tags": pa.array([[b"a", "ë".encode(), b"\xff", None], None], pa.list_(pa.binary())),
+        "both": pa.array([{"x": [b"b"], "y": 1}, None], pa.struct([("x", pa.list_(pa.binary())), ("y", pa.int8())])),
+        "map": pa.array([[(b"k", b"v")], []], pa.map_(pa.binary(), pa.binary())),
+    }
+    write_parquet(tmp_path / "a.parquet", columns)
+    with (tmp_path / "a.parquet").open("rb") as file:
+        first, second = ParquetReader().read(file)
+    assert first == {"tags": ["a", "ë", b"\xff", None], "both": {"x": ["b"], "y": 1}, "map": [("k", "v")]}
+    assert second == {"tags": None, "both": None, "map": []}
 
 
 @pytest.mark.full
