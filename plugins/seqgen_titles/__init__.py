@@ -45,7 +45,7 @@ def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> Non
     register(
         seqgen.ValidatorSpec(
             name="title",
-            summary="brackets and quotes balanced, no extra whitespace; compared without case",
+            summary="brackets and straight double quotes balanced, no extra whitespace; compared without case",
             source="seqgen",
             load="seqgen_titles.validator:TitleValidator",
         )

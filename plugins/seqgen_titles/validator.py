@@ -11,8 +11,9 @@ _BEGIN = ("L", "N", "Ps", "Pi")  # letters, numbers, opening brackets and openin
 
 
 class TitleValidator:
-    """Accepts one line without extra whitespace whose brackets and double quotes are properly nested.
+    """Accepts one line without extra whitespace whose brackets and straight double quotes are properly nested.
 
+    Curly and single quotes are not checked: one may be an apostrophe, and which of them closes depends on the language.
     A title begins with a letter, a digit, a quote or an opening bracket. The canonical form is case-folded: titles that
     differ only in case are the same.
     """

@@ -9,6 +9,7 @@ import seqgen
 from seqgen import testing
 
 pytest.importorskip("seqgen_titles")
+import seqgen_titles
 from seqgen_titles import metric, renderer
 from seqgen_titles.validator import TitleValidator
 
@@ -23,6 +24,14 @@ ANY = st.text() | st.text("aA1 \"'()[]{}:ßİ\u0345-")
 )  # fmt: skip
 def test_accepted(title):
     assert TITLE.validate(title) == seqgen.Verdict(True, "", title.casefold())
+
+
+@pytest.mark.parametrize("title", ["\u201cHello (world)", "\u201eHallo\u201c", "The Authors' Title"])
+def test_only_straight_double_quotes_are_checked_as_the_descriptions_say(title):
+    assert TITLE.validate(title).ok and not TITLE.validate(title + ' "').ok
+    summaries: list[str] = []
+    seqgen_titles.register_validators(lambda spec: summaries.append(spec.summary))
+    assert all("brackets and straight double quotes" in text for text in (*summaries, TitleValidator.__doc__ or ""))
 
 
 @pytest.mark.parametrize(
