@@ -27,7 +27,7 @@ from seqgen.cli.common import warn as warn
 from seqgen.cli.common import write as write
 from seqgen.cli.decoding import parse_fields as parse_fields
 from seqgen.errors import BadOption, did_you_mean
-from seqgen.files import check_folder_of as check_folder_of
+from seqgen.files import check_file as check_file
 from seqgen.keywords import TrainKeywords
 from seqgen.render import EMPTY_ROW, Listing, counted, duration
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from seqgen.plugins import Plugins
 
 __all__ = [
-    "EMPTY_ROW", "Json", "RunName", "check_folder_of", "complete_names", "complete_runs", "counted", "duration",
+    "EMPTY_ROW", "Json", "RunName", "check_file", "complete_names", "complete_runs", "counted", "duration",
     "input_lines", "log", "parse_count", "parse_duration", "parse_fields", "parse_options", "plugin_flags",
     "results_on_stdout", "show", "show_json", "split_executor", "table", "train_command", "warn", "with_train_settings",
     "write",

@@ -107,3 +107,12 @@ def test_a_corpus_with_several_values_is_trained_resumed_and_read_again(cli, in_
     assert json.loads((in_tmp / "next" / "run.json").read_text())["corpus"]["options"] == options
     wrong = cli("train", *common, "-o", "countries=IT,FR", "-o", "most=1,2", "--out", "other")
     assert wrong.code == 2 and "option 'most' of corpus towns" in wrong.err
+
+
+def test_an_option_of_another_part_is_refused_where_one_part_is_meant(cli, tiny_run, in_tmp):
+    (in_tmp / "a.csv").write_text("text,born\nanna,1\nbert,2\n")
+    shown = cli("show", "corpus", "a.csv", "-o", "cell.text_field=born")
+    assert shown.code == 2 and "-o cell.text_field is of cell, not of the corpus: write -o text_field=" in shown.err
+    assert cli("show", "corpus", "a.csv", "-o", "corpus.text_field=born").code == 0
+    exported = cli("export", "page", tiny_run.path, "x.html", "-o", "nosuch.title=Hi")
+    assert exported.code == 2 and "-o nosuch.title is of nosuch, not of the exporter" in exported.err

@@ -66,6 +66,15 @@ def test_a_refit_learns_from_validation_records_and_never_from_test_records(pair
     assert parts == refit.settings.corpus.parts and parts["valid"] == 0
 
 
+def test_a_folder_that_is_there_is_refused_before_the_corpus_is_read(pair, tmp_path, monkeypatch):
+    monkeypatch.setattr(seqgen.api.resume, "read_again", pytest.fail)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").touch()
+    for out in (tmp_path / "full", None):
+        with pytest.raises(seqgen.UsageError, match="it exists; pass another --out"):
+            seqgen.refit(pair[0].path, out=out)
+
+
 def test_its_steps_pass_over_the_records_as_often(pair):
     run, refit = pair
     parts, more = refit.settings.corpus.parts["train"], run.settings.corpus.parts["train"]

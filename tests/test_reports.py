@@ -84,6 +84,8 @@ def test_a_report_that_breaks_its_contract_is_one_line(name, expected, cli, tiny
     [
         (("--report", "htm=x.html"), "no report named 'htm', did you mean 'html'"),
         (("--report", "x.html"), "write NAME=FILE"),
+        (("--report", "html=x.html", "--report", "html=y.html"), "the report html is to be 'x.html' and 'y.html'"),
+        (("--on", "nosuch"), "no executor named 'nosuch'"),
         (("--report", "html=x.html", "-o", "html.nothing=1"), "no option 'nothing'"),
     ],
 )

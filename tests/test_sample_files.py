@@ -110,6 +110,21 @@ def test_what_was_given_is_a_column(cli, tmp_path, in_tmp):
     assert line["label"] == "a" and line["where"] in ("train", "valid", "test", "new") and line["bits_per_char"] > 0
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_a_condition_called_as_another_column_does_not_replace_it(ending, cli, in_tmp):
+    (in_tmp / "odd.csv").write_text("name,row,text\n" + "".join(f"a{n}na,{n % 2},t{n % 3}\n" for n in range(60)))
+    seqgen.train("odd.csv", text_field="name", cell="vanilla", hidden=8, steps=3, condition="row,text", out="odd")
+    asked = ("sample", "odd", "-n", 3, "--given", "row=1", "--given", "text=t1")
+    lines = [json.loads(line) for line in texts(cli, *asked[1:], "--json")]
+    assert [line["row"] for line in lines] == [0, 1, 2] and "t1" not in {line["text"] for line in lines}
+    assert {(line["given.row"], line["given.text"]) for line in lines} == {("1", "t1")}
+    result = cli(*asked, "--out", f"rows.{ending}")
+    assert result.code == 0, result.err
+    if ending != "parquet":
+        found = [record.text for record in load_file(path=f"rows.{ending}", text_field="text")]
+        assert found == [line["text"] for line in lines]
+
+
 def test_a_file_is_not_overwritten_unless_that_is_said(cli, run, tmp_path):
     out = tmp_path / "mine.txt"
     out.write_text("PRECIOUS\n")
@@ -128,6 +143,14 @@ def test_a_missing_folder_is_said_before_the_work(cli, run, tmp_path):
     ):
         result = cli(*command)
         assert result.code == 7 and "there is no folder" in result.err and result.err.count("\n") == 1, result.err
+    (tmp_path / "here").mkdir()
+    for command in (
+        ("sample", run, "--workers", 2, "--out"),
+        ("sample", run, "--picture"),
+        ("evaluate", run, "--html"),
+    ):
+        result = cli(*command, tmp_path / "here")
+        assert result.code == 7 and "it is a folder; name a file in it" in result.err and result.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

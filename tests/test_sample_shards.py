@@ -356,3 +356,15 @@ def test_a_killed_command_goes_on(number, cli, tiny_run, tmp_path):
     kept = {file: file.stat().st_mtime_ns for file in folder.glob("*-*.json")}
     assert len(kept) >= 4
     assert sampled(cli, tiny_run, path, *asked, "--workers", "2") == expected
+
+
+def test_warnings_of_the_run_are_shown_of_shards_too(cli, in_tmp):
+    (in_tmp / "a.csv").write_text("text,label\n" + "".join(f"a{n}na,x\n" for n in range(60)))
+    (in_tmp / "v.csv").write_text("text,label\n" + "".join(f"a{n}nb,y\n" for n in range(20)))
+    given = {"cell": "vanilla", "hidden": 8, "steps": 2, "condition": "label", "valid": "v.csv", "out": "run"}
+    seqgen.train("a.csv", **given, warn=lambda line: None)
+    line = "no training record has the label 'y'"
+    assert line in cli("sample", "run", "-n", 2, "--label", "y").err
+    for more in (("--workers", 2), ("-o", "executor.threads=1")):
+        result = cli("sample", "run", "-n", 40, "--label", "y", *more, "--out", f"{len(more)}{more[-1]}.txt")
+        assert result.code == 0 and result.err.count(line) == 1, result.err

@@ -154,7 +154,7 @@ def bench(
     if plot is not None:
         check_plot(plot.suffix.lower())
     for path in filter(None, (csv, plot)):
-        commands.check_folder_of(path)
+        commands.check_file(path)
     executor, others = commands.split_executor(option or ())
     options = commands.parse_options(others)
     so_far: list[BenchResult] = []

@@ -77,7 +77,7 @@ def tune(
 
     if plot is not None:
         check_plot(plot.suffix.lower())
-        commands.check_folder_of(plot)
+        commands.check_file(plot)
     so_far: list[TuneResult] = []
 
     def on_trial(result: TuneResult, trial: TrialResult) -> None:

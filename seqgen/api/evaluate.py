@@ -20,8 +20,8 @@ from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CorpusError, MissingExtra
-from seqgen.executors import Task, is_here, run_tasks
-from seqgen.files import check_folder_of, check_suffix
+from seqgen.executors import Task, find_executor, is_here, run_tasks
+from seqgen.files import check_file, check_suffix
 from seqgen.metrics import METRICS, Evaluation, best_baseline, has_few_tested
 from seqgen.plugins import get_referenced
 from seqgen.registry import Entry
@@ -59,8 +59,9 @@ def evaluate(
     if len(reports) <= len(config.reports) and config.html is not None:
         raise BadOption(f"the report html is to be {str(config.reports['html'])!r} and {str(config.html)!r}: give one")
     for path in reports.values():
-        check_folder_of(Path(path))
+        check_file(Path(path))
     executor, options = split_executor_options(config.options)
+    find_executor(run.plugins, config.on, executor)
     entries = {name: run.plugins.find("report", name) for name in reports}
     corpus, metrics, writers, notes = _parts(run, reference, config.metrics, entries, options)
     for name, writer in writers.items():

@@ -254,6 +254,8 @@ def refit_by(
     latest = known.latest_state() or state
     if not latest["ended"]:
         raise BadOption(f"{known.path} has not ended, so that its best step is not known: seqgen resume {known.path}")
+    path = refit_path(known.path) if out is None else Path(out)
+    RunFolder(path).refuse_existing()
     settings = _warn_of_changes(_refit_settings(known.settings(), state, latest, str(known.path)), plugins, warn)
     workers = choose(settings.train.pieces, plugins)
     vocabulary = read_vocabulary(known, settings, plugins)
@@ -263,11 +265,9 @@ def refit_by(
         data = read_again(corpus, settings, vocabulary, progress, warn=warn, plugins=plugins, workers=workers.readers)
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
     files, counts = run_files(settings, data)
-    with graceful_stop() as stop:
-        path = refit_path(known.path) if out is None else Path(out)
-        with RunFolder.create(path, files).locked() as folder:
-            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, workers=workers)
-            return run_training(opened, listener)
+    with graceful_stop() as stop, RunFolder.create(path, files).locked() as folder:
+        opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, workers=workers)
+        return run_training(opened, listener)
 
 
 def _refit_settings(

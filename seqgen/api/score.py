@@ -164,6 +164,10 @@ def _bytes(text: str, whole: list[str]) -> list[str]:
     return [chr(byte) if byte < 128 else f"\\x{byte:02x}" for byte in encoded]
 
 
+_COLUMNS = frozenset(("row", "text", "cut", "valid", "canonical", "bits_per_char", "where"))
+"""What is known of a sample, beside its conditions."""
+
+
 def describe_samples(
     run: OpenRun, samples: Sequence[Sample], given: Mapping[str, Any], known: Mapping[str, str] | None = None
 ) -> list[dict[str, Any]]:
@@ -184,6 +188,7 @@ def describe_samples(
     if run.vocabulary.ends and run.validator_here is not None:
         judged = dict(zip(texts, verdicts(texts, run.validator_here), strict=True))
     where = known or {}
+    columns = {f"given.{name}" if name in _COLUMNS else name: value for name, value in given.items()}
     try:
         conditions = {name: value for name, value in given.items() if name in run.vocabulary.slots}
         scores = {score.text: score for score in score_texts(run, texts, conditions)}
@@ -199,7 +204,7 @@ def describe_samples(
             "text": sample.text,
             "cut": sample.cut,
             **_judgement(sample.text, judged),
-            **given,
+            **columns,
             "bits_per_char": _bits_of(scores[sample.text], sample.cut and run.vocabulary.ends) if scores else None,
             "where": where.get(sample.text),
         }

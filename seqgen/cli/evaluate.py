@@ -32,7 +32,11 @@ def evaluate(
     from seqgen.api.evaluate import evaluate as evaluate_run
     from seqgen.config import EvaluateConfig
 
-    reports = dict(_named_file(one) for one in settings["reports"] or ())
+    named = [_named_file(one) for one in settings["reports"] or ()]
+    reports = dict(named)
+    for name, file in named:
+        if file != reports[name]:
+            raise BadOption(f"the report {name} is to be {str(file)!r} and {str(reports[name])!r}: give one")
     config = EvaluateConfig.validated(
         settings | {"options": parse_options(settings["options"] or ()), "reports": reports}
     )

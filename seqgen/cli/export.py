@@ -61,7 +61,12 @@ def export(
         raise UsageError(line)
     if not force and out.is_file():
         raise UsageError(f"cannot export to {str(out)!r}: it exists; name another file, or pass --force to replace it")
-    options = {key.rpartition(".")[2]: value for key, value in parse_options(option or ()).items()}
+    options = dict[str, Any]()
+    for key, value in parse_options(option or ()).items():
+        part, _, option_name = key.rpartition(".")
+        if part not in ("", "exporter", name):
+            raise BadOption(f"-o {key} is of {part}, not of the exporter: write -o {option_name}=VALUE")
+        options[option_name] = value
     options |= _named_options(ctx.args)
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     found = loaded.export(name, out, **options)

@@ -178,6 +178,9 @@ def show_one(
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins, warn)
         assigned = fold_reader_options(parse_assignments(option or ()))
+        for part, key, _ in assigned:
+            if part not in (None, "corpus"):
+                raise UsageError(f"-o {part}.{key} is of {part}, not of the corpus: write -o {key}=VALUE")
         implied |= {key: value for _, key, value in assigned} | named
         if found.qualified == FILE and "path" in implied:
             implied = read_file_as(implied, plugins)[1] | implied

@@ -25,7 +25,7 @@ from seqgen.cli.sample_files import (
     write_out,
 )
 from seqgen.errors import BadOption, UsageError
-from seqgen.files import check_folder_of, is_special, write_atomic
+from seqgen.files import check_file, is_special, write_atomic
 from seqgen.render import draw
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def sample(
     if out is not None:
         check_out(out, force=force)
     for written in filter(None, (out, picture)):
-        check_folder_of(written)
+        check_file(written)
     if n is not None and settings["rows"] is not None:
         raise UsageError("--rows says which rows are tried, and -n how many are kept: drop one of them")
     n = _DEFAULT if n is None else n

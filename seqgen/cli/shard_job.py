@@ -147,10 +147,14 @@ def job_of(run: Run, settings: Mapping[str, Any], n: int, out: Path, *, nul: boo
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(run: str, checkpoint: int) -> Run:
+def _opened(run: str, checkpoint: int) -> tuple[Run, list[str]]:
+    """Return the run, and its warnings: what it says once is said of every shard, since the command may show any."""
     import seqgen
 
-    return seqgen.load(run, checkpoint=checkpoint)
+    said = list[str]()
+    opened = seqgen.load(run, checkpoint=checkpoint, warn=said.append)
+    said.clear()  # the command has opened it too
+    return opened, said
 
 
 def sample_shard(
@@ -166,7 +170,7 @@ def sample_shard(
     from seqgen.compute import within_share
     from seqgen.config import SampleConfig
 
-    opened, config = _opened(run, checkpoint), SampleConfig.validated(settings)
+    (opened, said), config = _opened(run, checkpoint), SampleConfig.validated(settings)
     warnings, place_of = list[str](), dict[int, int]()
 
     def examine(row: Sample) -> Sample:
@@ -189,5 +193,5 @@ def sample_shard(
         "texts": texts,
         "forms": forms,
         "header": header,
-        "warnings": warnings,
+        "warnings": [*said, *warnings],
     }

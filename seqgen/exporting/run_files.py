@@ -40,11 +40,12 @@ def sampling_files(run: Any) -> dict[str, bytes]:
 
 
 def _shortened(value: Any) -> Any:
-    """Return JSON values with the names of files in the place of absolute paths."""
+    """Return JSON values with the names of files in the place of absolute paths that have a folder."""
     if isinstance(value, Mapping):
         return {name: _shortened(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_shortened(item) for item in value]
     if isinstance(value, str) and (posixpath.isabs(value) or ntpath.isabs(value)):
-        return PurePath(value.replace("\\", "/")).name
+        path = PurePath(value.replace("\\", "/"))
+        return path.name if path.parent.name else value  # "/" is a separator of records
     return value

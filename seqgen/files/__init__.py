@@ -2,6 +2,7 @@
 
 from seqgen.files.atomic_write import (
     build_folder,
+    check_file,
     check_folder_of,
     check_suffix,
     free_bytes,
@@ -21,7 +22,7 @@ from seqgen.files.stored_json import dump_checksummed, dump_json, finite, json_t
 
 __all__ = [
     "FolderLock", "Holder", "JsonLines", "ReadingCache", "SafePath", "build_folder", "cache_folder", "cache_key",
-    "check_folder_of", "check_suffix",
+    "check_file", "check_folder_of", "check_suffix",
     "code_digest", "dump_checksummed", "dump_json", "find_holder", "finite", "free_bytes", "is_special",
     "json_text", "last_holder", "load_checksummed", "load_json", "lock_file", "read_cached",
     "remove_folders", "remove_temporaries", "spool", "staged", "write_atomic", "write_folder_atomic", "write_synced",

@@ -96,6 +96,17 @@ def _write(file: BinaryIO, data: bytes | Iterable[bytes]) -> None:
     os.fsync(file.fileno())
 
 
+def check_file(path: Path) -> None:
+    """Check that a file can stand at a path, as before the work that the file is for.
+
+    Raises:
+        DiskError: its folder is not there, or the path is a folder.
+    """
+    check_folder_of(path)
+    if path.is_dir():
+        raise DiskError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+
+
 def write_atomic(path: Path | SafePath, data: bytes | Iterable[bytes], *, make_parents: bool = False) -> None:
     """Write a file atomically, replacing an existing one.
 

@@ -87,6 +87,17 @@ def test_a_run_with_tied_weights_is_exported(words, tmp_path):
     assert seqgen.load(tmp_path / "folder").sample(5) == run.sample(5)
 
 
+def test_a_separator_of_records_is_no_path(tmp_path):
+    (tmp_path / "list.txt").write_text("".join(f"/a{n}\nb\n" for n in range(60)))
+    run = seqgen.train(
+        tmp_path / "list.txt", cell="vanilla", hidden=8, steps=2, blend="none", options={"corpus.separator": "/"},
+        out=tmp_path / "run",
+    )  # fmt: skip
+    assert run.export("hub", tmp_path / "hub").files
+    options = json.loads((tmp_path / "hub" / "run.json").read_text())["corpus"]["options"]
+    assert options["separator"] == "/" and options["path"] == "list.txt"
+
+
 def test_a_folder_has_no_name_of_a_file(cli, tiny_run, tmp_path):
     result = cli("export", "hub", tiny_run.path, tmp_path / "x.csv")
     assert result.code == 2 and not list(tmp_path.iterdir())
