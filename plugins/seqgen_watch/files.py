@@ -25,6 +25,20 @@ def stamp_of(path: Path) -> Stamp | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file; False if it is in a folder that cannot be read, or is no possible name."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file()
+    return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; False if it is in a folder that cannot be read, or is no possible name."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_dir()
+    return False
+
+
 def parse_json(data: bytes) -> dict[str, Any]:
     """Return a JSON object; {} of anything else."""
     with contextlib.suppress(ValueError, RecursionError):
@@ -102,7 +116,7 @@ class Files:
 
     def holder(self) -> Any:
         """Return the process that holds the folder, or was killed holding it; None if there is none."""
-        with contextlib.suppress(seqgen.CheckpointError):
+        with contextlib.suppress(OSError, seqgen.CheckpointError):
             return self._folder.holder()
         return None
 

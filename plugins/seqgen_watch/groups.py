@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgen_watch.files import Files, folders_in, number, parse_json, parse_lines, part, parts, whole, words
+from seqgen_watch.files import Files, folders_in, is_file, number, parse_json, parse_lines, part, parts, whole, words
 from seqgen_watch.run import RunView, WatchedRun
 
 RESULTS, STUDY, _JOURNAL = "results.json", "study.json", "journal.log"
@@ -63,9 +63,9 @@ class WatchedGroup:
 
     def _views(self) -> dict[str, RunView]:
         for name in folders_in(self.path):
-            if name not in self._runs and (self.path / name / "run.json").is_file():
+            if name not in self._runs and is_file(self.path / name / "run.json"):
                 self._runs[name] = WatchedRun(self.path / name)
-        return {name: run.look() for name, run in self._runs.items() if (self.path / name / "run.json").is_file()}
+        return {name: run.look() for name, run in self._runs.items() if is_file(self.path / name / "run.json")}
 
     def _is_held(self, names: list[str]) -> bool:
         """Return whether a living process, or one elsewhere, holds the folder or one of these in it."""
@@ -182,10 +182,10 @@ def _short(value: object) -> str:
 
 def kind_of(path: Path) -> Callable[[], WatchedRun | WatchedGroup] | None:
     """Return what opens a folder to be watched: a run, a bench or a study; None if it is none of these."""
-    if (path / "run.json").is_file():
+    if is_file(path / "run.json"):
         return lambda: WatchedRun(path)
-    if (path / STUDY).is_file():
+    if is_file(path / STUDY):
         return lambda: WatchedGroup(path, True)
-    if (path / RESULTS).is_file():
+    if is_file(path / RESULTS):
         return lambda: WatchedGroup(path, False)
     return None

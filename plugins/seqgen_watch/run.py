@@ -110,7 +110,10 @@ class WatchedRun:
         stamp = stamp_of(folder)
         if stamp == self._state_stamp:
             return self._state
-        for name in reversed(folders_in(folder)):
+        names = folders_in(folder)
+        if not names:  # the run was removed, and perhaps made anew
+            self._state, self._state_stamp, self._saved_at = {}, stamp, 0.0
+        for name in reversed(names):
             file = f"{_CHECKPOINTS}/{name}/state.json"
             if state := parse_json(self._files.data(file)):  # else it was removed meanwhile, or is damaged
                 saved = stamp_of(self.path / file)

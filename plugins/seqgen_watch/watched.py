@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import seqgen
-from seqgen_watch.files import folders_in, stamp_of
+from seqgen_watch.files import folders_in, is_folder, stamp_of
 from seqgen_watch.groups import WatchedGroup, kind_of
 from seqgen_watch.run import WatchedRun
 from seqgen_watch.view import View
@@ -80,7 +80,7 @@ def _find(name: str) -> WatchedRun | WatchedGroup:
     for path in (Path(name), RUNS / name):
         if (make := kind_of(path)) is not None:
             return make()
-    if Path(name).is_dir():
+    if is_folder(Path(name)):
         raise seqgen.NoSuchRun(f"{name!r} is not the folder of a run, a bench or a study")
     known = folders_in(RUNS)
     near = difflib.get_close_matches(name, known, n=1)

@@ -297,6 +297,40 @@ def test_a_name_that_is_none(cli, run, in_tmp):
     assert wrong.code != 0 and "did you mean 'names-gru-001'" in wrong.err
     (in_tmp / "empty").mkdir()
     assert "not the folder of a run, a bench or a study" in cli("watch", "empty").err
+    assert "no run, bench or study 'aaa" in cli("watch", "a" * 300, "--once").err
+
+
+def test_a_folder_that_cannot_be_read_is_passed_over(cli, run, in_tmp, monkeypatch):
+    shutil.copytree(run, in_tmp / "runs" / "b-001")
+    (in_tmp / "runs" / "secret").mkdir()
+    shutil.copytree(run, in_tmp / "runs" / "bench-001" / "b-001")
+    (in_tmp / "runs" / "bench-001" / "results.json").write_text("{}")
+    (in_tmp / "runs" / "bench-001" / "secret").mkdir()
+    stat = Path.stat
+
+    def refused(path, **options):
+        if path.parent.name == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert cli("watch", "--once").code == 0
+    assert "b-001" in cli("watch", "bench-001", "--once").out
+    assert "no run, bench or study 'secret/x'" in cli("watch", "secret/x", "--once").err
+
+
+def test_a_run_that_is_made_anew_begins_at_no_step(run):
+    unfinished(run)
+    for again in (lambda: None, (run / "checkpoints").mkdir):
+        watched = WatchedRun(run)
+        assert watched.look().step == 60
+        kept = run.with_name("kept")
+        (run / "checkpoints").rename(kept)
+        again()
+        assert watched.look().step is None and watched.look().state == "stopped"
+        shutil.rmtree(run / "checkpoints", ignore_errors=True)
+        kept.rename(run / "checkpoints")
+        assert watched.look().step == 60
 
 
 # -- benches and studies
