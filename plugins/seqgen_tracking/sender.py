@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import queue
 import threading
@@ -71,7 +72,8 @@ class Sender:
         name: of the tracker, for messages.
         open_tracker: opens it, in the thread.
         warn: called with one line at the first problem.
-        on_sent: called after each report that the tracker has taken, in the thread.
+        on_sent: called after each report that the tracker has taken, in the thread, up to the first that was dropped.
+        backlog: reports that are sent before those that are added, however many they are.
         hangs_s: seconds after which a call counts as hanging.
     """
 
@@ -81,10 +83,13 @@ class Sender:
         open_tracker: Callable[[], Tracker],
         warn: Callable[[str], None],
         on_sent: Callable[[Report], None] = lambda report: None,
+        backlog: Sequence[Report] = (),
         hangs_s: float = HANGS_S,
     ) -> None:
         self._name, self._open, self._warn, self._on_sent, self._hangs_s = name, open_tracker, warn, on_sent, hangs_s
+        self._backlog = backlog
         self._queue: queue.Queue[Report | str] = queue.Queue(MOST)
+        self._first_dropped = math.inf  # its step
         self._called_at = time.monotonic()  # infinite between two calls: only a call hangs
         self._patience_s = _OPENING * hangs_s
         self._is_warned = False
@@ -97,12 +102,15 @@ class Sender:
             try:
                 self._queue.put_nowait(report)
             except queue.Full:
+                self._first_dropped = min(self._first_dropped, report.step)
                 self._complain(f"is slow: {MOST:,} reports wait for it, and it does not get all")
 
     def send(self, tracker: Tracker, report: Report) -> None:
-        """Give a report to the tracker, in its thread, and note that it has it."""
+        """Give a report to the tracker, in its thread, and note that it has all up to this one, unless it has not."""
+        self._called_at, self._patience_s = time.monotonic(), self._hangs_s
         tracker.send(report)
-        self._on_sent(report)
+        if report.step < self._first_dropped:
+            self._on_sent(report)
 
     def end(self, reason: str) -> bool:
         """Queue the reason of the end, and wait until the tracker has taken all.
@@ -110,12 +118,12 @@ class Sender:
         Returns:
             False if it hangs, so that it is waited for no longer.
         """
-        if self._thread.is_alive():
-            try:
-                self._queue.put_nowait(reason)
-            except queue.Full:
-                return False
+        is_queued = False
         while self._thread.is_alive():
+            if not is_queued:
+                with contextlib.suppress(queue.Full):  # a slow tracker makes room for it in a moment
+                    self._queue.put_nowait(reason)
+                    is_queued = True
             if time.monotonic() - self._called_at > self._patience_s:
                 self._complain(f"has not answered for {self._patience_s:g} s: it does not get all")
                 return False
@@ -125,11 +133,13 @@ class Sender:
     def _run(self) -> None:
         try:
             tracker = self._open()
+            for report in self._backlog:
+                self.send(tracker, report)
             while True:
                 self._called_at = math.inf
                 event = self._queue.get()
-                self._called_at, self._patience_s = time.monotonic(), self._hangs_s
                 if isinstance(event, str):
+                    self._called_at, self._patience_s = time.monotonic(), self._hangs_s
                     tracker.end(event)
                     return
                 self.send(tracker, event)

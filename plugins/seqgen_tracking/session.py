@@ -34,20 +34,27 @@ class _Channel:
         sent = self._last_sent()
         facts = RunFacts.of(path, settings, resumed=sent is not None)
         self._last_step = -1 if sent is None else sent
-        self._sender = Sender(name, lambda: open_tracker(name, place, facts), commands.warn, self._record)
-        for row in _rows(self._folder):  # of a resumed run, what was logged but not sent before it was stopped
-            self.report(Report.of(row))
+        # Of a resumed run, what was logged but not sent before it was stopped.
+        backlog = [report for row in _rows(self._folder) if self._is_new(report := Report.of(row))]
+        self._sender = Sender(
+            name, lambda: open_tracker(name, place, facts), commands.warn, self._record, backlog=backlog
+        )
 
     def report(self, report: Report) -> None:
         """Queue a report, unless it has been sent by an earlier process of the run."""
-        if report.step > self._last_step:
-            self._last_step = report.step
+        if self._is_new(report):
             self._sender.add(report)
 
     def end(self, reason: str) -> None:
         """Send the reason of the end, and wait for the tracker unless it hangs."""
         if not self._sender.end(reason):
             _hanging.add(self._wanted)
+
+    def _is_new(self, report: Report) -> bool:
+        """Return whether a report is of a later step than all before, and note its step."""
+        is_new = report.step > self._last_step
+        self._last_step = max(self._last_step, report.step)
+        return is_new
 
     def _record(self, report: Report) -> None:
         self._folder.write_json(self._file, {"sent_step": report.step})

@@ -92,6 +92,30 @@ def test_a_tracker_that_hangs_at_the_end_is_waited_for_no_longer():
     hanging.set()
 
 
+def test_the_end_waits_for_a_slow_tracker_whose_queue_is_full():
+    kept, lines, sent = Kept(lambda: time.sleep(0.0002)), [], []
+    opened = threading.Event()
+    sender = Sender("slow", lambda: opened.wait() and kept, lines.append, sent.append)
+    for step in range(MOST + 10):
+        sender.add(Report(step, {}))
+    threading.Timer(0.1, opened.set).start()
+    assert sender.end("steps") and kept.reason == "steps" and kept.steps == list(range(MOST))
+    assert len(lines) == 1 and "is slow" in lines[0] and len(sent) == MOST
+
+
+def test_what_comes_after_a_dropped_report_is_not_recorded_as_sent(monkeypatch):
+    monkeypatch.setattr("seqgen_tracking.sender.MOST", 3)
+    kept, opened, lines, sent = Kept(), threading.Event(), [], []
+    sender = Sender("slow", lambda: opened.wait() and kept, lines.append, sent.append)
+    for step in range(5):
+        sender.add(Report(step, {}))
+    opened.set()
+    while len(kept.steps) < 3:
+        time.sleep(0.01)
+    sender.add(Report(5, {}))
+    assert sender.end("steps") and kept.steps == [0, 1, 2, 5] and [report.step for report in sent] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("failure", [ValueError("no\nroute"), SystemExit(3)])
 @pytest.mark.parametrize("where", ["open", "send"])
 def test_a_tracker_that_raises_costs_a_line(failure, where):
@@ -198,6 +222,20 @@ def test_a_resumed_run_is_sent_once(corpus, tmp_path, monkeypatch):
     train(2, slice(2, 5))  # the newest checkpoints were damaged
     assert [kept.steps for kept in opened] == [[20, 40], [60, 80], [100]]
     assert [fact.resumed for fact in facts] == [False, True, True] and len({fact.id for fact in facts}) == 1
+
+
+def test_all_that_a_resumed_run_has_not_sent_is_sent(tiny_run, tmp_path, monkeypatch):
+    path = shutil.copytree(tiny_run.path, tmp_path / "run")
+    n = MOST + 50
+    (path / "metrics.jsonl").write_text("".join(f'{{"step": {step}}}\n' for step in range(1, n)))
+    kept, opened = Kept(), threading.Event()
+    monkeypatch.setattr("seqgen_tracking.session.open_tracker", lambda *_: opened.wait() and kept)
+    start(path, tiny_run.settings.model_dump(mode="json"), ["wandb"])
+    report(path, {"step": n}, [])
+    opened.set()
+    end(path, "steps")
+    assert kept.steps == list(range(1, n + 1)) and kept.reason == "steps"
+    assert json.loads((path / "tracking-wandb.json").read_text()) == {"sent_step": n}
 
 
 @pytest.mark.full
