@@ -135,7 +135,7 @@ class RayExecutor(Executor):
     ) -> None:
         """End the tasks that run, if it is by an exception, and the Ray that this one started."""
         if kind is not None:
-            for ref in self._refs:
+            for ref in list(self._refs):  # a cancelled one is removed from it by its callback, in a thread of Ray
                 self._ray.cancel(ref, force=True)
         if self._group is not None:
             self._ray.util.remove_placement_group(self._group)

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+import types
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import seqgen
 from conftest import finish, run_seqgen
 from resuming import digests
 from seqgen.pytest_plugin import load_plugins
+from seqgen_ray.executor import RayExecutor
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra ray")
 
@@ -33,6 +36,36 @@ def test_without_the_plugin_its_name_is_known():
     plugins = load_plugins([], installed=False)
     with pytest.raises(seqgen.UnknownName, match="seqgen_ray"):
         list(seqgen.run_tasks([], on="ray", plugins=plugins))
+
+
+def test_all_tasks_are_cancelled_by_an_exception(monkeypatch):
+    """Also those whose callbacks remove others from the list meanwhile."""
+    cancelled = []
+
+    class Ref:
+        def __init__(self):
+            self._future = Future()
+
+        def future(self):
+            return self._future
+
+    class Remote:
+        def options(self, **options):
+            return self
+
+        def remote(self, *arguments):
+            return Ref()
+
+    def cancel(ref, force):
+        cancelled.append(ref)
+        ref.future().set_exception(RuntimeError("cancelled"))
+
+    ray = types.SimpleNamespace(remote=lambda call: Remote(), cancel=cancel, is_initialized=lambda: True)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(KeyboardInterrupt), RayExecutor(2) as executor:
+        futures = [executor.submit(abs, x) for x in range(7)]
+        raise KeyboardInterrupt
+    assert len(cancelled) == len(futures) == len(set(cancelled)) and all(future.done() for future in futures)
 
 
 @pytest.mark.slow
