@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from seqgen import commands, exporting
 from seqgen_hub import upload
 
 _N_ROWS, _N_IDS = 4, 12
+_LICENCE = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 _EXTRAS = {"bpe": "bpe"}
 """The extra that reading and writing texts needs, by tokenizer."""
 
@@ -29,7 +31,7 @@ class HubExporter:
         public: whether the repository may be public.
 
     Raises:
-        BadOption: ``push`` is no repository, or ``public`` is given without it.
+        BadOption: ``licence`` is no identifier, ``push`` no repository, or ``public`` is given without it.
         MissingExtra: huggingface_hub is not installed, and ``push`` is given.
     """
 
@@ -41,6 +43,11 @@ class HubExporter:
         push: Annotated[str, Field(description="upload to this repository of the hub, OWNER/NAME")] = "",
         public: Annotated[bool, Field(description="make the repository public, or upload to one that is")] = False,
     ) -> None:
+        if licence and not _LICENCE.fullmatch(licence):
+            raise seqgen.BadOption(
+                f"cannot write the licence {licence!r} into a model card: it is no identifier; write one, such as "
+                "--licence apache-2.0"
+            )
         if public and not push:
             raise seqgen.BadOption("cannot make a folder public: --public is of --push OWNER/NAME, which is missing")
         if push:

@@ -51,6 +51,15 @@ def test_the_card_has_metrics_licence_digest_and_samples(folder, tiny_run):
     assert f"python -m pip install .  # in a clone of seqgen {seqgen.__version__} or newer" in body
 
 
+@pytest.mark.parametrize("licence", ["x: [y", "a b", "-", "mit\n", "é"])
+def test_a_licence_that_is_no_identifier_is_refused_before_anything_is_written(licence, tiny_run, tmp_path):
+    with pytest.raises(seqgen.BadOption, match=r"it is no identifier; write one, such as --licence apache-2\.0"):
+        tiny_run.export("hub", tmp_path / "folder", licence=licence)
+    assert not list(tmp_path.iterdir())
+    for known in ("", "mit", "cc-by-4.0", "gpl-2.0+"):
+        HubExporter(licence=known)
+
+
 def test_one_record_is_one(tmp_path):
     (tmp_path / "one.txt").write_text("anna\n")
     run = seqgen.train(tmp_path / "one.txt", cell="vanilla", hidden=4, steps=1, split="none", out=tmp_path / "run")
