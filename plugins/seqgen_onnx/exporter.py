@@ -1,8 +1,8 @@
 """The exporter to ONNX.
 
 The model has the inputs ``ids`` (B,) and ``state_0``, ``state_1``, ...; its outputs are ``logits`` (B, V) and
-``state_0_next``, ``state_1_next``, ... Its metadata under "seqgen" are the text of each id, a mask of the ids
-that can be sampled, and the state before the first id.
+``state_0_next``, ``state_1_next``, ... Its metadata under "seqgen" are the text of each id and its bytes,
+a mask of the ids that can be sampled, and the state before the first id.
 
 Dimension letters: B rows, V ids.
 """
@@ -81,13 +81,15 @@ def onnx_model(program: Any, n_leaves: int) -> Any:
 def _facts(run: seqgen.Run, symbols: exporting.Symbols, step: exporting.OneStep) -> dict[str, Any]:
     """Return the metadata.
 
-    The text of an id that is no symbol is "". The mask is 0 for ids that can be sampled, and so low for others that
-    none of them ever is.
+    The text of an id that is no symbol is "". The bytes are hexadecimal digits of UTF-8: an id of some tokenizers is a
+    part of a character, and has no text of its own. The mask is 0 for ids that can be sampled, and so low for others
+    that none of them ever is.
     """
-    texts = [piece.decode("utf-8", "backslashreplace") for piece in symbols.pieces or ()]
+    pieces = [b""] * symbols.offset + list(symbols.pieces or ())
     allowed = set(symbols.allowed)
     return {
-        "texts": [""] * symbols.offset + texts,
+        "texts": [piece.decode("utf-8", "backslashreplace") for piece in pieces],
+        "bytes": [piece.hex() for piece in pieces],
         "mask": [0.0 if index in allowed else _NEVER for index in range(symbols.n_ids)],
         "conditions": list(symbols.conditions),
         "slots": list(symbols.slots),

@@ -34,6 +34,17 @@ def test_without_the_extra_it_is_named(monkeypatch):
         OnnxExporter()
 
 
+def sampled_by_the_guide():
+    """Return the rows that the script of the guide samples from the model in the current folder."""
+    (script,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.S)
+    lines = [line for line in script.splitlines() if line and not line.startswith("import ")]
+    assert len(lines) == 10 and max(map(len, lines)) <= 120 and "seqgen" not in script.replace('["seqgen"]', "")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(script, "guide", "exec"), {})
+    return printed.getvalue().splitlines()
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("repeats", ["none", "on"])
 def test_a_blend_is_exported_with_its_counts_and_sampled_by_the_script_of_the_guide(
@@ -46,16 +57,25 @@ def test_a_blend_is_exported_with_its_counts_and_sampled_by_the_script_of_the_gu
     facts = {one.key: one.value for one in onnx.load(tmp_path / "model.onnx").metadata_props}
     assert json.loads(facts["seqgen"])["licence"] == run.settings.corpus.licence
     monkeypatch.chdir(tmp_path)
-    (script,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.S)
-    lines = [line for line in script.splitlines() if line and not line.startswith("import ")]
-    assert len(lines) == 10 and max(map(len, lines)) <= 120 and "seqgen" not in script.replace('["seqgen"]', "")
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(script, "guide", "exec"), {})
-    rows = printed.getvalue().splitlines()
+    rows = sampled_by_the_guide()
     assert len(rows) == 10 and all(len(row) <= run.settings.max_length for row in rows)
     assert len(set(rows)) > 5
     assert sum(score.bits_per_char for score in run.score(rows)) / 10 < 5
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("tokenizer", ["byte", "char"])
+def test_the_script_of_the_guide_writes_characters_of_several_bytes(tmp_path, monkeypatch, tokenizer):
+    names = [f"{first}{second}" for first in "éàüß" for second in ("mile", "lan", "€", "日本")]
+    (tmp_path / "names.txt").write_text("\n".join(names * 4) + "\n", encoding="utf-8")
+    run = seqgen.train(
+        tmp_path / "names.txt", cell="gru", hidden=32, steps=200, lr=0.02, blend="none", split="none",
+        tokenizer=tokenizer, out=tmp_path / "run",
+    )  # fmt: skip
+    run.export("onnx", tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
+    rows = sampled_by_the_guide()
+    assert len(rows) == 10 and sum(row in names for row in rows) > 5
 
 
 @pytest.mark.full
