@@ -29,6 +29,7 @@ class Compiler:
 
     Attributes:
         weights: the tensors that the step reads, by name, in the order of the script's arguments.
+        parameters: the names of those that are parameters; the others are buffers and constants.
         largest: the largest number of entries that a growing state may have; None: any.
     """
 
@@ -37,6 +38,7 @@ class Compiler:
         self.weights: dict[str, Any] = {}
         self._inputs = [node for node in program.graph.nodes if node.op == "placeholder"]
         signature = program.graph_signature
+        self.parameters = frozenset(signature.inputs_to_parameters.values())
         of_weights = {
             **signature.inputs_to_parameters, **signature.inputs_to_buffers,
             **signature.inputs_to_lifted_tensor_constants,

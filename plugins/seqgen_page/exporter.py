@@ -75,7 +75,7 @@ class PageExporter:
         if not _reads_longest(facts["texts"], symbols, expected):
             facts["texts"]["read"] = None
         groups = self._arrays(run, step, compiler, viewer, facts)
-        text, facts["arrays"] = packed_arrays([array for group in groups.values() for array in group], self.weights)
+        text, facts["arrays"] = packed_arrays(pair for group in groups.values() for pair in group)
         page = document(facts, source, text, viewer).encode(errors="replace")
         seqgen.write_atomic(path, page)
         difference, note = compared(path, program, step, expected)
@@ -91,23 +91,31 @@ class PageExporter:
 
     def _arrays(
         self, run: seqgen.Run, step: exporting.OneStep, compiler: Compiler, viewer: Viewer, facts: dict[str, Any]
-    ) -> dict[str, list[Any]]:
-        """Return arrays by what they are, in the order in which the page takes them; add the facts of the filter."""
-        weights = [tensor.detach().cpu().numpy() for tensor in compiler.weights.values()]
-        weights += [leaf.cpu().numpy() for leaf in step.initial_leaves(1)]
+    ) -> dict[str, list[tuple[Any, Weights]]]:
+        """Return arrays by what they are, in the order in which the page takes them; add the facts of the filter.
+
+        Each has the bits it is stored in: only parameters are rounded, as in ``rounded_model``.
+        """
+        tensors = [
+            (tensor.detach(), self.weights if name in compiler.parameters else "float32")
+            for name, tensor in compiler.weights.items()
+        ]
+        tensors += [(leaf, "float32") for leaf in step.initial_leaves(1)]
+        weights = [(tensor.cpu().numpy(), bits) for tensor, bits in tensors]
         groups, counts = {"weights": weights}, exporting.counts_of(run)
         if counts is not None:
-            groups["counts"] = [getattr(counts, name).ravel() for name in _TABLES]  # vectors are not rounded
+            tables = [getattr(counts, name).ravel() for name in _TABLES]
             if counts.prefixes is not None:
-                groups["counts"] += [getattr(counts.prefixes, name) for name in _CHANGES]
+                tables += [getattr(counts.prefixes, name) for name in _CHANGES]
+            groups["counts"] = [(table, "float32") for table in tables]
         if self.novelty:
             bits, facts["novelty"] = record_filter(run, viewer)
-            groups["training records"] = [bits]
+            groups["training records"] = [(bits, "float32")]
         return groups
 
     def _sizes(self, n_bytes: int, groups: Mapping[str, Sequence[Any]], viewer: Viewer) -> str:
         """Return a line with the size of the page and of its parts."""
-        parts = {name: packed_size(packed_arrays(arrays, self.weights)[1]) for name, arrays in groups.items()}
+        parts = {name: packed_size(packed_arrays(arrays)[1]) for name, arrays in groups.items()}
         if viewer.name:
             parts[f"viewer {viewer.name!r}"] = viewer.n_bytes
         parts["the rest"] = n_bytes - sum(parts.values())

@@ -31,7 +31,7 @@ def scaled_rows(array: Array) -> tuple[Array, Array]:
 
 
 def rounded_model(model: Any, weights: Weights) -> Any:
-    """Return a model with its weights rounded as the page holds them; the same model for 32 bits."""
+    """Return a model with its parameters rounded as the page holds them; the same model for 32 bits."""
     import torch
 
     if weights == "float32":
@@ -51,11 +51,15 @@ def rounded_model(model: Any, weights: Weights) -> Any:
     return rounded
 
 
-def packed_arrays(arrays: Iterable[Array], weights: Weights = "float32") -> tuple[str, Sequence[Sequence[Any]]]:
-    """Return arrays one after another in base 64, and of each [kind, number of entries], or ["int8", rows, columns]."""
+def packed_arrays(arrays: Iterable[tuple[Array, Weights]]) -> tuple[str, Sequence[Sequence[Any]]]:
+    """Return arrays one after another in base 64, and of each [kind, number of entries], or ["int8", rows, columns].
+
+    Args:
+        arrays: each with the bits it is stored in; all but parameters, such as buffers, have "float32": not rounded.
+    """
     described: list[list[Any]] = []
     parts: list[bytes] = []
-    for array in arrays:
+    for array, weights in arrays:
         if weights == "int8" and is_rounded(array):
             whole, scales = scaled_rows(array)
             described.append(["int8", *whole.shape])

@@ -205,6 +205,50 @@ def test_rounded_weights_leave_the_exponents_of_a_blend_as_they_are(weights, tmp
     assert run.export("page", tmp_path / "page.html", weights=weights).difference <= 1e-5
 
 
+WITH_BUFFERS = """
+import torch
+
+import seqgen
+
+
+class Mixing(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.linear = torch.nn.Linear(input_size, hidden_size)
+        generator = torch.Generator().manual_seed(1)
+        self.register_buffer("fixed_HH", 0.2 * torch.randn(hidden_size, hidden_size, generator=generator))
+        self.register_buffer("begin_NH", torch.randn(20, hidden_size, generator=generator))
+
+    def initial_state(self, batch_size):
+        return (self.begin_NH.expand(batch_size, -1, -1),)
+
+    def step(self, p_BP, state):
+        (h_BNH,) = state
+        h_BNH = torch.tanh(self.linear(p_BP).unsqueeze(1) + h_BNH @ self.fixed_HH)
+        return h_BNH.mean(1), (h_BNH,)
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="mixing", summary="a fixed matrix", load=Mixing))
+"""
+
+
+@pytest.mark.full
+@needs_node
+@pytest.mark.parametrize("weights", ["int8", "float16"])
+def test_rounded_weights_leave_buffers_and_the_first_state_as_they_are(weights, tmp_path, words):
+    script = tmp_path / f"mixing_{weights}.py"
+    script.write_text(WITH_BUFFERS)
+    run = seqgen.train(
+        words, cell="mixing", hidden=32, steps=3, blend="none", plugins=[str(script)], out=tmp_path / "run"
+    )
+    assert run.export("page", tmp_path / "page.html", weights=weights).difference <= 1e-5
+    described = facts_of(tmp_path / "page.html")["arrays"]
+    assert ["float32", 32 * 32] in described and ["float32", 20 * 32] in described
+    assert weights in {kind for kind, *_ in described}
+
+
 def test_half_of_a_weight_is_stored_exactly():
     values = torch.tensor([[0.0, -1.5, 65504.0, 6e-8, 0.333]]).repeat(60, 1).numpy()
     model = nn.Linear(5, 60, bias=False)
@@ -364,7 +408,8 @@ def page_of(model, path):
     translated = compiler.Compiler(exporting.traced_program(step))
     source = translated.source()
     arrays = [tensor.detach().numpy() for tensor in translated.weights.values()]
-    text, described = packing.packed_arrays([*arrays, *(leaf.numpy() for leaf in step.initial_leaves(1))])
+    leaves = [leaf.numpy() for leaf in step.initial_leaves(1)]
+    text, described = packing.packed_arrays((array, "float32") for array in [*arrays, *leaves])
     facts = {"arrays": described, "nWeights": len(arrays), "nLeaves": len(step.initial_leaves(1)), "tables": [],
              "counts": None, "nIds": 11, "slots": [], "allowed": list(range(2, 11)), "offset": 3, "ends": True,
              "title": "", "grows": bool(step.growing), "maxLength": 20,
