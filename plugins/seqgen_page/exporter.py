@@ -14,7 +14,7 @@ from seqgen import exporting
 from seqgen_page.comparison import Expected, compared, lost_bits
 from seqgen_page.compiler import Compiler
 from seqgen_page.document import document
-from seqgen_page.novelty import record_filter
+from seqgen_page.novelty import record_filter, training_records
 from seqgen_page.packing import Weights, packed_arrays, packed_size, rounded_model
 from seqgen_page.texts import longest_symbols, text_facts
 from seqgen_page.viewers import Viewer, viewer_of
@@ -65,6 +65,8 @@ class PageExporter:
             DiskError: the page cannot be written.
         """
         viewer = viewer_of(run.settings.corpus.domain, self.viewer)
+        if self.novelty:
+            training_records(run)  # refuses a run without them before the model is traced, which takes long
         symbols, model = exporting.symbols_of(run), rounded_model(run.model, self.weights)
         step = exporting.one_step(model)
         program = exporting.traced_program(step)

@@ -34,6 +34,20 @@ ONE_IN = 1000
 _AT_ONCE = 20_000  # texts that node reads in one call
 
 
+def training_records(run: seqgen.Run) -> Iterator[seqgen.Record]:
+    """Return the records by which rows are marked as new or in training.
+
+    Raises:
+        BadOption: the run was trained on one long text.
+        CorpusError: the corpus is not the one the run was trained on.
+    """
+    if not run.vocabulary.ends:
+        raise seqgen.BadOption(
+            "cannot mark rows as new or in training (--novelty): one long text has no records; export without --novelty"
+        )
+    return run.records("train")
+
+
 def record_filter(run: seqgen.Run, viewer: Viewer) -> tuple[Array, dict[str, Any]]:
     """Return a filter of the training records of a run, and what the page needs to read it.
 
@@ -45,7 +59,7 @@ def record_filter(run: seqgen.Run, viewer: Viewer) -> tuple[Array, dict[str, Any
         CorpusError: the corpus is not the one the run was trained on.
         ExportRefused: the script of the viewer fails.
     """
-    records = run.records("train")
+    records = training_records(run)
     if viewer.name and find_node() is not None and _in_node(viewer, "viewer.key !== undefined", []):
         bits, facts = bloom_filter(_keys(viewer, (record.text for record in records)))
         return bits, facts | {"keyed": True, "note": ""}

@@ -12,6 +12,7 @@ import pytest
 
 import seqgen
 import seqgen_page
+from seqgen import exporting
 from seqgen_page.comparison import find_node
 from seqgen_page.novelty import ONE_IN, bloom_filter, record_filter
 from seqgen_page.viewers import viewer_of
@@ -61,10 +62,19 @@ def test_a_filter_of_nothing_knows_nothing():
 
 
 @pytest.mark.full
-def test_one_long_text_has_no_records_to_compare_with(tmp_path, words):
-    run = seqgen.train(words, layout="stream", cell="vanilla", hidden=8, steps=2, blend="none", out=tmp_path / "run")
-    with pytest.raises(seqgen.BadOption, match="one long text has no records"):
-        run.export("page", tmp_path / "page.html", novelty=True)
+@pytest.mark.parametrize("layout", ["stream", "lines"])
+def test_a_run_without_its_records_is_refused_before_it_is_traced(layout, tmp_path, words, monkeypatch):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text(words.read_text())
+    run = seqgen.train(corpus, layout=layout, cell="vanilla", hidden=8, steps=2, blend="none", out=tmp_path / "run")
+    corpus.write_text(words.read_text() + "another\n")
+    monkeypatch.setattr(exporting, "traced_program", lambda step: pytest.fail("the model is traced"))
+    refused, reason = {
+        "stream": (seqgen.BadOption, r"\(--novelty\): one long text has no records; export without --novelty"),
+        "lines": (seqgen.CorpusError, "changed"),
+    }[layout]
+    with pytest.raises(refused, match=reason):
+        seqgen.load(run.folder).export("page", tmp_path / "page.html", novelty=True)
 
 
 @pytest.mark.full
