@@ -62,7 +62,7 @@ def record_filter(run: seqgen.Run, viewer: Viewer) -> tuple[Array, dict[str, Any
     records = training_records(run)
     if viewer.name and find_node() is not None and _in_node(viewer, "viewer.key !== undefined", []):
         bits, facts = bloom_filter(_keys(viewer, (record.text for record in records)))
-        return bits, facts | {"keyed": True, "note": ""}
+        return bits, facts | {"keyed": True, "note": viewer.note}
     bits, facts = bloom_filter(form for record in records for form in (record.text, run.recorded_form(record.text)))
     has_forms = run.validator_here is not None
     note = " But a record that is written in another way counts as new." if has_forms else ""

@@ -15,6 +15,9 @@ _VIEWERS = {
     "seqgen_tunes:abc": ("tune", ["abc_lexer.js", *(f"viewers/{name}.js" for name in _TUNE)]),
     "seqgen_cards:card": ("card", ["viewers/card.js"]),
 }
+_NOTES = {
+    "molecule": " Molecules that differ only in configuration (@, / and \\ in SMILES) count as the same.",
+}
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,13 @@ class Viewer:
             returns their seconds. ``key(text)``, if it is there, returns what is the same for all spellings of a text,
             by which rows are compared with training records. ``captioned``: whether the text stands below the picture.
         style: rules of CSS.
+        note: for people, about texts that differ and have the same key; with a space before it.
     """
 
     name: str = ""
     script: str = "null"
     style: str = ""
+    note: str = ""
 
     @property
     def n_bytes(self) -> int:
@@ -58,7 +63,7 @@ def viewer_of(domain: str | None, asked: str) -> Viewer:
         folder = files("seqgen_page")
         style = (folder / "viewers" / f"{name}.css").read_text(encoding="utf-8")
         script = "\n".join((folder / path).read_text(encoding="utf-8") for path in scripts)
-        return Viewer(name, _enclosed(script), style)
+        return Viewer(name, _enclosed(script), style, _NOTES.get(name, ""))
     if asked == "none":
         return Viewer()
     try:

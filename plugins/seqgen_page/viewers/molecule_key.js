@@ -1,5 +1,6 @@
 // A text that is the same for all spellings of a molecule, by refining colours of atoms (Weisfeiler and Leman). Bond
-// orders are left to the hydrogens, so that both forms of an aromatic ring have one key. Few molecules share a key.
+// orders are left to the hydrogens, so that both forms of an aromatic ring have one key. Few molecules share a key,
+// but for those that differ only in configuration: chirality, / and \ are not compared.
 "use strict";
 
 function moleculeKey(text) {

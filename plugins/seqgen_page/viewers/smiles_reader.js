@@ -1,5 +1,5 @@
 // Molecules from SMILES: atoms and bonds, checked for open rings and for valences.
-// Source: the OpenSMILES specification 1.0. Chirality is read over, since drawings are flat.
+// Source: the OpenSMILES specification 1.0. Chirality, / and \ are read over, since drawings are flat.
 "use strict";
 
 const VALENCES = {

@@ -103,6 +103,19 @@ def test_without_a_key_records_are_known_in_their_canonical_form_too(tmp_path):
     assert known_in_page(bits, facts, texts) == [True, True, False]
 
 
+def test_molecules_that_differ_in_configuration_count_as_the_same_and_the_page_says_so(tmp_path):
+    pytest.importorskip("seqgen_smiles")
+    path, left, right = tmp_path / "molecules.smi", "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"
+    path.write_text("\n".join([left, "F/C=C/F", "CCO", "CCN"]))
+    run = seqgen.train(path, domain="smiles", cell="vanilla", hidden=4, steps=1, blend="none", split="none",
+                       out=tmp_path / "run", options={"samples": 0})  # fmt: skip
+    viewer = viewer_of("seqgen_smiles:smiles", "auto")
+    bits, facts = record_filter(run, viewer)
+    assert facts["keyed"] and "differ only in configuration" in facts["note"]
+    assert known_in_page(bits, facts, [left, right, "F/C=C\\F", "CCF"], viewer) == [True, True, True, False]
+    assert run.where([left, right]) == {left: "train", right: "new"}
+
+
 @pytest.mark.full
 def test_a_tune_in_another_layout_is_in_training(tmp_path):
     pytest.importorskip("seqgen_tunes")
