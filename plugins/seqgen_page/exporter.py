@@ -129,9 +129,8 @@ class PageExporter:
     ) -> dict[str, Any]:
         settings, counts, gate = run.settings, exporting.counts_of(run), exporting.repeats_of(run)
         tables = [] if counts is None else [*_TABLES.values(), *([] if counts.prefixes is None else _CHANGES.values())]
-        longest = symbols.max_length
-        if compiler.largest is not None:
-            longest = min(longest, compiler.largest - len(symbols.slots) - 2)
+        # Of a text, for which a growing state has entries; None: any.
+        limit = None if compiler.largest is None else compiler.largest - len(symbols.slots) - 2
         return {
             "title": self.title or run.folder.name,
             "about": _about(run, self.weights),
@@ -142,7 +141,8 @@ class PageExporter:
             "allowed": list(symbols.allowed),
             "slots": list(symbols.slots),
             "conditions": list(symbols.conditions),
-            "maxLength": longest,
+            "maxLength": symbols.max_length if limit is None else min(symbols.max_length, limit),
+            "longestScored": limit,
             "grows": bool(step.growing),
             "nWeights": len(compiler.weights),
             "nLeaves": len(step.initial_leaves(1)),

@@ -12,7 +12,9 @@ function startScoring({ facts, model, texts, at, given }) {
 
   const costs = (text) => {
     const ids = texts.encode(text);
-    if (ids.length > facts.maxLength) throw new Error(`a text has at most ${facts.maxLength} symbols`);
+    const { longestScored } = facts; // null: any
+    if (longestScored !== null && ids.length > longestScored)
+      throw new Error(`it has ${ids.length} symbols, and this model reads at most ${longestScored}`);
     const nats = model.score([...given(), ...ids]);
     return { ids, nats, total: nats.reduce((sum, value) => sum + value, 0), bits: model.bits(nats, text) };
   };

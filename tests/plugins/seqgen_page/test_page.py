@@ -631,6 +631,40 @@ def test_the_costs_of_a_long_text_are_all_in_sight(width, page, tiny_run):
         assert shown == refusal_of(tiny_run.vocabulary)("Q")
 
 
+def shown_score(page, text):
+    """What the page says of a text that somebody types."""
+    with Browser() as browser:
+        browser.open(page, "#rows=1")
+        browser.evaluate(f"document.getElementById('text').value = {json.dumps(text)}")
+        browser.evaluate("document.getElementById('text').dispatchEvent(new Event('input'))")
+        browser.wait_for("document.getElementById('score').textContent !== ''")
+        return browser.evaluate("document.getElementById('score').textContent")
+
+
+@needs_chromium
+@pytest.mark.full
+def test_texts_longer_than_sampled_rows_are_scored_as_by_the_run(page, tiny_run):
+    text = "ada" * facts_of(page)["maxLength"]
+    assert facts_of(page)["longestScored"] is None
+    (score,) = tiny_run.score([text])
+    assert shown_score(page, text).startswith(f"{score.bits_per_char:.3f} bits per character")
+
+
+@needs_chromium
+@pytest.mark.full
+def test_a_text_beyond_a_growing_state_is_refused_with_its_limit(tmp_path, words):
+    run = seqgen.train(words, cell="transformer", hidden=8, steps=2, blend="none", out=tmp_path / "run")
+    page = tmp_path / "page.html"
+    run.export("page", page)
+    facts = facts_of(page)
+    limit = facts["longestScored"]
+    assert limit > facts["maxLength"]
+    (score,) = run.score(["a" * limit])
+    assert shown_score(page, "a" * limit).startswith(f"{score.bits_per_char:.3f} bits per character")
+    found = shown_score(page, "a" * (limit + 1))
+    assert found == f"Cannot score this text: it has {limit + 1} symbols, and this model reads at most {limit}."
+
+
 @needs_chromium
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", TWELVE)
