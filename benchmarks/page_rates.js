@@ -11,7 +11,7 @@ const seconds = new Function("read", "n", "rounds", "cpu", `${script}\n
   for (let seed = 0; seed <= rounds; seed++) {
     const settings = { seed, temperature: 1, topK: null, topP: null, forced: facts.slots.map(() => PAD), maxLength: facts.maxLength };
     const rows = [], began = performance.now(), used = cpu();
-    const work = sampled(model, texts, { settings, keep: () => true, plain: true, n }, (one) => rows.push(model.bits(one.nats, one.text)));
+    const work = sampled(model, texts, { settings, keep: () => true, plain: true, n }, (one) => rows.push(model.bits(one.nats, one.text)), () => {});
     while (!work.next().done) {}
     if (seed > 0) found.push([(performance.now() - began) / 1000, cpu() - used]);
   }
