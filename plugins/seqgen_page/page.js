@@ -15,7 +15,8 @@ function spelled(texts, one) {
   return ids.length === one.ids.length && ids.every((id, place) => id === one.ids[place]) ? one.ids : ids;
 }
 
-// Rows in the order of their numbers; those that break a constraint are left out, which keeps the model's distribution.
+// Rows in the order of their numbers, each as soon as it and those before it have ended: were they found as they end,
+// short ones would come first. Those that break a constraint are left out, which keeps the model's distribution.
 // Returns the number of rows tried.
 function* sampled(model, texts, { settings, keep, plain, n }, found, tried) {
   const sampler = new Sampler(model, settings),
@@ -25,16 +26,21 @@ function* sampled(model, texts, { settings, keep, plain, n }, found, tried) {
   while (kept < n && first < effort) {
     const size = Math.min(plain ? n : Math.max(256, Math.min(4096, 2 * n)), effort - first, 4096);
     const numbers = Array.from({ length: size }, (_, place) => first + place),
-      part = [];
-    yield* sampler.sample(numbers, WIDTH, (one) => part.push({ ...one, text: texts.decode(one.ids) }));
-    part.sort((a, b) => a.row - b.row);
-    for (const one of part)
-      if (kept < n && keep(one)) {
-        found(one);
-        kept += 1;
+      ended = new Map();
+    let next = first;
+    yield* sampler.sample(numbers, WIDTH, (row) => {
+      ended.set(row.row, row);
+      for (; ended.has(next); next++) {
+        const one = { ...ended.get(next), text: texts.decode(ended.get(next).ids) };
+        ended.delete(next);
+        if (kept < n && keep(one)) {
+          found(one);
+          kept += 1;
+        }
+        tried(next + 1);
       }
+    });
     first += size;
-    tried(first);
   }
   return first;
 }

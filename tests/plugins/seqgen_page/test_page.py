@@ -578,6 +578,27 @@ def test_a_page_that_finds_no_rows_says_how_many_it_tried(page):
         assert re.fullmatch(r"Stopped after 0 rows of \d[\d,]* tried\.", browser.evaluate(status))
 
 
+@needs_node
+@pytest.mark.parametrize("keep", ["true", "one.text.includes('a')"])
+def test_rows_are_found_in_order_while_others_are_sampled(keep, page, tiny_run):
+    """So that they stay if sampling is stopped; a chunk has 4,096 rows."""
+    script = re.search(r'<script id="program">(.*?)</script>', page.read_text(), re.S)[1]
+    program = f"""const elements = {json.dumps({name: element(page, name) for name in ("facts", "arrays", "kernel")})};
+    {script}
+    const {{ facts, model, texts }} = loadPage((id) => elements[id]), rows = [];
+    const settings = {{ ...{json.dumps(SETTINGS)}, seed: 0, maxLength: facts.maxLength }};
+    const asked = {{ settings, keep: (one) => {keep}, plain: {json.dumps(keep == "true")}, n: 4096 }};
+    let tried = 0;
+    for (const _ of sampled(model, texts, asked, (one) => rows.push(one), (n) => (tried = n))) if (tried >= 100) break;
+    process.stdout.write(JSON.stringify({{ tried, rows }}));"""
+    done = subprocess.run([find_node()], input=program, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert 100 <= found["tried"] < 400
+    rows = [(number, row.text) for number, row in enumerate(tiny_run.sample(found["tried"], seed=0))]
+    kept = rows if keep == "true" else [(number, text) for number, text in rows if "a" in text]
+    assert [(one["row"], one["text"]) for one in found["rows"]] == kept
+
+
 @needs_chromium
 @pytest.mark.full
 def test_constraints_are_kept_by_rejection(page, tiny_run):
