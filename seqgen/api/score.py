@@ -164,8 +164,8 @@ def _bytes(text: str, whole: list[str]) -> list[str]:
     return [chr(byte) if byte < 128 else f"\\x{byte:02x}" for byte in encoded]
 
 
-_COLUMNS = frozenset(("row", "text", "cut", "valid", "canonical", "bits_per_char", "where"))
-"""What is known of a sample, beside its conditions."""
+_COLUMNS = frozenset(("row", "text", "cut", "bits_per_char", "where"))
+"""What every sample has beside its conditions; a condition called valid or canonical keeps its name instead."""
 
 
 def describe_samples(
