@@ -51,6 +51,7 @@ def export(
     `seqgen show exporter NAME` has the options of a form.
     """
     import seqgen
+    from seqgen.config import assigned_to, parse_assignments
 
     for argument, value in (("NAME", name), ("RUN", run), ("OUT", str(out))):
         if value.startswith("--"):
@@ -61,13 +62,7 @@ def export(
         raise UsageError(line)
     if not force and out.is_file():
         raise UsageError(f"cannot export to {str(out)!r}: it exists; name another file, or pass --force to replace it")
-    options = dict[str, Any]()
-    for key, value in parse_options(option or ()).items():
-        part, _, option_name = key.rpartition(".")
-        if part not in ("", "exporter", name):
-            raise BadOption(f"-o {key} is of {part}, not of the exporter: write -o {option_name}=VALUE")
-        options[option_name] = value
-    options |= _named_options(ctx.args)
+    options = assigned_to("exporter", parse_assignments(option or ()), [name]) | _named_options(ctx.args)
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     found = loaded.export(name, out, **options)
     if as_json:

@@ -153,7 +153,7 @@ def show_one(
     `show run` has the settings of a run.
     """
     from seqgen.api.corpora import FILE, fold_reader_options, read_file_as, sort_out_corpus
-    from seqgen.config import parse_assignments
+    from seqgen.config import assigned_to, parse_assignments
 
     fields = {"text_field": text_field, "label_field": label_field}
     named = {key: value for key, value in fields.items() if value is not None}
@@ -178,10 +178,7 @@ def show_one(
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins, warn)
         assigned = fold_reader_options(parse_assignments(option or ()))
-        for part, key, _ in assigned:
-            if part not in (None, "corpus"):
-                raise UsageError(f"-o {part}.{key} is of {part}, not of the corpus: write -o {key}=VALUE")
-        implied |= {key: value for _, key, value in assigned} | named
+        implied |= assigned_to("corpus", assigned) | named
         if found.qualified == FILE and "path" in implied:
             implied = read_file_as(implied, plugins)[1] | implied
     else:

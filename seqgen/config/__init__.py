@@ -26,6 +26,7 @@ from seqgen.config.values import (
     Layer,
     as_whole,
     assign,
+    assigned_to,
     device_name,
     merge,
     parse_assignments,
@@ -42,9 +43,9 @@ from seqgen.config.values import (
 
 __all__ = [
     "MAX_LENGTH", "OTHER_WORDS", "DecodeConfig", "EvaluateConfig", "Flag", "Layer", "OptionRange", "Options",
-    "SampleConfig", "TrainConfig", "TrainSettings", "UserConfig", "accepts", "as_whole", "assign", "build_options",
-    "describe_options", "device_name", "flags_of", "keywords_of", "merge", "option_range", "options_model",
-    "parse_assignments", "parse_count", "parse_duration_s", "parse_range", "parse_split", "read_toml", "refusal",
-    "sentence", "split_executor_options", "split_names", "split_values", "split_warning", "values_by_name",
+    "SampleConfig", "TrainConfig", "TrainSettings", "UserConfig", "accepts", "as_whole", "assign", "assigned_to",
+    "build_options", "describe_options", "device_name", "flags_of", "keywords_of", "merge", "option_range",
+    "options_model", "parse_assignments", "parse_count", "parse_duration_s", "parse_range", "parse_split", "read_toml",
+    "refusal", "sentence", "split_executor_options", "split_names", "split_values", "split_warning", "values_by_name",
     "without_none",
 ]  # fmt: skip

@@ -103,6 +103,25 @@ def assign(
     return layer
 
 
+def assigned_to(
+    part: str, assignments: Sequence[tuple[str | None, str, Any]], also: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the values of assignments that are all of one part, by name.
+
+    Args:
+        part: the part.
+        assignments: (part or None, name, value).
+        also: other names of the part.
+
+    Raises:
+        BadOption: one is of another part.
+    """
+    for other, name, _ in assignments:
+        if other not in (None, part, *also):
+            raise BadOption(f"-o {other}.{name} is of {other}, not of the {part}: write -o {name}=VALUE")
+    return {name: value for _, name, value in assignments}
+
+
 def _ambiguous(
     name: str, owners: list[str], fields: Mapping[str, Iterable[str]], no_options: Mapping[str, Mapping[str, str]]
 ) -> str:
