@@ -139,16 +139,14 @@ def relink(markdown: str, source: str, page: str, repo_url: str | None) -> str:
 
 def command_pages() -> str:
     """Return the reference of the command line as Markdown, one section a command, from the typer app itself."""
-    from typer.main import get_command
-
     from seqgen.cli.common import session
-    from seqgen.cli.main import build_app
+    from seqgen.cli.main import build_commands
     from seqgen.plugins import Plugins, entry_point_candidates
 
     session.command = ""  # the flags of every command, not of the one that is parsed
     session.plugins = Plugins(print)
     session.plugins.load(entry_point_candidates(print))
-    top: Any = get_command(build_app())
+    top: Any = build_commands()
     sections = []
     for name, command in top.commands.items():
         sections += _sections(f"seqgen {name}", command)

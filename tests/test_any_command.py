@@ -10,10 +10,9 @@ import sys
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from typer.main import get_command
 
 from conftest import in_tiers
-from seqgen.cli.main import build_app, main
+from seqgen.cli.main import build_commands, main
 
 CODES = {0, 2, 3, 4, 5, 6, 7, 8}
 TIMEOUT_S = 60
@@ -41,7 +40,7 @@ def of_app():
         if not inner or getattr(command, "invoke_without_command", False):
             yield words, [parameter for parameter in command.params if parameter.name not in ("help", "debug")]
 
-    known = {" ".join(words): (words, parameters) for words, parameters in found(get_command(build_app()), []) if words}
+    known = {" ".join(words): (words, parameters) for words, parameters in found(build_commands(), []) if words}
     known.pop("serve", None)  # answers until it is ended
     return known
 

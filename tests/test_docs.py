@@ -287,15 +287,13 @@ OWN_NAMES = {"onegate", "leaky", "dates", "squares", "demo", "NAME"}  # of examp
 @pytest.fixture(scope="module")
 def app():
     """The command line with the commands of all installed plugins, and what is registered."""
-    from typer.main import get_command
-
     from seqgen.cli.common import session
-    from seqgen.cli.main import build_app
+    from seqgen.cli.main import build_commands
     from seqgen.pytest_plugin import load_plugins
 
     session.command = ""  # the flags of every command
     session.plugins = load_plugins((), installed=True)
-    return get_command(build_app()), session.plugins.registry
+    return build_commands(), session.plugins.registry
 
 
 def wrong_commands(page, top, registry):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import errno
+import functools
 import io
 import os
 import sys
@@ -11,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
-from typer.main import get_command
+from typer.core import TyperGroup
 
 from seqgen.cli import checkpoint, evaluate, export, look, plugins, runs, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, program, session, warn
-from seqgen.cli.mounting import mount_plugin_commands
+from seqgen.cli.mounting import MARKUP_OF_HELP, as_group, plugin_commands
 from seqgen.cli.usage import hint_on_words, usage_line
 from seqgen.errors import (
     FAULT_NOTE,
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         with signal_handlers(raise_signalled), signals_of_destructors():
             _load_plugins(arguments)
             with activate_plugins(session.plugins):
-                code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
+                code = build_commands().main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
             sys.stdout.flush()
             reraise_signal()
             return int(code or 0)
@@ -147,17 +149,24 @@ def _load_plugins(arguments: Sequence[str]) -> None:
     session.plugins.load([file_candidate(path) for path in files], needed=command != "plugins")
 
 
-def build_app() -> typer.Typer:
-    """Build the app with core's commands and those of the loaded plugins."""
+def build_commands() -> TyperGroup:
+    """Return the program with core's commands and those of the session's plugins."""
+    program_group = copy.copy(_core_commands(session.command))
+    program_group.commands = {**program_group.commands, **plugin_commands(program_group.commands)}
+    return program_group
+
+
+@functools.lru_cache(maxsize=16)
+def _core_commands(parsed: str) -> TyperGroup:
+    """Return the program with core's commands only, where ``parsed``, the session's command, has all its flags."""
     app = typer.Typer(
         name="seqgen",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",  # rich's own would take [/x] in a help text for markup
+        rich_markup_mode=MARKUP_OF_HELP,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(everywhere(program))
     for module in (train, sample, top, score, evaluate, export, look, runs, plugins, checkpoint):
         module.add_commands(app)
-    mount_plugin_commands(app)
-    return app
+    return as_group(app)

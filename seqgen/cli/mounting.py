@@ -6,16 +6,19 @@ import contextlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Container, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Container, Mapping
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command, get_command_name
 from typer.models import CommandInfo, TyperInfo
 
 from seqgen.cli.common import STDOUT_FOR_RESULTS, TRAIN_SETTINGS, configured, everywhere, session
 from seqgen.errors import one_line, short_repr
 
+MARKUP_OF_HELP: Final = "markdown"
+"""The markup of help texts; rich's own would take [/x] in one for markup."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _ADOPTED = "seqgen_adopted"
 """The attribute of an adopted command that has the plugin's own function."""
@@ -23,8 +26,19 @@ _LOADING = {"plugin": "--plugin", "no_plugins": "--no-plugins"}
 _ITS_USE = "which every command has for loading plugins; rename it"
 
 
-def mount_plugin_commands(app: typer.Typer) -> None:
-    """Add the commands of the session's plugins; what cannot be added costs a line, which ``seqgen plugins`` shows."""
+def as_group(app: typer.Typer) -> TyperGroup:
+    """Return an app with a callback as the parser's group of commands."""
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    return group
+
+
+def plugin_commands(taken: Collection[str]) -> dict[str, Any]:
+    """Return the commands of the session's plugins by name; what cannot be used costs a line of ``seqgen plugins``.
+
+    Args:
+        taken: names of other commands.
+    """
     plugins = session.plugins
     own_apps: dict[str, typer.Typer] = {}
 
@@ -34,51 +48,49 @@ def mount_plugin_commands(app: typer.Typer) -> None:
 
     with contextlib.redirect_stdout(sys.stderr):
         plugins.call_hook("register_commands", fresh)
-    taken = set(get_command(app).commands)  # type: ignore[attr-defined]
+    commands: dict[str, Any] = {}
     for package in plugins.implementing("register_commands"):
-        kept, names, problems = usable_commands(own_apps[package], taken)
-        app.registered_commands += kept.registered_commands
-        app.registered_groups += kept.registered_groups
-        taken |= names
+        its_commands, problems = usable_commands(own_apps[package], [*taken, *commands])
+        commands |= its_commands
         for problem in problems:
             plugins.add_note(package, f"a command of it is not used: {problem}")
+    return commands
 
 
 class _Unusable(Exception):
     """A command that would do nothing, or that users could not call as it is declared."""
 
 
-def usable_commands(own: typer.Typer, taken: Container[str]) -> tuple[typer.Typer, set[str], list[str]]:
-    """Return a plugin's commands and groups to use, their names, and why others are left out.
+def usable_commands(own: typer.Typer, taken: Container[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return a plugin's commands and groups to use by name, and why others are left out.
 
     Args:
-        own: the plugin's commands; those to use get the options that work everywhere.
+        own: the plugin's commands, which get the options that work everywhere.
         taken: names of other commands.
     """
-    kept, names, problems = typer.Typer(), set[str](), list[str]()
+    kept, problems = dict[str, Any](), list[str]()
     for part in ("registered_commands", "registered_groups"):
         for item in getattr(own, part):
-            one = typer.Typer()
+            one = typer.Typer(rich_markup_mode=MARKUP_OF_HELP)
             getattr(one, part).append(item)
             try:
                 _adopt(one)
-                its_names = _names_of(one)
+                commands = _built(one)
             except _Unusable as error:
                 problems.append(str(error))
                 continue
             except Exception as error:
                 problems.append(f"{_label(item)}: {type(error).__name__}: {one_line(error)}")
                 continue
-            clashing = sorted(name for name in its_names if name in taken or name in names)
+            clashing = sorted(name for name in commands if name in taken or name in kept)
             if clashing:
                 problems += [
                     f"the name {name!r} is taken already" if name in taken else f"it has another one named {name!r}"
                     for name in clashing
                 ]
             else:
-                getattr(kept, part).append(item)
-                names |= its_names
-    return kept, names, problems
+                kept |= commands
+    return kept, problems
 
 
 def _label(item: CommandInfo | TyperInfo) -> str:
@@ -89,16 +101,16 @@ def _label(item: CommandInfo | TyperInfo) -> str:
     return repr(str(name or (short_repr(item.callback) if function is None else get_command_name(function))))
 
 
-def _names_of(app: typer.Typer) -> set[str]:
-    """Return the names of an app's commands and groups.
+def _built(app: typer.Typer) -> dict[str, Any]:
+    """Return an app's commands and groups by name.
 
     Raises:
         _Unusable: a name, at any depth, is not of the form of names, or an option is one by which plugins are loaded.
     """
     app.callback()(lambda: None)  # which makes a group even of a single command
-    commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    commands = dict(as_group(app).commands)
     _check_tree(commands)
-    return set(commands)
+    return commands
 
 
 def _check_tree(commands: Mapping[str, Any]) -> None:

@@ -161,7 +161,7 @@ def _unused_commands(package: Package, ctx: typer.Context) -> str:
         own = package.commands()
     except PluginError:  # commands that cannot be made fail a check of their own
         return ""
-    return "; ".join(usable_commands(own, getattr(ctx.find_root().command, "commands", ()))[2])
+    return "; ".join(usable_commands(own, getattr(ctx.find_root().command, "commands", ()))[1])
 
 
 def _why_not_found(package: Package) -> str:
