@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,17 +12,38 @@ from seqgen.protocols import State
 
 
 def map_state(function: Callable[[Tensor], Any], state: State) -> State:
-    """Return the state with ``function`` applied to every leaf."""
+    """Return the state with ``function`` applied to every leaf.
+
+    The parts of a dict take turns by their keys: a step may return them in another order than ``initial_state``.
+    """
     if isinstance(state, Tensor):
         return function(state)
     if isinstance(state, dict):
-        return {key: map_state(function, value) for key, value in state.items()}
+        by_key = {key: map_state(function, state[key]) for key in in_order(state)}
+        return {key: by_key[key] for key in state}
     if not isinstance(state, tuple | list):
         raise TypeError(f"a state is made of tensors in tuples, lists and dicts, not of {type(state).__name__}")
     values = [map_state(function, value) for value in state]
     if isinstance(state, list):
         return values
     return type(state)(*values) if hasattr(state, "_fields") else tuple(values)
+
+
+def in_order(state: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys of a part of a state in an order that does not depend on how it was made."""
+    return sorted(state, key=repr)
+
+
+def map_pairs(function: Callable[[Tensor, Tensor], Any], state: State, other: State) -> State:
+    """Return the first state with ``function`` applied to every leaf and the same leaf of the other state.
+
+    Raises:
+        TypeError: the states differ in structure.
+    """
+    if (difference := structure_difference(state, other)) is not None:
+        raise TypeError(f"cannot match two states: one has {difference[0]} where the other has {difference[1]}")
+    others = iter(list_leaves(other))
+    return map_state(lambda leaf: function(leaf, next(others)), state)
 
 
 def list_leaves(state: State) -> list[Tensor]:
@@ -82,8 +103,7 @@ def _describe(state: Any) -> str:
 
 def join_rows(state: State, other: State) -> State:
     """Return the rows of two states of equal structure, one after another."""
-    others = iter(list_leaves(other))
-    return map_state(lambda leaf: torch.cat((leaf, next(others))), state)
+    return map_pairs(lambda *pair: torch.cat(pair), state, other)
 
 
 def select_rows(state: State, rows_N: Tensor) -> State:

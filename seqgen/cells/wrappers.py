@@ -14,7 +14,7 @@ from seqgen.cells.cell import Cell, Recurrent, StepCell, dropout_mask, time_mask
 from seqgen.engine.torch_compat import first_parameter
 from seqgen.errors import BadOption
 from seqgen.protocols import State
-from seqgen.states import has_features, list_leaves, map_state
+from seqgen.states import has_features, list_leaves, map_pairs, map_state
 
 _HUGE, _LARGE = 1e4, 100.0  # of an output, when a cell is asked whether it carries it
 _EMPTY = -1e9  # added to the score of a slot that holds no output yet
@@ -125,11 +125,9 @@ class Zoneout(StepWrapper):
         if self.training:
             p_BP, *masks = p_BP.split([p_BP.shape[1] - sum(self.sizes), *self.sizes], 1)  # type: ignore[no-untyped-call]
         y_BH, after = self.cell.step(p_BP, state)
-        befores, held = iter(list_leaves(state)), iter(masks)
-        output = [y_BH]
+        held, output = iter(masks), [y_BH]
 
-        def hold(new: Tensor) -> Tensor:
-            old = next(befores)
+        def hold(new: Tensor, old: Tensor) -> Tensor:
             if not has_features(new):
                 return new
             share = next(held).view_as(new) if masks else self.share
@@ -138,7 +136,7 @@ class Zoneout(StepWrapper):
                 output[0] = mixed
             return mixed
 
-        after = map_state(hold, after)
+        after = map_pairs(hold, after, state)
         return output[0], after
 
 

@@ -25,7 +25,7 @@ from seqgen.engine.autograd_utils import InjectGradients
 from seqgen.engine.ir import Name, Operation, Product, Trace
 from seqgen.engine.torch_compat import TracingMode, schema_of
 from seqgen.protocols import State
-from seqgen.states import list_leaves, map_state, output_and_state
+from seqgen.states import list_leaves, map_state, output_and_state, structure_difference
 
 
 class Untraceable(Exception):
@@ -221,6 +221,8 @@ def trace_step(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Tra
     ends = list_leaves(after)
     if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(leaf.shape, leaf.dtype) for leaf in ends]:
         raise Untraceable("its state changes shape or type")
+    if structure_difference(state, after) is not None:
+        raise Untraceable("its state changes structure")
     if y_BH.dtype != p_BP.dtype:
         raise Untraceable("its dtype differs from that of the projection")
     trace.output = tracer.named(y_BH)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from seqgen.cells import Cell
 from seqgen.protocols import Model, State, learns
+from seqgen.states import in_order
 from seqgen.testing.check import Subject
 from seqgen.torch_modules import check_module
 
@@ -126,7 +127,7 @@ def leaves_of(state: State) -> list[Tensor]:
             assert isinstance(part, tuple | list | dict), (
                 f"the state holds a value of type {type(part).__name__}, not only tensors"
             )
-            for inner in part.values() if isinstance(part, dict) else part:
+            for inner in map(part.get, in_order(part)) if isinstance(part, dict) else part:
                 yield from walk(inner)
 
     return list(walk(state))

@@ -94,7 +94,9 @@ def _check_step(cell: StepCell) -> None:
         raise BrokenContract(
             ": project mixes steps or rows: it must map each vector by itself, whatever the two dimensions before it"
         )
-    output: Any = output_and_state(cell.step(cell.noise(p_BTP)[:, 0], start), "step")[0]
+    output: Any
+    output, after = output_and_state(cell.step(cell.noise(p_BTP)[:, 0], start), "step")
+    _check_form(start, after)
     wanted = n_rows, cell.output_size
     if not isinstance(output, Tensor):
         raise BrokenContract(f": step must return (output, state); its output is a {type(output).__name__}")
@@ -141,11 +143,16 @@ def _check_state(model: Any, ids_B1: Tensor) -> None:
             raise BrokenContract(f": forward must return (logits, state), not {type(found).__name__}")
         if not all(_same(was, is_now) for was, is_now in zip(before, list_leaves(state), strict=True)):
             raise BrokenContract(" changes the state it is given: make a new tensor, h = h + x and not h += x")
-        if (difference := structure_difference(start, found[1])) is not None:
-            first, then = difference
-            raise BrokenContract(f": initial_state gives {first}, a step gives back {then}; a state keeps its form")
+        _check_form(start, found[1])
         _check_rows(found[1], n_rows, f": the state that a step of {n_rows} rows gives back has")
         state = found[1]
+
+
+def _check_form(start: State, after: Any) -> None:
+    """The state after a step has the parts and keys of the initial one."""
+    if (difference := structure_difference(start, after)) is not None:
+        first, then = difference
+        raise BrokenContract(f": initial_state gives {first}, a step gives back {then}; a state keeps its form")
 
 
 def _same(was: Tensor, is_now: Tensor) -> bool:
