@@ -1,5 +1,6 @@
 """The most probable rows, beam search, and sampling without replacement."""
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -16,6 +17,7 @@ from seqgen.model import RecurrentModel
 from seqgen.sampling import Decoder, Sampler, beam_rows, top_rows
 from seqgen.sampling.search import _largest
 from seqgen.tokenizers import Vocabulary
+from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer
 from seqgen_attention.transformer import TransformerCell
 from seqgen_classic.gru import GRUCell
@@ -131,6 +133,74 @@ def enumerate_beginnings(of):
             log_probs = torch.log_softmax(logits_TV.masked_fill(~allowed_V, -math.inf), -1)
         shares[text] = math.exp(float(log_probs[0, ids[1]] + log_probs[1, ids[2]]))
     return shares
+
+
+# -- symbols that are parts of characters
+
+
+class FewBytes(ByteTokenizer):
+    """The bytes of "a" and "é"."""
+
+    n_symbols = 3
+    known = "aé".encode()
+
+    def encode(self, text):
+        return [self.known.index(byte) for byte in text.encode()]
+
+    def decode(self, ids):
+        return bytes(self.known[index] for index in ids).decode("utf-8", "replace")
+
+    def symbol_bytes(self):
+        return [bytes([byte]) for byte in self.known]
+
+
+@pytest.fixture(scope="module")
+def of_bytes():
+    torch.manual_seed(2)
+    vocabulary = Vocabulary(FewBytes())
+    return RecurrentModel(vocabulary.size, GRUCell, hidden=8, embedding=4).eval(), vocabulary
+
+
+def shares_of_bytes(of, n):
+    """The probabilities of rows of whole characters with at most ``n`` symbols, and that of one with other bytes."""
+    model, vocabulary = of
+    whole, broken = {}, 0.0
+    for length in range(n + 1):
+        for ids in itertools.product(range(3, 6), repeat=length):
+            with torch.inference_mode():
+                logits_TV = model(torch.tensor([[1, *ids]]), model.initial_state(1))[0][0].double()
+                log_probs = torch.log_softmax(logits_TV.masked_fill(torch.arange(6) < 2, -math.inf), -1)
+            share = math.exp(sum(float(log_probs[at, id_]) for at, id_ in enumerate([*ids, 2])))
+            text = vocabulary.decode(ids)
+            if "\N{REPLACEMENT CHARACTER}" in text:
+                broken = max(broken, share)
+            else:
+                whole[text] = share
+    return whole, broken
+
+
+def test_the_most_probable_rows_have_whole_characters_only(of_bytes):
+    shares, broken = shares_of_bytes(of_bytes, 4)
+    assert broken > best_share(shares, 3)  # they would be listed
+    top = top_rows(decoder(of_bytes), 40, 10_000)
+    assert list(top.texts) == best(shares, 40) and "éé" in top.texts
+    assert [math.exp(-nats) for nats in top.nats] == pytest.approx([shares[text] for text in top.texts], rel=1e-5)
+    assert [row.text for row in beam_rows(decoder(of_bytes), 40) if not row.cut] == best(shares, 40)
+
+
+def best_share(shares, n):
+    return sorted(shares.values(), reverse=True)[n - 1]
+
+
+@pytest.mark.parametrize("decode", ["beam", "gumbel"])
+@pytest.mark.parametrize("max_length", [1, 2, 3])
+def test_rows_of_beams_have_whole_characters_also_where_they_are_cut(of_bytes, decode, max_length):
+    rows = beam_rows(decoder(of_bytes, max_length), 40, replace=decode == "beam")
+    assert {(row.text, row.cut) for row in rows if row.cut} == {
+        (text, True) for text in shares_of_bytes(of_bytes, max_length)[0] if len(text.encode()) == max_length
+    }
+    texts = Counter((row.text, row.cut) for row in rows)
+    assert max(texts.values()) == 1 and "\N{REPLACEMENT CHARACTER}" not in "".join(row.text for row in rows)
 
 
 # -- from a run

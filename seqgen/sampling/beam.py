@@ -26,7 +26,8 @@ def beam_rows(decoder: Decoder, width: int, *, replace: bool = True) -> list[Sam
     those that did not end. Without it, rows are sampled without replacement from the distribution after the decoding
     steps: each prefix carries its log-probability plus Gumbel noise, the maximum of its children's, so that the
     ``width`` best are a sample (stochastic beam search, arXiv:1903.06059). No sequence of ids occurs twice; two may
-    spell the same text where symbols have several characters.
+    spell the same text where symbols have several characters. Where symbols are parts of characters, all characters of
+    rows are whole.
 
     Args:
         decoder: model and settings; its seed is that of the noise.
@@ -37,6 +38,7 @@ def beam_rows(decoder: Decoder, width: int, *, replace: bool = True) -> list[Sam
         Diverged: the logits of the model are not finite, or a decoding step leaves no symbol.
     """
     noise = None if replace else np.random.Generator(np.random.Philox(key=[decoder.settings.seed, width]))
+    decoder = decoder.of_whole_characters()
     with decoder.inference():
         beam = _Beam(decoder, width, noise)
         for id_ in decoder.forced:

@@ -39,7 +39,7 @@ class Constraint:
     """A constraint that every row must satisfy, over the ids of a vocabulary.
 
     Args:
-        parts: the requirements, at least one.
+        parts: the requirements; without any, the characters of rows are whole, and rows may be cut.
         vocabulary: the symbols.
         allowed_V: which ids may be sampled at all.
         prefix: the beginning of every row.
@@ -72,7 +72,7 @@ class Constraint:
         self.exact = exact
         self.parts = list(parts)
         pieces = _allowed_pieces(vocabulary, allowed_V)
-        if any(is_partial(piece) for piece in pieces if piece is not None):
+        if not parts or any(is_partial(piece) for piece in pieces if piece is not None):
             parts = [*parts, automata.well_formed()]
         start = prefix.encode("utf-8", "surrogatepass")
         n_left = min(max_length - len(vocabulary.encode(prefix)), UNREACHABLE - 1)
@@ -82,6 +82,7 @@ class Constraint:
             raise UsageError(f"cannot sample {rows}: {explain_conflict(parts, pieces, start, n_left, vocabulary.ends)}")
         self.name = " and ".join(part.name for part in self.parts)
         self._decodes_parts = len(parts) > len(self.parts)
+        self._may_be_cut = not (vocabulary.ends and self.parts)
         self._device, self._max_length = device, max_length
         self._next_SC = torch.from_numpy(self.automaton.next_SC).to(device)
         self._class_V = torch.from_numpy(self.automaton.class_V).to(device)
@@ -118,7 +119,7 @@ class Constraint:
             length: symbols of the rows so far, prefix included.
         """
         left = self._max_length - length
-        if not (self.automaton.ends or left):  # one more symbol is sampled of a row without an end, whatever it is
+        if self._may_be_cut and not left:  # one more symbol is sampled of a row without an end, whatever it is
             left = self._max_distance
         most = min(left, self._max_distance)
         if self._is_small:
@@ -215,6 +216,11 @@ def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) ->
     return [None] * vocabulary.symbol_offset + [
         piece if allowed else None for piece, allowed in zip(pieces, allowed_V[vocabulary.symbol_offset :], strict=True)
     ]
+
+
+def has_partial(vocabulary: Vocabulary) -> bool:
+    """Return whether symbols may be parts of characters, as bytes are."""
+    return any(map(is_partial, vocabulary.pieces() or ()))
 
 
 def is_partial(piece: bytes) -> bool:

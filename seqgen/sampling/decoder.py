@@ -19,7 +19,7 @@ from seqgen.model import count_parameters, device_of, evaluation_mode
 from seqgen.plugin_guards import describe_part
 from seqgen.protocols import Processor
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.constraint import Constraint, build_constraint, is_partial
+from seqgen.sampling.constraint import Constraint, build_constraint, has_partial
 from seqgen.sampling.fast_ops import FastOps
 from seqgen.sampling.processors import build_processors
 from seqgen.sampling.steps import DecodingStep, RowConstraint
@@ -87,7 +87,7 @@ class Decoder:
                 f"cannot start rows with the prefix {settings.prefix!r:.60}: it contains a line end, and the records "
                 "of this run are single lines; drop the line end"
             )
-        if not settings.ban.isascii() and any(map(is_partial, filter(None, vocabulary.pieces() or ()))):
+        if not settings.ban.isascii() and has_partial(vocabulary):
             raise BadOption(
                 f"cannot ban {settings.ban!r:.60}: this run's symbols may be parts of characters; use --avoid instead"
             )
@@ -106,6 +106,17 @@ class Decoder:
         """
         other = copy.copy(self)
         other.constraint = self.constrained([*(() if self.constraint is None else self.constraint.parts), part])
+        return other
+
+    def of_whole_characters(self) -> Self:
+        """Return a decoder of the same rows but those with a broken character, where symbols are parts of characters.
+
+        Rows are broken where their bytes are no UTF-8: many of them are the same text, U+FFFD.
+        """
+        if self.constraint is not None or not has_partial(self.vocabulary):
+            return self
+        other = copy.copy(self)
+        other.constraint = self.constrained([])
         return other
 
     def constrained(self, parts: Sequence[Automaton], prefix: str | None = None) -> Constraint:

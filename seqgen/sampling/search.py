@@ -84,7 +84,8 @@ def top_rows(decoder: Decoder, n: int, n_nodes: int) -> Top:
     """Return the ``n`` most probable rows that can be found by visiting ``n_nodes`` prefixes.
 
     Probabilities are those after the decoding steps, given prefix and conditions; a constraint removes rows and changes
-    the probability of none. If several sequences of symbols spell one text, the most probable one counts.
+    the probability of none. If several sequences of symbols spell one text, the most probable one counts. Rows with a
+    broken character, where symbols are parts of characters, are left out.
 
     Args:
         decoder: model and settings.
@@ -99,6 +100,7 @@ def top_rows(decoder: Decoder, n: int, n_nodes: int) -> Top:
         raise UsageError(
             "cannot find the most probable rows: this run was trained on one long text, whose rows have no end"
         )
+    decoder = decoder.of_whole_characters()
     with decoder.inference():
         search = _Search(decoder, n)
         while search.n_nodes < n_nodes and search.can_improve():
