@@ -46,7 +46,7 @@ from seqgen.model import make_stepper
 from seqgen.pytest_plugin import load_plugins
 from seqgen.sampling import Decoder, beam_rows, model_digest
 from seqgen.tokenizers import BOS
-from seqgen.training import Report
+from seqgen.training import Report, Saved
 from seqgen.training import observer as observer_module
 from seqgen.training.evaluator import Evaluator
 from seqgen.training.observer import Observer
@@ -241,6 +241,29 @@ def test_training_records_in_a_file_of_held_out_ones_do_not_choose_the_blend(tmp
     assert same["kept_share"] is None, "nothing says how probable new records are"
     auto = train_of("same", blend="auto").state
     assert auto["gate"] is None and train_of("clean", blend="auto").state["gate"] is not None
+
+
+@pytest.mark.full
+def test_training_records_in_a_file_of_held_out_ones_are_logged_with_the_probability_they_keep(tmp_path):
+    words = random.Random(0).sample(sorted(map("".join, itertools.product("bdfgk", "aeiou", "lmnr", "aeiou"))), 250)
+    for name, texts in {"train": words[:200], "mixed": words[200:] + words[:150]}.items():
+        (tmp_path / f"{name}.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    steps = {"steps": 20, "options": {"eval_every": 10, "save_every_s": 1e-6, "samples": 0}}
+    settings = {"cell": "vanilla", "hidden": 8, "blend": "ngram", "warn": lambda line: None, **steps}
+    copied = tmp_path / "copied"  # that is resumed, with counts from their file
+
+    def copy_once(folder, event):
+        if isinstance(event, Saved) and event.step == 5:
+            shutil.copytree(folder.path, copied)
+
+    run = seqgen.train(
+        tmp_path / "train.txt", valid=tmp_path / "mixed.txt", out=tmp_path / "run", listener=copy_once, **settings
+    )
+    assert run.state["kept_share"] < 0.8
+    logged = next(row for row in run.metrics if row["step"] == run.state["best_step"])
+    held_out = held_out_loss(run.model, encoded_part(run, "valid"), penalty(run.vocabulary, run.model))
+    assert logged["valid_bits_per_char"] == pytest.approx(held_out.bits_per_char, rel=0.02)
+    assert seqgen.resume(copied).metrics == run.metrics
 
 
 def test_auto_leaves_a_network_alone_where_counts_only_hurt(tmp_path, monkeypatch):

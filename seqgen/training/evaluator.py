@@ -30,6 +30,7 @@ from seqgen.counting import (
     fit_repeats,
     is_first,
     record_keys,
+    records_of_ids,
 )
 from seqgen.evaluation import (
     MIN_WINDOWS,
@@ -102,7 +103,10 @@ class Evaluator:
             self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
             training = np.unique(record_keys(self._train))
             self._n_distinct = len(training)
-            self._is_new_N = ~np.isin(record_keys(self._valid), training)  # those of a file may be training records
+            own_N = record_keys(self._valid)
+            self._is_new_N = ~np.isin(own_N, training)  # those of a file may be training records
+            lowered = np.asarray(blend.records.flat, dtype=self._valid.flat.dtype)  # keys depend on the type of ids
+            self._is_lowered_N = np.isin(own_N, record_keys(records_of_ids(lowered, blend.records.lengths_N)))
             self._is_first_N = is_first(self._valid) & self._is_new_N
         self._duration_s = 0.0
 
@@ -215,9 +219,11 @@ class Evaluator:
         counts = -float(measured.ngram_N.sum()) / alone.n_targets / max(alone.loss_nats, 1e-9)
         metrics["valid_counts_bits_per_char"] = alone.bits_per_char * counts
         kept_share, taken = None, 0.0
+        nats = -float(measured.mixed_N.sum())
         if self._known is not None:
             kept_share, taken = self._discount(measured, gates, most, check)
-        nats = -float(measured.mixed_N.sum()) + alone.n_records * math.log1p(-taken)
+            n_lowered = int(self._is_lowered_N[self._order(most)].sum())
+            nats += alone.n_records * math.log1p(-taken) - n_lowered * math.log(kept_share or 1.0)
         blended_nats, alone_nats = nats, alone.loss_nats * alone.n_targets
         if new_N is not None and not new_N.all():  # training records do not decide
             is_new_N = new_N[measured.record_N]
