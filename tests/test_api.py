@@ -348,6 +348,13 @@ def test_held_out_files_that_are_trained_on_are_told(words, tmp_path):
     (tmp_path / "held.txt").write_text("anna\nxaver\nanna\n")
     seqgen.train(words, valid=tmp_path / "held.txt", out=tmp_path / "r", **options)
     assert len(said) == 1 and "2 of 3 validation records stand in the training part too" in said[0]
+    said.clear()
+    (tmp_path / "valid.txt").write_text("xaver\nyola\n")
+    (tmp_path / "test.txt").write_text("xaver\nanna\nxaver\nzoe\n")  # one is trained on
+    files = {"valid": tmp_path / "valid.txt", "test": tmp_path / "test.txt"}
+    run = seqgen.train(words, **files, out=tmp_path / "both", **options)
+    line = "2 of 4 test records stand in the validation part too, which chooses the best step; losses on them say less"
+    assert said[1:] == [line] and line in run.evaluate(2)["notes"]
     with pytest.raises(BadOption, match="not both"):
         seqgen.train(words, valid=words, split="80/10/10", **options)
     with pytest.raises(BadOption, match="not both"):

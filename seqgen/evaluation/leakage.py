@@ -1,4 +1,4 @@
-"""Held-out records that are training records too, as the same text or in another spelling, or lack conditions."""
+"""Held-out records that are records of another part too, maybe in another spelling, or lack conditions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.corpus import Corpus, Splitter, Survey
+from seqgen.corpus import PARTS, Corpus, Splitter, Survey
 from seqgen.counting import record_keys
 from seqgen.errors import short_repr
 from seqgen.tokenizers import EOS, PAD
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MAX_RECORDS, _MAX_CHARS = 10_000, 1_000_000  # of a corpus whose canonical forms are compared: a few seconds
 _TITLES = {"valid": "validation", "test": "test"}
+_CHOOSING = "stand in the validation part too, which chooses the best step"
+_SPELLED = "are training records in another spelling"
 
 Form = Callable[[str], str]
 
@@ -33,7 +35,9 @@ def leakage_warnings(
     form: Form | None,
     training_form: Form | None = None,
 ) -> list[str]:
-    """Return a line on held-out records that are training records too, and one on other spellings of these.
+    """Return lines on held-out records that are training records too, on test records that are validation records too.
+
+    Another line is on held-out records that are training records in another spelling.
 
     Args:
         corpus: has separate records.
@@ -45,17 +49,27 @@ def leakage_warnings(
         training_form: that of a training record, where it is known without computing it; None: ``form``.
     """
     sizes = {part: len(encoded[part]) for part in _TITLES}
-    found = [_line(_same_texts(encoded), sizes, "stand in the training part too")]
+    in_training, in_validation = _same_texts(encoded)
+    found = [
+        _line(in_training, sizes, "stand in the training part too; losses on them say little"),
+        _line({"valid": 0, "test": in_validation}, sizes, f"{_CHOOSING}; losses on them say less"),
+    ]
     if form is not None and survey.n_records <= _MAX_RECORDS and survey.n_chars <= _MAX_CHARS:
         other = _other_spellings(corpus, splitter, form, training_form or form)
-        found.append(_line(other, sizes, "are training records in another spelling"))
+        found.append(_line(other, sizes, f"{_SPELLED}; losses on them say little"))
     return [line for line in found if line]
 
 
-def _same_texts(encoded: Mapping[str, Any]) -> Mapping[str, int]:
-    """Return the number of held-out records whose text a training record has, by part."""
-    training = np.unique(record_keys(encoded["train"]))
-    return {part: int(np.isin(record_keys(encoded[part]), training).sum()) for part in _TITLES}
+def _same_texts(encoded: Mapping[str, Any]) -> tuple[Mapping[str, int], int]:
+    """Return the numbers of held-out records whose text a training record has, and of the other test records in valid.
+
+    Returns:
+        The first by part, and the number of test records whose text a validation record has and no training record.
+    """
+    training, valid, test = (record_keys(encoded[part]) for part in PARTS)
+    in_training = {part: np.isin(keys, training) for part, keys in (("valid", valid), ("test", test))}
+    in_validation = np.isin(test, valid) & ~in_training["test"]
+    return {part: int(known.sum()) for part, known in in_training.items()}, int(in_validation.sum())
 
 
 def _other_spellings(corpus: Corpus, splitter: Splitter, form: Form, training_form: Form) -> Mapping[str, int]:
@@ -75,8 +89,8 @@ def _other_spellings(corpus: Corpus, splitter: Splitter, form: Form, training_fo
 
 def _line(counts: Mapping[str, int], sizes: Mapping[str, int], what: str) -> str:
     """Return the line on numbers of held-out records by part; "" where all are 0."""
-    shown = [f"{n:,} of {sizes[part]:,} {title} records" for part, title in _TITLES.items() if (n := counts[part])]
-    return f"{' and '.join(shown)} {what}; losses on them say little" if shown else ""
+    shown = [f"{counts[part]:,} of {sizes[part]:,} {title} records" for part, title in _TITLES.items() if counts[part]]
+    return f"{' and '.join(shown)} {what}" if shown else ""
 
 
 def lost_conditions(encoded: Mapping[str, Any], names: Sequence[str]) -> list[str]:
