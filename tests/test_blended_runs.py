@@ -266,6 +266,27 @@ def test_training_records_in_a_file_of_held_out_ones_are_logged_with_the_probabi
     assert seqgen.resume(copied).metrics == run.metrics
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("size", [100, 250])
+def test_training_records_keep_the_same_share_where_a_run_continues_with_another_corpus(tmp_path, size):
+    """They are those that were counted, however many records there are now."""
+    words = sorted(map("".join, itertools.product("bdfgk", "aeiou", "lmnr", "aeiou")))
+    held_out, *records = random.Random(0).sample(words[:100], 50), *random.Random(1).sample(words[100:], 250)
+    path, runs = tmp_path / "train.txt", {}
+    (tmp_path / "valid.txt").write_text("\n".join(held_out) + "\n", encoding="utf-8")
+    for name, now in (("same", 200), ("other", size)):
+        path.write_text("\n".join(records[:200]) + "\n", encoding="utf-8")
+        with pytest.raises(Interrupted):
+            seqgen.train(
+                path, valid=tmp_path / "valid.txt", out=tmp_path / name, cell="vanilla", hidden=8, steps=20,
+                blend="ngram", options={"eval_every": 10, "samples": 0}, listener=Stopper(10),
+            )  # fmt: skip
+        path.write_text("\n".join(records[:now]) + "\n", encoding="utf-8")
+        runs[name] = seqgen.resume(tmp_path / name, allow_corpus_change=name == "other")
+    assert state_of(runs["same"])["kept_share"] < 0.9
+    assert state_of(runs["other"])["kept_share"] == pytest.approx(state_of(runs["same"])["kept_share"], rel=0.05)
+
+
 def test_auto_leaves_a_network_alone_where_counts_only_hurt(tmp_path, monkeypatch):
     """Whatever a held-out record contains, the counts give it less than a uniform network does."""
 

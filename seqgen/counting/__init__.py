@@ -2,7 +2,7 @@
 
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
-from seqgen.counting.discount import fit_factor, is_first, record_keys, records_of_ids
+from seqgen.counting.discount import count_likely, fit_factor, is_first, record_keys, records_of_ids
 from seqgen.counting.gate import Observed, cross_fitted
 from seqgen.counting.gate_fit import LEAST_RECORDS, Gates, Predictions, cross_fit, most_symbols
 from seqgen.counting.graph import Graph, by_frequency, sparse_table
@@ -15,7 +15,7 @@ from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, count_
 __all__ = [
     "FLOOR", "LEAST_RECORDS", "MAX_ORDER", "NEUTRAL", "N_BLOCKS", "N_FEATURES", "N_REPEAT_FEATURES", "SHARP", "Blend",
     "Counts", "Gates", "Graph", "Mixture", "Observed", "Predictions", "Records", "Repeats", "blend_of", "by_frequency",
-    "count_matches", "count_part", "count_records", "count_symbols", "cross_fit", "cross_fitted", "dump_counts",
+    "count_likely", "count_matches", "count_part", "count_records", "count_symbols", "cross_fit", "cross_fitted", "dump_counts",
     "entropy", "exponents", "fit_factor", "fit_repeats", "frame_texts", "is_first", "leave_out_by_order", "load_counts",
     "mix", "most_symbols", "network_of", "node_features", "record_keys", "records_of_ids", "records_of_rows",
     "records_of_texts", "sparse_table", "thinned",

@@ -44,13 +44,22 @@ def likely_records(part: Encoded, n_ids: int) -> Encoded:
     """
     first_N = np.flatnonzero(is_first(part))
     first_N = first_N[np.argsort(part.lengths_N[first_N], kind="stable")]
-    most = min(_MAX_IDS, _MAX_TABLE // n_ids)
-    lengths_N = part.lengths_N[first_N].astype(np.int64)
-    n_chosen = int(np.searchsorted(np.cumsum(lengths_N), most, side="right"))
-    n_fitting = int(np.searchsorted(lengths_N * np.arange(1, len(lengths_N) + 1), _MAX_CELLS, side="right"))
-    chosen_N = np.sort(first_N[: min(n_chosen, n_fitting)])
+    chosen_N = np.sort(first_N[: count_likely(part.lengths_N[first_N], n_ids)])
     chosen = part.copy(chosen_N)
     return records_of_ids(np.asarray(chosen.flat), chosen.lengths_N)
+
+
+def count_likely(lengths_N: Integers, n_ids: int) -> int:
+    """Return the number of records that ``likely_records`` returns.
+
+    Args:
+        lengths_N: the lengths of distinct records, ascending.
+        n_ids: V.
+    """
+    lengths_N = lengths_N.astype(np.int64)
+    n_chosen = np.searchsorted(np.cumsum(lengths_N), min(_MAX_IDS, _MAX_TABLE // n_ids), side="right")
+    n_fitting = np.searchsorted(lengths_N * np.arange(1, len(lengths_N) + 1), _MAX_CELLS, side="right")
+    return int(min(n_chosen, n_fitting))
 
 
 def records_of_ids(flat: Integers, lengths_N: Integers) -> Encoded:

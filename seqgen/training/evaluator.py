@@ -25,6 +25,7 @@ from seqgen.counting import (
     Gates,
     Mixture,
     Repeats,
+    count_likely,
     cross_fit,
     fit_factor,
     fit_repeats,
@@ -101,12 +102,14 @@ class Evaluator:
             assert isinstance(self._train, Encoded) and isinstance(self._valid, Encoded)
             self._known = Observer(blend, blend.records, penalty_V, partial(shares.training_log_probs, blend.records))
             self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
-            training = np.unique(record_keys(self._train))
-            self._n_distinct = len(training)
+            training, first_N = np.unique(record_keys(self._train), return_index=True)
+            n_likely = count_likely(np.sort(self._train.lengths_N[first_N]), blend.graph.n_ids)
+            # Where a run continues with another corpus, its counts are those of the first one.
+            self._n_counted = len(training) * len(blend.records) / max(n_likely, 1)
             own_N = record_keys(self._valid)
-            self._is_new_N = ~np.isin(own_N, training)  # those of a file may be training records
             lowered = np.asarray(blend.records.flat, dtype=self._valid.flat.dtype)  # keys depend on the type of ids
             self._is_lowered_N = np.isin(own_N, record_keys(records_of_ids(lowered, blend.records.lengths_N)))
+            self._is_new_N = ~(np.isin(own_N, training) | self._is_lowered_N)  # those of a file may be training records
             self._is_first_N = is_first(self._valid) & self._is_new_N
         self._duration_s = 0.0
 
@@ -262,7 +265,7 @@ class Evaluator:
         training, _ = self._known.measure(self._n_known, Gates.same(gates.weights_G2F[0]), check)
         mean = float(np.exp(np.bincount(training.record_N, training.mixed_N)).mean())
         mass = min(mean * len(self._known), 1.0)  # some records stand for all, and may be the likelier ones
-        kept_share = fit_factor(mass, held_out * self._n_distinct)
+        kept_share = fit_factor(mass, held_out * self._n_counted)
         return kept_share, 0.0 if kept_share is None else (1 - kept_share) * mass
 
     def _order(self, most: int) -> npt.NDArray[np.int64]:
