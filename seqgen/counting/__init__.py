@@ -15,8 +15,8 @@ from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, count_
 __all__ = [
     "FLOOR", "LEAST_RECORDS", "MAX_ORDER", "NEUTRAL", "N_BLOCKS", "N_FEATURES", "N_REPEAT_FEATURES", "SHARP", "Blend",
     "Counts", "Gates", "Graph", "Mixture", "Observed", "Predictions", "Records", "Repeats", "blend_of", "by_frequency",
-    "count_likely", "count_matches", "count_part", "count_records", "count_symbols", "cross_fit", "cross_fitted", "dump_counts",
-    "entropy", "exponents", "fit_factor", "fit_repeats", "frame_texts", "is_first", "leave_out_by_order", "load_counts",
-    "mix", "most_symbols", "network_of", "node_features", "record_keys", "records_of_ids", "records_of_rows",
-    "records_of_texts", "sparse_table", "thinned",
+    "count_likely", "count_matches", "count_part", "count_records", "count_symbols", "cross_fit", "cross_fitted",
+    "dump_counts", "entropy", "exponents", "fit_factor", "fit_repeats", "frame_texts", "is_first", "leave_out_by_order",
+    "load_counts", "mix", "most_symbols", "network_of", "node_features", "record_keys", "records_of_ids",
+    "records_of_rows", "records_of_texts", "sparse_table", "thinned",
 ]  # fmt: skip
