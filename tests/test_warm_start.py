@@ -388,6 +388,29 @@ def test_files_that_an_earlier_run_has_learned_from_are_known(words, in_tmp):
     assert seqgen.train(start=second, valid="one.txt", out="fourth", steps=1).settings.start.learned is None
 
 
+def test_a_held_out_file_that_an_earlier_run_has_learned_from_is_known_of_another_corpus(words, in_tmp):
+    for name in ("one", "two"):
+        (in_tmp / f"{name}.txt").write_text("".join(f"{name}{letter}\n" for letter in "anels"))
+    small = {name: value for name, value in SMALL.items() if name != "split"}
+    first = seqgen.train([words, "two.txt"], out="first", cell="vanilla", **small)
+    line = LEARNED.format("first", "{} records")
+    for number, (held_out, part, title, end) in enumerate(
+        (
+            ({"valid": words}, "valid", "validation", CHOSEN),
+            ({"test": "two.txt"}, "test", "test", ""),
+            ({"valid": "two.txt", "test": "two.txt"}, "valid", "validation and test", CHOSEN),
+        )
+    ):
+        warned = []
+        run = seqgen.train("one.txt", start=first, **held_out, out=f"r{number}", steps=1, warn=warned.append)
+        assert line.format(title) + end in warned and part in run.settings.start.learned
+        assert line.format(title) + end in run.evaluate(5)["notes"]
+    again = seqgen.train("one.txt", start=seqgen.load("r1"), valid=words, out="again", steps=1)
+    assert again.settings.start.learned == ("valid",)
+    (in_tmp / "three.txt").write_text("lea\nena\n")
+    assert seqgen.train("one.txt", start=first, valid="three.txt", out="new", steps=1).settings.start.learned is None
+
+
 def test_an_evaluation_reports_it_again(first):
     same = seqgen.train(start=first, out="same", steps=1)
     other = seqgen.train(start=first, out="other", steps=1, split="70/20/10")

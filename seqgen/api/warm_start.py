@@ -23,6 +23,7 @@ from seqgen.checkpoint import (
     WarmStartSettings,
     describe_leakage,
     find_run,
+    learned_files,
     learned_parts,
     lengths_with_refit,
 )
@@ -247,8 +248,8 @@ class WarmStart:
             lines.append(f"{self.folder.name} was conditioned on {asked}, which no record{place} has; {way}")
         if new := new_tokens(data.vocabulary, self.vocabulary):
             shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
-            are = "1 symbol is new" if len(new) == 1 else f"{len(new)} symbols are new"
-            lines.append(f"{are} to {self.folder.name} and start with fresh weights: {shown}")
+            are, start = ("1 symbol is", "starts") if len(new) == 1 else (f"{len(new)} symbols are", "start")
+            lines.append(f"{are} new to {self.folder.name} and {start} with fresh weights: {shown}")
         here = data, config, train, corpus, options
         if line := describe_leakage(self.folder.name, self.learned(*here)):
             first = replace(self, settings=own.model_copy(update={"refit": None}))
@@ -268,13 +269,13 @@ class WarmStart:
     ) -> tuple[str, ...] | None:
         """Return the held-out parts with records that the weights have learned from; None if that is unknown.
 
-        Of another corpus it is unknown: the texts of this run's are not kept.
+        Of another corpus only its files are known: the texts of this run's are not kept.
         """
-        own = self.settings
-        if data.survey.digest != own.corpus.digest and not self.is_of(corpus, options):
-            return None
+        own, files = self.settings, (config.valid, config.test)
         parts = [part for part, records in data.encoded.items() if len(records)]
-        return learned_parts(own, train, (config.valid, config.test), parts)
+        if data.survey.digest != own.corpus.digest and not self.is_of(corpus, options):
+            return learned_files(own, files, parts)
+        return learned_parts(own, train, files, parts)
 
     def conditions(self, layout: str, asked: tuple[str, ...]) -> tuple[str, ...]:
         """Return the conditions of the weights.

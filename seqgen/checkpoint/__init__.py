@@ -1,6 +1,6 @@
 """Run folders and checkpoints: safetensors and JSON, verified before use, without pickle."""
 
-from seqgen.checkpoint.learned_parts import describe_leakage, leakage_notes, learned_parts
+from seqgen.checkpoint.learned_parts import describe_leakage, leakage_notes, learned_files, learned_parts
 from seqgen.checkpoint.run_folder import (
     RUNS,
     RunFolder,
@@ -29,6 +29,7 @@ from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unp
 __all__ = [
     "FORMAT_VERSION", "NGRAM", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RefitSettings",
     "RunFolder", "RunSettings", "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs",
-    "describe_leakage", "find_differences", "find_run", "flatten", "leakage_notes", "learned_parts",
+    "describe_leakage", "find_differences", "find_run", "flatten", "leakage_notes", "learned_files",
+    "learned_parts",
     "lengths_with_refit", "list_runs", "name_for_commands", "pack", "read_verified", "refit_path", "unpack",
 ]  # fmt: skip

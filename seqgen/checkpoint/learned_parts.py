@@ -33,16 +33,32 @@ def learned_parts(
     there, here = (_real_files(pair) for pair in ((before.corpus.valid, before.corpus.test), files))
     found: Collection[str] = _TITLES
     if here != [None, None]:  # the corpus itself is trained on as a whole; other files are new to the weights
-        runs = list(_with_former(before))
-        learned_files = [path for run in runs if run is not None for path in _learned_files(run)]
-        found = [part for path, part in zip(here, _TITLES, strict=True) if path in learned_files]
-        if None in runs and any(path not in [*there, None] for path in here):
+        found = learned_files(before, files, parts) or ()
+        if None in _with_former(before) and any(path not in [*there, None] for path in here):
             earlier = None
     elif there == here and "test" not in seen:
         split = Splitter(before.train.split, before.train.split_seed, joined="valid" in seen)
         found = Splitter(train.split, train.split_seed).learned_by(split, by_text=before.corpus.layout == "lines")
     learned = tuple(part for part in _TITLES if part in found and part in parts)
     return None if earlier is None and not learned else learned
+
+
+def learned_files(
+    before: RunSettings, files: Sequence[str | Path | None], parts: Collection[str]
+) -> tuple[str, ...] | None:
+    """Return the held-out parts with files that the weights of another run have learned from.
+
+    Args:
+        before: settings of that run; the runs that it goes back to count as well.
+        files: the validation and test file of the run that starts from it, or None.
+        parts: its parts that have records.
+
+    Returns:
+        None where there are no such files: other records may still be the same.
+    """
+    seen = {file for run in _with_former(before) if run is not None for file in _learned_files(run)}
+    pairs = zip(_real_files(files), _TITLES, strict=True)
+    return tuple(part for paths, part in pairs if paths and part in parts and not seen.isdisjoint(paths)) or None
 
 
 def _real_files(files: Sequence[str | Path | None]) -> list[list[str] | None]:
@@ -72,10 +88,12 @@ def _learned_of(run: RunSettings) -> set[str]:
     return {*((run.start and run.start.learned) or ()), *(["valid"] if run.refit is not None else [])}
 
 
-def _learned_files(run: RunSettings) -> list[list[str]]:
-    """Return the files of held-out records that the weights of a run have learned from."""
-    files, seen = _real_files((run.corpus.valid, run.corpus.test)), _learned_of(run)
-    return [path for path, part in zip(files, _TITLES, strict=True) if path is not None and part in seen]
+def _learned_files(run: RunSettings) -> list[str]:
+    """Return the files that the weights of a run have learned from: its corpus, and those of held-out records."""
+    own, seen = run.corpus.options.get("path"), _learned_of(run)
+    pairs = zip(_real_files((run.corpus.valid, run.corpus.test)), _TITLES, strict=True)
+    held_out = [file for files, part in pairs if files is not None and part in seen for file in files]
+    return held_out if own is None else [*real_paths(own), *held_out]
 
 
 def describe_leakage(start: str, learned: Collection[str] | None) -> str:
