@@ -267,6 +267,22 @@ def test_training_records_in_a_file_of_held_out_ones_are_logged_with_the_probabi
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("repeats", ["none", "on"])
+def test_copies_that_choose_the_best_step_are_those_of_the_blend(tmp_path, repeats):
+    words = random.Random(0).sample(sorted(map("".join, itertools.product("bdfgk", "aeiou", "lmnr", "aeiou"))), 180)
+    (tmp_path / "words.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    options = {"best_by": "copies", "repeats": repeats, "eval_every": 20}
+    run = train(tmp_path / "words.txt", tmp_path / "run", blend="ngram", split="60/20/20", steps=40, options=options)
+    assert [row["step"] for row in run.metrics] == [20, 40] and run.state["best_step"] == 40
+    data, penalty_V = read_corpus(run), penalty(run.vocabulary, run.model)
+    for row in run.metrics:
+        at = seqgen.load(run, checkpoint=row["step"])
+        assert at.state["kept_share"] < 0.8
+        copies = expected_copies(at.model, data.encoded["train"], penalty_V)
+        assert row["expected_copies"] == pytest.approx(copies, rel=1e-4)
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("size", [100, 250])
 def test_training_records_keep_the_same_share_where_a_run_continues_with_another_corpus(tmp_path, size):
     """They are those that were counted, however many records there are now."""

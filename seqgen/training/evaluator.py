@@ -174,6 +174,8 @@ class Evaluator:
         predictor = self._predictor(mixture)
         if self._settings.best_by == "copies" and isinstance(self._train, Encoded):
             check()
+            if self._blend is not None and mixture.kept_share is not None:
+                self._blend.set_discount(mixture.kept_share)
             copies = metrics["expected_copies"] = expected_copies(predictor, self._train, self._penalty_V)
         check()
         samples = self._shares.samples(predictor, state.step, check)
@@ -188,7 +190,7 @@ class Evaluator:
         return SHARP if self._settings.exponents == "sharp" else NEUTRAL
 
     def _predictor(self, mixture: Mixture) -> nn.Module:
-        """Return the model that predicts; training records keep their probability."""
+        """Return the model that predicts; training records keep their probability until they are discounted."""
         predictor = self._model
         if mixture.gate is not None and self._blend is not None:
             self._blend.set_gate(mixture.gate)
