@@ -276,6 +276,7 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], valid: Encoded | St
     Other records, or a blend that is fitted to all of them, are a reason. The network has none for the records of the
     log: where its loss differs by more than rounding does, on other processors and engines, other code computed it.
     """
+    from seqgen.batches import Encoded, evaluation_batches
     from seqgen.counting import network_of
     from seqgen.evaluation import SYMBOLS_PER_RECORD, held_out_loss, penalty
 
@@ -286,7 +287,9 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], valid: Encoded | St
     if run.settings.corpus.before:
         return [f"{_LOGGED.format(before)}: perhaps before the run continued with another corpus"]
     most = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
-    n_logged, of = (most, "records") if run.vocabulary.ends else (most * SYMBOLS_PER_RECORD, "symbols")
+    n_logged, of = most * SYMBOLS_PER_RECORD, "symbols"
+    if isinstance(valid, Encoded):
+        n_logged, of = sum(map(len, evaluation_batches(valid.lengths_N, most))), "records"
     why = [f"it was measured on {n_logged:,} of the {len(valid):,} {of}"] if n_logged < len(valid) else []
     if run.state.get("gate") is not None or run.state.get("repeats") is not None:
         why.append("there, a blend fitted to the other records scored each record; here, one fitted to all of them")
