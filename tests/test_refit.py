@@ -210,6 +210,22 @@ def test_training_with_refit_ends_with_the_refit(pair, words, tmp_path, cli):
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("damaged", ["model.safetensors", "state.json"])
+def test_a_refit_is_that_of_the_best_step_though_its_checkpoint_is_damaged(words, tmp_path, damaged):
+    settings = {"refit": True, "lr": 0.3, "options": {"eval_every": 5, "samples": 0, "warmup_steps": 0}}
+    refitted = train(words, tmp_path / "run", blend="ngram", steps=40, **settings)
+    run, warned = seqgen.load(tmp_path / "run"), []
+    best, latest = run.state, run.folder.latest_state()
+    assert best["step"] < latest["step"] and best["gate"] != latest["gate"]
+    path = run.folder.checkpoint(best["step"]) / damaged
+    path.write_bytes(path.read_bytes()[:-1])
+    assert seqgen.resume(run.path, warn=warned.append).path == refitted.path
+    again = seqgen.refit(run.path, out=tmp_path / "again", warn=warned.append)
+    assert (again.settings.refit.gate == best["gate"]) == (damaged != "state.json") == (warned == [])
+    assert again.settings.refit.steps == refitted.settings.refit.steps
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("how", [["-o", "refit=true"], ["--config", "run.toml"]])
 def test_every_layer_can_ask_for_it(words, in_tmp, how, cli):
     (in_tmp / "run.toml").write_text("[train]\nrefit = true\n")

@@ -107,20 +107,22 @@ def _check_refit(begun: Path, run: Run) -> None:
     Raises:
         UsageError: it is one, or no refit.
     """
-    state, latest = run.folder.load_best(run.warn).state, run.folder.latest_state()
+    state, latest = run.folder.best_state(run.warn), run.folder.latest_state()
     expected = _refit_settings(run.settings, state, latest or state, str(run.path))
+    unknown = {"run"}  # and what held-out records chose, where the checkpoint of the best step is damaged
+    unknown |= {"blend", "gate", "kept_share", "repeats"} if state["step"] != state["best_step"] else set()
 
     def key(settings: RunSettings) -> tuple[Any, Any]:
         split = tuple(
             round(share, 9) for share in settings.train.split
         )  # its last digits once changed when it was read
-        train = settings.train.model_copy(update={"split": split})
-        return train, settings.refit and settings.refit.model_copy(update={"run": ""})
+        train = settings.train.model_copy(update={"split": split}).model_dump(exclude=unknown)
+        return train, settings.refit and settings.refit.model_dump(exclude=unknown)
 
     if key(RunFolder(begun).settings()) != key(expected):
         raise UsageError(
             f"cannot refit {str(run.path)!r}: {str(begun)!r} is there and is not its refit; move it away, or run: "
-            f"seqgen refit {run.path} --out FOLDER"
+            f"seqgen refit {shlex.quote(str(run.path))} --out FOLDER"
         )
 
 
@@ -247,10 +249,9 @@ def refit_by(
     from seqgen.training.engine_choice import restore_engine
 
     known = find_run(run)
-    best = known.load_best(warn)
-    if best.train is None:
+    state = known.best_state(warn)
+    if known.is_export():
         raise _export("refit", known)
-    state = best.state
     latest = known.latest_state() or state
     if not latest["ended"]:
         raise BadOption(f"{known.path} has not ended, so that its best step is not known: seqgen resume {known.path}")

@@ -14,6 +14,7 @@ from seqgen.checkpoint.snapshot import (
     MAX_JSON_BYTES,
     NGRAM,
     RUN_FILES,
+    TRAIN,
     Snapshot,
     pack,
     read_bounded,
@@ -197,6 +198,33 @@ class Checkpoints:
         except CheckpointError as error:
             warn(f"{error}; using step {latest.state['step']} instead")
             return latest
+
+    def best_state(self, warn: Callable[[str], None]) -> dict[str, Any]:
+        """Return the state of the checkpoint that ``load_best`` loads, by files of which its tensors may be damaged.
+
+        Args:
+            warn: called with one line if the state of the best step is damaged, and that of the latest is returned.
+
+        Raises:
+            CheckpointError: no checkpoint is usable.
+        """
+        latest = self.latest_state()
+        if latest is None:
+            return dict(self.load_best(warn).state)  # raises the error that says why
+        best = latest.get("best_step")
+        if best is None or best == latest["step"]:
+            return latest
+        try:
+            return read_state(self.safe_checkpoint(best))
+        except LinkRefused:
+            raise
+        except CheckpointError as error:
+            warn(f"{error}; using step {latest['step']} instead")
+            return latest
+
+    def is_export(self) -> bool:
+        """Return whether no checkpoint has the state of the optimizer, without which a run is not trained on."""
+        return not any((self.safe_checkpoint(step) / TRAIN).exists() for step in self.steps())
 
     def _without_checkpoint(self) -> CheckpointError:
         """Return the error of a run that has no checkpoint yet, or whose folder has been removed."""
