@@ -183,6 +183,14 @@ def test_a_long_text_is_left_out_by_blocks():
     assert kneser_ney_bits_per_char([noise[:300] * 20], [noise[:300]], "", ends=False).order >= 4
 
 
+@pytest.mark.parametrize("n", [1, 2, 9, 10, 25])
+def test_the_order_of_ppmd_is_chosen_by_training_texts_however_few(n):
+    pytest.importorskip("pyppmd", reason="needs the extra 'evaluate'")
+    line = "the quick brown fox jumps over the lazy dog while the other dogs sleep in the sun "
+    texts = [line * (10 if n == 1 else 1)] * n
+    assert ppmd_bits_per_char(texts, [line])[0] > 2
+
+
 def test_ppmd_adds_the_bits_of_the_test_part():
     pyppmd = pytest.importorskip("pyppmd", reason="needs the extra 'evaluate'")
     train, test = [*["the cat sat on the mat"] * 20, *WORDS], ["the dog sat", "on the log"]

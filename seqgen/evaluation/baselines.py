@@ -230,7 +230,7 @@ def ppmd_bits_per_char(train: Sequence[str], test: Sequence[str], *, ends: bool 
         encoder = Ppmd7Encoder(order, _PPMD_MEMORY)
         return len(encoder.encode(data)) + len(encoder.flush())
 
-    first, rest = _parted(train, ends=ends)
+    first, rest = _parted(train)
     order = min(
         _PPMD_ORDERS,
         key=lambda order: added_bits_per_char(lambda data: size(data, order), first, rest, ends=ends),
@@ -238,10 +238,11 @@ def ppmd_bits_per_char(train: Sequence[str], test: Sequence[str], *, ends: bool 
     return order, added_bits_per_char(lambda data: size(data, order), train, test, ends=ends)
 
 
-def _parted(texts: Sequence[str], *, ends: bool) -> tuple[Sequence[str], Sequence[str]]:
-    """Return nine tenths of the texts and the rest."""
-    if len(texts) > 1 or ends:
-        return [text for at, text in enumerate(texts) if at % 10 != 9], texts[9::10]
+def _parted(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return nine tenths of the texts and the rest: every tenth, of fewer than ten the last, of one its end."""
+    if len(texts) > 1:
+        every = min(10, len(texts))
+        return [text for at, text in enumerate(texts) if (at + 1) % every], texts[every - 1 :: every]
     cut = len(texts[0]) * 9 // 10 if texts else 0
     return [text[:cut] for text in texts], [text[cut:] for text in texts]
 
