@@ -226,7 +226,9 @@ def _evaluate(one: _Compared, corpus: Any, part: str, n: int, seed: int) -> None
     if n and run.vocabulary.ends:
         counts = measure.count_samples(run, [sample.text for sample in run.sample(n, seed=seed)])
         valid = None if run.lacking or run.validator is None else counts.valid
-        row |= {"samples": n, "valid": valid, "unique": counts.unique, "novel": counts.novel}
+        row |= {"samples": n, "valid": valid}
+        if counts.n_valid:  # without a valid sample none of them could be unique or novel
+            row |= {"unique": counts.unique, "novel": counts.novel}
 
 
 def _pair(able: Sequence[_Compared], part: str, column: str) -> list[str]:

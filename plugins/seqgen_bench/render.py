@@ -97,7 +97,7 @@ def _bits(bits: float | None, interval: float | None) -> str | None:
 
 
 def _signed(bits: float | None) -> str | None:
-    return None if bits is None else f"{bits:+.3f}"
+    return None if bits is None else f"{round(bits, 3) + 0.0:+.3f}"  # no "-0.000"
 
 
 def _whole(value: float | None) -> int | None:
@@ -183,8 +183,8 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     }
     if row["difference"] is not None:
         low, high = row["difference_low"], row["difference_high"]
-        sure = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
-        shown["above the best"] = f"{row['difference']:+.3f}{sure}"
+        sure = "" if low is None or high is None else f" [{_signed(low)}, {_signed(high)}]"
+        shown["above the best"] = f"{_signed(row['difference'])}{sure}"
     for name in ("valid", "unique", "novel"):
         shown[name] = None if row[name] is None else f"{row[name]:.1%}"
     return shown

@@ -15,7 +15,7 @@ from seqgen.api.encoded_corpus import CorpusReading
 from seqgen.errors import BadOption, NoSuchRun
 from seqgen.evaluation import held_out_loss, paired_difference, penalty, record_nats
 from seqgen_bench.compare import compare
-from seqgen_bench.render import compare_view
+from seqgen_bench.render import _signed, compare_view
 from seqgen_bench.seed_groups import seed_groups
 from test_render import shown
 
@@ -128,6 +128,18 @@ def test_samples_are_judged_as_evaluate_does(runs):
     row = next(row for row in found.rows if row["run"] == "good")
     assert (row["samples"], row["unique"], row["novel"]) == (50, figures["unique"], figures["novel"])
     assert row["valid"] is None, "plain text has no validator"
+
+
+def test_where_no_sample_is_valid_none_is_unique_or_novel(tmp_path):
+    brackets = tmp_path / "brackets.txt"
+    brackets.write_text("".join("(" * n + "\n" for n in range(5, 35)), encoding="utf-8")
+    trained = [seqgen.train(brackets, **SMALL, domain="smiles", steps=n, out=tmp_path / f"{n}") for n in (1, 2)]
+    for row in compare(trained, n=5).rows:
+        assert (row["samples"], row["valid"], row["unique"], row["novel"]) == (5, 0.0, None, None)
+
+
+def test_differences_that_round_to_zero_have_no_minus():
+    assert [_signed(bits) for bits in (-0.0004, 0.0004, -0.0006, None)] == ["+0.000", "+0.000", "-0.001", None]
 
 
 @pytest.mark.parametrize("other", ["otherwise", "told"])
