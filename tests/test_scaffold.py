@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import environment_of_its_own
+from seqgen.api.corpora import sort_out_corpus
 from seqgen.cli.scaffold import KINDS, new_plugin
 from test_structure import tool_in
 
@@ -195,3 +196,35 @@ def test_from_nothing_to_a_trained_cell(tmp_path, capsys):
     with capsys.disabled():
         each = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
         print(f"\nfrom nothing to a trained cell: {sum(seconds.values()):.1f} s ({each})")
+
+
+def test_a_plugin_that_is_not_installed_is_no_folder_of_text(cli, in_tmp, monkeypatch, plugins):
+    new_plugin("stars", "corpus")
+    (in_tmp / "plain").mkdir()
+    (in_tmp / "plain" / "pyproject.toml").write_text('[project.entry-points.other]\na = "a"\n')
+    (in_tmp / "plain" / "words.txt").write_text("anna\nben\n")
+    source = "the folder 'stars' is the source of a plugin that is not installed; run: pip install -e"
+    for folder, where, command in (
+        (".", "stars", ("show", "corpus")),
+        ("stars/src", "..", ("train", "--corpus", str(in_tmp), "--corpus")),
+        (".", "stars", ("train", "--corpus")),
+    ):
+        monkeypatch.chdir(in_tmp / folder)
+        refused = cli(*command, "stars")
+        way = "; to read the files of the folder, pass ./stars"
+        assert refused.code == 2, command
+        assert refused.err == f"seqgen: no corpus named 'stars' ({source} {where}{way})\n"
+    unknown = cli("train", "--corpus", "plain", "--cell", "stars")
+    assert unknown.err == f"seqgen: no cell named 'stars' ({source} stars)\n"
+    assert source in cli("plugins", "check", "stars").err
+    assert "is the folder of a package; install it, and " in cli("list", "cells", "--plugin", "stars").err
+    for path in ("./stars", "stars/", str(in_tmp / "stars"), Path("stars"), "plain", "stars/src"):
+        assert sort_out_corpus(path, plugins)[1]["path"].startswith(str(in_tmp)), path
+
+
+def test_the_source_of_an_installed_plugin_is_no_folder_of_text(cli, in_tmp):
+    (in_tmp / "seqgen_names").mkdir()
+    (in_tmp / "seqgen_names" / "__init__.py").write_text("")
+    (in_tmp / "pyproject.toml").write_text('[project.entry-points.seqgen]\nseqgen_names = "seqgen_names"\n')
+    refused = cli("train", "--corpus", "seqgen_names")
+    assert refused.code == 2 and "source of the plugin 'seqgen_names', which is installed; see" in refused.err

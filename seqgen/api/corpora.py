@@ -50,7 +50,7 @@ from seqgen.errors import (
     short_repr,
 )
 from seqgen.files import code_digest
-from seqgen.plugins import Plugins, get_referenced
+from seqgen.plugins import Plugins, get_referenced, hint_on_source
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec, spelt_alike
 
@@ -111,6 +111,8 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
         return text
     if text == "-":
         return str(spool_stdin())
+    if isinstance(name, str) and (hint := hint_on_source(text)):
+        raise UnknownName("corpus", text, (), f"{hint}; to read the files of the folder, pass ./{text}")
     if exists(text) or is_pattern(text):
         found = absolute(text)
         if not path.is_file():

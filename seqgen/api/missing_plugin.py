@@ -12,7 +12,7 @@ from typing import Any
 
 from seqgen.checkpoint import RUNS, RunSettings, list_runs
 from seqgen.errors import CheckpointError, MissingPlugin, UnknownName, UsageError
-from seqgen.plugins import Plugins, code_of_parts, installed
+from seqgen.plugins import Plugins, code_of_parts, hint_on_source, installed
 from seqgen.registry import Entry
 
 _MAX_RUNS = 100  # searched for a name
@@ -153,7 +153,9 @@ def missing_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
 
 
 def with_hint(error: UnknownName) -> UnknownName:
-    """Return an error about an unknown name with the plugin to install, if a run under ``runs/`` has used one.
+    """Return an error about an unknown name with the plugin to install: one in a folder of that name, or of a run.
+
+    The runs are those under ``runs/`` that have used the name.
 
     Args:
         error: what the registry says of the name.
@@ -161,6 +163,8 @@ def with_hint(error: UnknownName) -> UnknownName:
     Returns:
         The error, or another in its place.
     """
+    if hint := hint_on_source(error.name):  # the error about a corpus also says how to read the folder
+        return error if error.kind == "corpus" else UnknownName(error.kind, error.name, (), hint)
     package, _, bare = error.name.rpartition(":")
     there = {candidate.package for candidate in installed()}  # but not loaded, which a line about plugins says
     for run in list_runs(RUNS, beside=True)[:_MAX_RUNS]:

@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,6 +115,9 @@ def file_candidate(path: Path) -> Candidate:
         UsageError: there is no such file, or its name is not that of a Python module.
     """
     if not os.path.isfile(path):  # noqa: PTH113 -- takes any text, as of a command line
+        if os.path.isfile(path / "pyproject.toml"):  # noqa: PTH113 -- as above
+            way = f"install it, and leave --plugin out: pip install -e {shlex.quote(str(path))}"
+            raise UsageError(f"no such plugin file: {str(path)!r} is the folder of a package; {way}")
         there = path.parent / f"{path.stem}.py"
         hint = f"; did you mean {str(there)!r}?" if os.path.isfile(there) else ""  # noqa: PTH113
         raise UsageError(f"no such plugin file: {str(path)!r}{hint}")

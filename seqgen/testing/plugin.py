@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, UnknownName
-from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate, hint_on_source
 from seqgen.specs import KINDS, Spec
 from seqgen.testing.catalog import checks_of_package, checks_on
 from seqgen.testing.check import Check, Package, Subject
@@ -93,7 +93,8 @@ def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | Non
     if name in installed and isinstance(plugin, str):
         return installed[name], None
     if isinstance(plugin, str) and not _exists(name):
-        raise UnknownName("plugin", name, installed, "the name of an import package, or a file: ./mycell.py")
+        hint = hint_on_source(name) or "the name of an import package, or a file: ./mycell.py"
+        raise UnknownName("plugin", name, installed, hint)
     spec = getattr(plugin, "__spec__", None) if isinstance(plugin, ModuleType) else importlib.util.find_spec(name)
     path = getattr(plugin, "__file__", None) if spec is None else spec.origin
     is_package = spec is not None and bool(spec.submodule_search_locations)
@@ -104,8 +105,10 @@ def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | Non
 
 
 def _exists(name: str) -> bool:
+    """Return whether Python finds a package; a project of that name in the current folder is none."""
     try:
-        return importlib.util.find_spec(name) is not None
+        found = importlib.util.find_spec(name)
+        return found is not None and (found.origin is not None or not hint_on_source(name))
     except (ImportError, ValueError):
         return False
     except Exception:  # a parent package fails on import
