@@ -293,3 +293,12 @@ def test_a_line_that_tells_excel_what_separates_fields_is_heeded(tmp_path, separ
 def test_what_the_line_for_excel_says_holds_against_what_the_first_row_looks_like(tmp_path):
     (tmp_path / "rows.csv").write_text("sep=;\na,b,c;kind\nanna;f\n")
     assert [record.text for record in records(tmp_path / "rows.csv", text_field="a,b,c")] == ["anna"]
+
+
+def test_the_separator_of_a_long_first_row_does_not_depend_on_what_was_read_before(tmp_path):
+    before = csv.field_size_limit(131_072)
+    try:
+        (tmp_path / "a.csv").write_text(f"text;{'x' * 200_000}\nanna;1\n")
+        assert [one.text for one in records(tmp_path / "a.csv", max_line_chars=300_000)] == ["anna"]
+    finally:
+        csv.field_size_limit(before)

@@ -252,10 +252,10 @@ class Table(FileSource):
             first, above = next(lines, "").removeprefix("\ufeff"), 0
             while first and not first.strip():  # blank lines above the names
                 first, above = next(lines, ""), above + 1
+            csv.field_size_limit(max(csv.field_size_limit(), self.file.max_line_chars))  # before any row is cut
             separator = "\t" if self.form == "tsv" else _separator(first)
             if (sep_line := _SEP_LINE.fullmatch(first.rstrip("\r\n"))) is not None and self.form == "csv":
                 separator, first, above = sep_line[1], next(lines, ""), above + 1
-            csv.field_size_limit(max(csv.field_size_limit(), self.file.max_line_chars))
             rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
             names: list[str] | None = None
             begin = end = above
