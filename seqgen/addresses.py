@@ -36,6 +36,11 @@ def fetch(address: str, warn: Callable[[str], None] = lambda line: None) -> Path
         CorpusError: it cannot be fetched.
         DiskError: it cannot be written.
     """
+    try:
+        urlsplit(address)
+    except ValueError as error:  # of a host in brackets
+        way = "write it like https://example.org/names.csv"
+        raise UsageError(f"cannot fetch {address!r}: it is no address, {one_line(error)}; {way}") from None
     if urlsplit(address).password:
         host = urlsplit(address).hostname
         raise UsageError(

@@ -93,6 +93,12 @@ def test_an_address_without_a_host(cli):
     assert "cannot fetch 'http:///names.csv': it names no host; write it like https://" in result.err
 
 
+def test_an_address_that_is_malformed(cli):
+    result = cli("train", "--corpus", "http://[bad")
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert "cannot fetch 'http://[bad': it is no address, Invalid IPv6 URL; write it like https://" in result.err
+
+
 def test_a_host_that_is_not_reached_is_named(tmp_path, monkeypatch):
     pytest.importorskip("aiohttp", reason="comes with the extra 'fsspec'")
     from seqgen.addresses import fetch
