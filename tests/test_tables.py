@@ -302,3 +302,10 @@ def test_the_separator_of_a_long_first_row_does_not_depend_on_what_was_read_befo
         assert [one.text for one in records(tmp_path / "a.csv", max_line_chars=300_000)] == ["anna"]
     finally:
         csv.field_size_limit(before)
+
+
+@pytest.mark.parametrize("fields", [",", "a,,b", "a,", "", " "])
+def test_an_empty_name_among_the_fields_is_refused(tmp_path, fields):
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(BadOption, match="with an empty name"):
+        records(tmp_path / "a.csv", fields=fields)

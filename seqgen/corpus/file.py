@@ -291,12 +291,14 @@ def load_file(
         raise BadOption(f"the reader {reader!r} excludes the options form and separator: omit one or the other")
     if fields and text_field:
         raise BadOption("text_field and fields exclude each other: pass one of them")
+    named = () if fields is None else tuple(name.strip() for name in fields.split(","))
+    if not all(named):
+        raise BadOption(f"fields is {fields!r}, with an empty name: write the names of fields, such as name,kind")
     places, skipped = find_places_counted(path)
     file = TextFile(
         places[0], max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
         encoding_errors=encoding_errors, strip=strip, normalize=normalize,
     )  # fmt: skip
-    named = tuple(name.strip() for name in (fields or "").split(",") if name.strip())
     columns = Columns(text_field, label_field, named)
     kinds = FileKinds(form, layout, separator, readers)
     tables = columns != Columns() and len(places) > 1 and any(map(kinds.is_table, places))
