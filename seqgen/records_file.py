@@ -23,7 +23,7 @@ def write_records(path: str | Path, records: Iterable[str | Record | Mapping[str
         The path.
 
     Raises:
-        UsageError: a name that does not end in .jsonl, or an item that is none of these.
+        UsageError: a name that does not end in .jsonl, an item that is none of these, or a field that is an array.
         DiskError: it cannot be written.
     """
     path = Path(path)
@@ -41,8 +41,14 @@ def _json_line(number: int, record: str | Record | Mapping[str, Any]) -> bytes:
     row = {"text": record} if isinstance(record, str) else record
     if not isinstance(row, Mapping) or not isinstance(row.get("text"), str):
         raise UsageError(f"record {number} is {record!r:.60}, not a text, a seqgen.Record or a mapping with a 'text'")
+    for name, value in row.items():
+        if not isinstance(name, str):
+            raise UsageError(f"record {number} has a field named {name!r:.60}, which is not a text")
+        if getattr(value, "shape", ()):
+            raise UsageError(f"record {number}: field {name!r} is an array, not one value; pass value.tolist()")
     return (json_text(dict(row), default=_plain) + "\n").encode()
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else str(value)
+    """Return a number of numpy or torch as one of Python, an array inside a value as a list, another as its text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

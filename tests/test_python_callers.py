@@ -177,3 +177,18 @@ def test_too_few_rows_are_not_lost(tiny_run):
     found = caught.value.rows
     assert 0 < len(found) <= 20 and found == tiny_run.sample(len(found), unique=True)
     assert [row["text"] for row in found.to_rows()] == [row.text for row in found]
+
+
+@pytest.mark.parametrize(("name", "value"), [("a", np.arange(3)), ("a", np.array([1])), (np.int64(3), 1)])
+def test_fields_that_are_no_single_value_are_refused(tmp_path, name, value):
+    with pytest.raises(seqgen.UsageError, match="record 1"):
+        seqgen.write_records(tmp_path / "a.jsonl", [{"text": "anna", name: value}])
+    assert not list(tmp_path.glob("*.jsonl"))
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    row = {"text": "anna", "a": np.float32(0.5), "b": np.int8(3), "c": np.array(True), "d": {"e": np.arange(2)}}
+    written = seqgen.write_records(tmp_path / "a.jsonl", [row, seqgen.Record("ben", np.int64(1), {"a": np.bool_(0)})])
+    first, second = map(json.loads, written.read_text().splitlines())
+    assert first == {"text": "anna", "a": 0.5, "b": 3, "c": True, "d": {"e": [0, 1]}}
+    assert second == {"text": "ben", "label": 1, "a": False}
