@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 
 import pytest
@@ -119,6 +120,15 @@ def test_histogram_bins_long_ranges():
     assert "  a\n\n  b\n  c\n\n  d\n" in "\n".join(line.rstrip() for line in text.split("\n"))
     assert "1-5" in text and "96-100" in text and "every 2nd record" in text and "␠ a" in text.replace("a ␠", "␠ a")
     assert "blank lines" in text and "control characters" not in text
+
+
+def test_of_many_labels_the_most_frequent_are_shown(tmp_path, cli):
+    lines = [f"text{n},label{n % 60 if n < 600 else 59}" for n in range(603)]
+    (tmp_path / "many.csv").write_text("\n".join(["name,kind", *lines]) + "\n", encoding="utf-8")
+    arguments = ("show", "corpus", tmp_path / "many.csv", "--text-field", "name", "--label-field", "kind")
+    table = " ".join(cli(*arguments).out.split())
+    assert "label0 10, label1 10," in table and "label59 13, and 10 rarer ones" in table
+    assert len(json.loads(cli(*arguments, "--json").out)["labels"]) == 60
 
 
 def test_options_are_shown_as_they_are_written(cli):

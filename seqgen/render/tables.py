@@ -162,6 +162,7 @@ EMPTY_ROW: RenderableType = _Empty()
 """The text of an empty row: a mark on a terminal, nothing elsewhere."""
 
 
+_LABELS = 50  # shown of a corpus; JSON has all
 _VALUE_CHARS = 40  # of the value of a field
 _BAR, _BAR_WIDTH, _MAX_BINS = "█", 40, 20
 
@@ -226,7 +227,7 @@ def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -
 def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], options: RenderableType | None = None) -> Group:
     """Return facts about a corpus with the result of ``seqgen.corpus.profile``: counts, lengths, every n-th record."""
     counts = {name: profile[name] for name in ("records", "characters", "longest", "duplicates")}
-    labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
+    labels = _labels(profile["labels"])
     counts |= {"control characters": profile["control_characters"] or None, **profile["skipped_or_changed"]}
     fields = {f"field {visible(name)}": _values(found) for name, found in profile.get("fields", {}).items()}
     facts = {**facts, "text_field": facts.get("text_field", profile.get("text_field"))}
@@ -240,6 +241,13 @@ def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], options: R
     between = "\n" if any("\n" in text for text in shown) else ""  # which line begins a record?
     parts += [Text("  " + visible_lines(text).replace("\n", "\n  ") + between, overflow="fold") for text in shown]
     return Group(*parts, *([Text(""), options] if options is not None else []))
+
+
+def _labels(found: Mapping[str, int]) -> str:
+    """Return labels, each with its number of records; of many the most frequent ones, in the order of the alphabet."""
+    most = sorted(sorted(found, key=found.__getitem__, reverse=True)[:_LABELS])
+    more = [f"and {counted(len(found) - _LABELS, 'rarer one')}"] if len(found) > _LABELS else []
+    return ", ".join([*(f"{visible(label)} {found[label]:,}" for label in most), *more])
 
 
 def _values(found: Mapping[str, int] | int) -> str:
