@@ -28,7 +28,7 @@ OUTSIDE = {
 """Files outside docs/ that are pages of the site, by their path in the repository."""
 GENERATED = {"<!-- commands -->": "command_pages", "<!-- keywords -->": "keyword_tables"}
 """Functions of this module that write a part of a page, by the mark that stands for it."""
-_LINK = re.compile(r"\[([^\]\n]*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\[((?:[^\]\n]|\n(?!\s*\n))*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 _WRITTEN_BY = re.compile(r"`python (benchmarks/\w+\.py)")
 _TABLE_ROW = re.compile(r"^\|.*\|$", re.M)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import posixpath
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
@@ -437,3 +440,29 @@ def test_cells_that_train_slowly_are_named_with_the_reason():
     assert all(bits[row[0]] < bits["2-gram"] for row in rows) and len(rows) == len(bits) - 5
     best = min(bits[name] for name in bits if name.startswith(("2-gram", "5-gram", "Kneser-Ney n=", "PPMd n=", "xz")))
     assert all(float(row[4]) == pytest.approx(best - bits[row[0]], abs=0.0011) for row in rows)
+
+
+def test_links_of_the_site_lead_to_its_pages_or_to_the_repository(monkeypatch):
+    files = types.ModuleType("mkdocs.structure.files")
+    files.File = object
+    for name in ("mkdocs", "mkdocs.structure"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, files.__name__, files)
+    hooks = types.SimpleNamespace(**runpy.run_path(str(DOCS / "site_hooks.py")))
+    two_lines = hooks.relink(
+        "[a\nb](benchmarks/results/engine.md) [c](x)\n\n[d\n\ne](x)", "README.md", "index.md", None
+    )
+    assert two_lines == "[a\nb](results/engine.md) c\n\n[d\n\ne](x)"
+    own = {path.relative_to(DOCS).as_posix(): path for path in DOCS.rglob("*") if path.is_file()}
+    site = {**own, **{page: ROOT / source for source, page in hooks.OUTSIDE.items()}}
+    known = {*site, *(path.replace(".ipynb", ".md") for path in own)}
+    lost = []
+    for page, path in site.items():
+        if path.suffix == ".md":
+            source = path.relative_to(ROOT).as_posix()
+            text = hooks.relink(path.read_text(encoding="utf-8"), source, page, "https://example.org/seqgen")
+            prose = re.sub(r"`[^`\n]+`", "", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+            for target in re.findall(r"[^\\]\]\((?!\w+:)([^)#\s]+)", prose):
+                if posixpath.normpath(posixpath.join(posixpath.dirname(page), target)) not in known:
+                    lost.append(f"{source}: {target}")
+    assert not lost, "\n".join(lost)
