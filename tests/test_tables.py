@@ -309,3 +309,11 @@ def test_an_empty_name_among_the_fields_is_refused(tmp_path, fields):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     with pytest.raises(BadOption, match="with an empty name"):
         records(tmp_path / "a.csv", fields=fields)
+
+
+def test_long_items_of_an_array_are_not_skipped(tmp_path):
+    (tmp_path / "a.json").write_text('["anna", "a name that is long"]')
+    with pytest.raises(BadOption, match=r"cannot skip long lines of .*: it is one JSON array"):
+        records(tmp_path / "a.json", max_line_chars=10, long_lines="skip")
+    (tmp_path / "a.json").write_text('"anna"\n"a name that is long"\n')
+    assert [one.text for one in records(tmp_path / "a.json", max_line_chars=10, long_lines="skip")] == ["anna"]

@@ -16,7 +16,7 @@ from seqgen.corpus.corpus import Record
 from seqgen.corpus.json_array import JsonArray, explain
 from seqgen.corpus.opening import is_decodable, replace_undecodable
 from seqgen.corpus.readers import FileSource
-from seqgen.errors import CorpusError, UsageError, did_you_mean, short_repr, shortened
+from seqgen.errors import BadOption, CorpusError, UsageError, did_you_mean, short_repr, shortened
 
 TableForm = Literal["jsonl", "csv", "tsv", "rows"]
 _SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -200,6 +200,11 @@ class Table(FileSource):
 
     def _json_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         is_array = self.file.head().lstrip().startswith("[")
+        if is_array and self.file.long_lines == "skip":
+            raise BadOption(
+                f"cannot skip long lines of {str(self.file.path)!r}: it is one JSON array, whose items are no lines; "
+                "write an item in each line, or allow longer ones with -o corpus.max_line_chars=N"
+            )
         for number, value in self._json_items(counts) if is_array else self._json_lines(counts):
             if not isinstance(value, dict | str):
                 shown = json.dumps(value)[:40]
