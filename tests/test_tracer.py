@@ -54,6 +54,12 @@ RECORDED = {
     "a product of what is made of a parameter": one(
         lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.recurrent(c.vector.square()))
     ),
+    "ones less a value for all records": one(
+        lambda c, p, q, h: torch.tanh(c.recurrent(h) + p * (torch.fill(q, 1.0) - torch.sigmoid(c.vector)))
+    ),
+    "ones less a value for all records as the result": one(
+        lambda c, p, q, h: torch.fill(q, 1.0) - torch.sigmoid(c.vector)
+    ),
     "a buffer": one(lambda c, p, q, h: torch.tanh(p * c.buffer + c.recurrent(h))),
     "a parameter used directly": one(lambda c, p, q, h: torch.tanh(p + c.vector * h)),
     "a parameter that does not meet the batch": one(lambda c, p, q, h: torch.tanh(p + h) * c.vector.square().sum()),

@@ -32,7 +32,7 @@ def simplify(
         on_cpu: whether they run on a CPU, where some operations are slower than others that give the same.
     """
     operations = [_fuse_addmm(op, index, operations, results, shapes) for index, op in enumerate(operations)]
-    operations = [_fuse_sub(_merge_slices(op, operations), operations) for op in operations]
+    operations = [_fuse_sub(_merge_slices(op, operations), operations, shapes) for op in operations]
     operations = _remove_dead(_merge_duplicates(operations, set(results)), set(results))
     return [part for op in operations for part in (_tanh_by_sigmoid(op) if on_cpu else [op])]
 
@@ -82,13 +82,14 @@ def _fuse_addmm(
     return op
 
 
-def _fuse_sub(op: Operation, operations: list[Operation]) -> Operation:
+def _fuse_sub(op: Operation, operations: list[Operation], shapes: Shapes) -> Operation:
     """Fuse ``1 - x``, for which autograd first fills a tensor with ones, and ``x - y``, for which it adds ``-y``."""
     plain = not op.kwargs and len(op.args) == 2
     if op.function is _aten.sub.Tensor and plain:
-        producer = _producer(op.args[0], operations)
-        if producer is not None and producer.function is _aten.fill.Scalar:
-            return replace(op, function=_aten.rsub.Scalar, args=(op.args[1], producer.args[1]))
+        producer, other = _producer(op.args[0], operations), op.args[1]
+        is_filled = producer is not None and producer.function is _aten.fill.Scalar
+        if producer is not None and is_filled and shapes.get(other) == shapes[op.results[0]]:  # x is not broadcast
+            return replace(op, function=_aten.rsub.Scalar, args=(other, producer.args[1]))
     if op.function is _aten.add.Tensor and plain:
         producer = _producer(op.args[1], operations)
         if producer is not None and producer.function is _aten.neg.default:
