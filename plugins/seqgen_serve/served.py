@@ -44,8 +44,13 @@ class ServedRun:
         """Return the conditions of a request by name.
 
         Raises:
-            ApiError: the run was not trained with one of them, or has not that value.
+            ApiError: the run was not trained with one of them, or has not that value; or there are two labels.
         """
+        other = (given or {}).get("label", label)
+        if label is not None and other != label:
+            raise ApiError(
+                400, f"cannot condition on two labels, {label!r:.60} and {other!r:.60}: give one of them", "label"
+            )
         wanted = {**(given or {}), **({} if label is None else {"label": label})}
         known = self.conditions
         for name, value in wanted.items():

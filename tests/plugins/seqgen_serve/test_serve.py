@@ -125,6 +125,14 @@ def test_labels(client, labelled):
     assert "known: a, b" in client.error(400, model="labelled", label="c")
 
 
+@pytest.mark.parametrize("more", [{}, {"prompt": "aa", "echo": True, "max_tokens": 0, "logprobs": 0}])
+def test_two_labels_are_refused_in_sampling_and_scoring(more, client):
+    for other in ("b", "c"):
+        error = client.post(status=400, model="labelled", label="a", given={"label": other}, **more)["error"]
+        assert f"cannot condition on two labels, 'a' and '{other}'" in error["message"] and error["param"] == "label"
+    assert client.post(model="labelled", label="a", given={"label": "a"}, **more)["choices"]
+
+
 def test_a_field_of_records_is_given_by_the_prompt(tmp_path):
     path = tmp_path / "units.csv"
     path.write_text("name,text\n" + "".join(f"Wolf{n},howls {n}\n" for n in range(20)))
