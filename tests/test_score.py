@@ -218,7 +218,11 @@ def test_a_heat_map_reads_without_colour():
 def test_symbols_of_a_text_as_its_tokenizer_cuts_it(words, tmp_path):
     run = seqgen.train(words, tokenizer="byte", cell="vanilla", hidden=4, steps=2, out=tmp_path / "run")
     assert symbols(run, "aé") == ["a", "\\xc3", "\\xa9"]
-    assert len(run.score("aé")[0].nats_per_symbol) == 4
+    (score,) = run.score("aé", top=258)
+    assert len(score.nats_per_symbol) == 4
+    for found in (*score.top, run.next_symbols("a\xc3")):
+        assert len({symbol.text for symbol in found}) == len(found) > 250
+        assert {"a", "\\xc3", "\\xff", ""} <= {symbol.text for symbol in found}
 
 
 @pytest.mark.full

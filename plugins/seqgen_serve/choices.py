@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import seqgen
@@ -119,7 +119,8 @@ def _logprobs(job: Job, prompt: Prompt, row: seqgen.Sample, n_chars: int, score:
     shown = [at for at in range(len(symbols)) if (echo or offsets[at] >= start) and offsets[at] < n_chars]
     shown += [len(symbols)] * has_end
     begin = int(prompt.begins and echo)
-    best = [_top(score.top[at] if score.top else (), tokens[at], nats[at]) for at in shown]
+    parts = job.served.parts
+    best = [_top(score.top[at] if score.top else (), parts, tokens[at], nats[at]) for at in shown]
     before = 0 if echo else start
     return {
         "tokens": [""] * begin + [tokens[at] for at in shown],
@@ -135,11 +136,11 @@ def _shows_end(job: Job, prompt: Prompt, row: seqgen.Sample, n_symbols: int) -> 
     return not row.cut and (job.max_tokens is None or n_symbols - prompt.n_tokens < job.max_tokens)
 
 
-def _top(candidates: Sequence[Any], token: str, nats: float) -> dict[str, float | None]:
+def _top(candidates: Sequence[Any], parts: Mapping[str, str], token: str, nats: float) -> dict[str, float | None]:
     """Return log-probabilities by symbol, of those at a position and the one that is there."""
     found: dict[str, float | None] = {}
     for candidate in candidates:
-        found.setdefault(candidate.text, _finite(-candidate.nats))
+        found.setdefault(parts.get(candidate.text, candidate.text), _finite(-candidate.nats))
     return {**found, token: _finite(-nats)}
 
 

@@ -19,6 +19,7 @@ _CURVES = (
     "step", "train_bits_per_char", "valid_bits_per_char", "valid_network_bits_per_char", "train_loss_nats",
     "valid_loss_nats", "lr",
 )  # fmt: skip
+_BYTES = "bytes:"  # before the codes of those that are no characters, as OpenAI has it
 BEGIN, END = 1, 2
 """The ids of the begin and the end of a sequence."""
 
@@ -31,6 +32,7 @@ class ServedRun:
         run: the run.
         vocabulary: its symbols.
         grows: whether the text of a row only grows with its symbols, so that it can be streamed.
+        parts: how answers show the symbols that are parts of characters, by the text that scores have for them.
     """
 
     def __init__(self, name: str, run: seqgen.Run) -> None:
@@ -39,6 +41,8 @@ class ServedRun:
         self.vocabulary = run.vocabulary
         self._pieces = self.vocabulary.pieces()
         self.grows = self._pieces is not None
+        shown = {piece.decode("utf-8", "backslashreplace"): _shown(piece) for piece in self._pieces or ()}
+        self.parts = {text: name for text, name in shown.items() if name.startswith(_BYTES)}
 
     def check_conditions(self, label: str | None, given: Mapping[str, str] | None) -> dict[str, str]:
         """Return the conditions of a request by name.
@@ -168,7 +172,7 @@ def _shown(piece: bytes) -> str:
     try:
         return piece.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in piece)
+        return _BYTES + "".join(f"\\x{byte:02x}" for byte in piece)
 
 
 def open_runs(

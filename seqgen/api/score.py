@@ -152,16 +152,7 @@ def _unknown_symbol(run: OpenRun, text: str, called: str) -> UnknownSymbol | Non
 
 def symbols(run: OpenRun, text: str) -> list[str]:
     """Return the symbols of a text; a byte that is not a character is shown by its code."""
-    ids = run.vocabulary.encode(text).tolist()
-    whole = [run.vocabulary.decode([index]) for index in ids]
-    return whole if "".join(whole) == text else _bytes(text, whole)
-
-
-def _bytes(text: str, whole: list[str]) -> list[str]:
-    encoded = text.encode("utf-8", "surrogatepass")
-    if len(encoded) != len(whole):
-        return whole
-    return [chr(byte) if byte < 128 else f"\\x{byte:02x}" for byte in encoded]
+    return [run.vocabulary.symbol_text(index) for index in run.vocabulary.encode(text).tolist()]
 
 
 _COLUMNS = frozenset(("row", "text", "cut", "bits_per_char", "where"))
@@ -227,10 +218,11 @@ def _bits_of(score: Score, is_cut: bool) -> float:
 
 
 class NextSymbol(NamedTuple):
-    """A symbol that may come next.
+    r"""A symbol that may come next.
 
     Attributes:
-        text: the symbol; "" for the end of the sequence.
+        text: the symbol; "" for the end of the sequence; the code of a byte that is a part of a character, such as
+            ``\xc3``.
         probability: that it comes, 0 to 1, at temperature 1.
         ends: whether it is the end.
     """
@@ -262,6 +254,6 @@ def next_symbols(run: OpenRun, prefix: str, n: int | None, conditioning: Conditi
     allowed_A = allowed_V.nonzero()[:, 0]
     order_A = allowed_A[torch.argsort(share_V[allowed_A], descending=True, stable=True)]
     return [
-        NextSymbol("" if index == EOS else vocabulary.decode([index]), float(share_V[index]), index == EOS)
+        NextSymbol("" if index == EOS else vocabulary.symbol_text(index), float(share_V[index]), index == EOS)
         for index in order_A[:n].tolist()
     ]

@@ -21,10 +21,10 @@ _MULTIPLE = 32  # and of these rows
 
 
 class Candidate(NamedTuple):
-    """A symbol that might have come at a position of a text.
+    r"""A symbol that might have come at a position of a text.
 
     Attributes:
-        text: the symbol; "" for the end.
+        text: the symbol; "" for the end; the code of a byte that is a part of a character, such as ``\xc3``.
         nats: its negative log-likelihood there.
         ends: whether it is the end.
     """
@@ -127,7 +127,7 @@ def _candidates(vocabulary: Vocabulary, log_prob_TK: Tensor, ids_TK: Tensor) -> 
     """Return the symbols of some ids with their negative log-likelihoods."""
     return tuple(
         tuple(
-            Candidate("" if index == EOS else vocabulary.decode([index]), -log_prob, index == EOS)
+            Candidate("" if index == EOS else vocabulary.symbol_text(index), -log_prob, index == EOS)
             for log_prob, index in zip(log_probs_K, ids_K, strict=True)
         )
         for log_probs_K, ids_K in zip(log_prob_TK.double().tolist(), ids_TK.tolist(), strict=True)

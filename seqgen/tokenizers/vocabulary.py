@@ -192,6 +192,17 @@ class Vocabulary:
             self._check_symbols(min(symbols), max(symbols))
         return self.tokenizer.decode(symbols)
 
+    def symbol_text(self, id_: int) -> str:
+        r"""Return the text of one symbol, with the codes of bytes that are a part of a character, such as ``\xc3``.
+
+        Raises:
+            ValueError: the id is not that of a symbol.
+        """
+        text = self.decode([id_])
+        if "\N{REPLACEMENT CHARACTER}" not in text or (pieces := self.pieces()) is None:
+            return text
+        return pieces[id_ - self.symbol_offset].decode("utf-8", "backslashreplace")
+
     def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
         """Return the texts of many rows of ids of symbols, concatenated in ``flat``.
 

@@ -331,6 +331,9 @@ def test_symbols_that_are_not_characters(tmp_path, tokenizer):
             assert found["tokens"][at : at + 2] == ["bytes:\\xc3", "bytes:\\x84"] and found["text_offset"][
                 at : at + 2
             ] == [5, 5]
+            best = found["top_logprobs"]
+            assert "bytes:\\xac" in set().union(*best) and "\N{REPLACEMENT CHARACTER}" not in set().union(*best)
+            assert all(len(names) >= 2 for names in best[1:])
         rows = [row.text for row in run.sample(6, seed=1, prefix="zwei Ä", max_length=40)]
         n_tokens = len(run.vocabulary.encode("zwei Ä"))
         body = {"prompt": "zwei Ä", "n": 6, "seed": 1, "max_tokens": 40 - n_tokens, "echo": True}
