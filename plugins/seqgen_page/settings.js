@@ -25,7 +25,8 @@ class Settings {
     const unused = [];
     for (const [name, value] of new URLSearchParams(hash.slice(1))) {
       const input = document.querySelector(`#settings [id="${CSS.escape(name)}"]`);
-      if (input === null || !("value" in input) || input.type === "submit" || input.type === "button") {
+      const isSetting = input !== null && "value" in input && input.type !== "submit" && input.type !== "button";
+      if (!isSetting || input.closest("label[hidden]") !== null) {
         unused.push(name);
         continue;
       }

@@ -569,6 +569,18 @@ def test_an_address_given_to_the_open_page_is_taken(page):
 
 @needs_chromium
 @pytest.mark.full
+def test_a_prefix_in_the_address_of_a_page_that_cannot_read_texts_is_reported(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqgen_page.exporter._reads_longest", lambda *_: False)
+    tiny_run.export("page", tmp_path / "page.html")
+    with Browser() as browser:
+        browser.open(tmp_path / "page.html", "#rows=2&prefix=a")
+        browser.wait_for("document.querySelectorAll('#body tr').length === 2")
+        shown = browser.evaluate("[document.getElementById('address').hidden, address.textContent]")
+        assert not shown[0] and shown[1].endswith("does not know: prefix")
+
+
+@needs_chromium
+@pytest.mark.full
 def test_a_page_that_finds_no_rows_says_how_many_it_tried(page):
     with Browser() as browser:
         browser.open(page, "#rows=100000&contains=" + "b" * 14)  # too rare to be found before the button
