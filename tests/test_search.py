@@ -220,6 +220,12 @@ def test_top_of_a_run(tiny_run, words):
         tiny_run.top(5, n_nodes=0)
 
 
+def test_the_most_probable_rows_obey_also_where_sampled_rows_would_be_exact(tiny_run):
+    free, obeying = tiny_run.top(3), tiny_run.top(3, contains="ee")
+    assert tiny_run.top(3, contains="ee", exact=True).texts == obeying.texts != free.texts
+    assert all("ee" in text for text in obeying.texts)
+
+
 def test_rows_of_a_beam_and_without_replacement(tiny_run):
     beam = [row.text for row in tiny_run.sample(60, decode="beam")]
     assert set(tiny_run.top(3).texts) <= set(beam)

@@ -136,6 +136,7 @@ def find_top(run: OpenRun, n: int, n_nodes: int, config: DecodeConfig) -> Top:
     n, n_nodes = as_whole(n, 1, "number of rows"), as_whole(n_nodes, 1, "effort")
     from seqgen.sampling import Decoder, top_rows
 
+    config = config.model_copy(update={"exact": False})  # which rejects sampled rows; here a constraint removes rows
     with computing(run.settings.engine.threads):
         return top_rows(_decoder(Decoder, run, config), n, n_nodes)
 
