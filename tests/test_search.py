@@ -240,6 +240,20 @@ def test_rows_of_a_beam_and_without_replacement(tiny_run):
 
 
 @pytest.mark.parametrize("decode", ["beam", "gumbel"])
+def test_a_beam_with_fewer_rows_than_wanted_says_so(cli, tiny_run, decode):
+    found = cli("sample", tiny_run.path, "-n", 5, "--decode", decode, "--regex", "e[ea]")
+    assert found.code == 0 and set(found.out.split()) == {"ee", "ea"}
+    assert f"--decode {decode} found 2 of 5 rows: no other prefixes satisfy the constraint" in found.err
+    assert cli("sample", tiny_run.path, "-n", 2, "--decode", decode, "--regex", "e[ea]").err == ""
+
+
+def test_a_beam_without_a_row_is_too_few_rows(cli, tiny_run, monkeypatch):
+    monkeypatch.setattr("seqgen.sampling.beam_rows", lambda *_, **__: [])
+    found = cli("sample", tiny_run.path, "-n", 5, "--decode", "beam")
+    assert (found.code, found.out) == (8, "") and "found 0 of 5 rows: no other rows are possible" in found.err
+
+
+@pytest.mark.parametrize("decode", ["beam", "gumbel"])
 @pytest.mark.parametrize("max_length", [1, 2, 3])
 def test_rows_that_are_cut_are_different_too(tiny_run, decode, max_length):
     rows = [(row.text, row.cut) for row in tiny_run.sample(60, decode=decode, max_length=max_length)]

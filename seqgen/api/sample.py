@@ -15,7 +15,7 @@ from seqgen import __version__
 from seqgen.api.conditioning import Conditioning
 from seqgen.compute import computing, in_turns, keeping_memory
 from seqgen.config import DecodeConfig, SampleConfig, as_whole
-from seqgen.errors import SeqgenError, UsageError
+from seqgen.errors import SeqgenError, TooFewRows, UsageError
 from seqgen.files import code_digest, dump_json
 from seqgen.protocols import Verdict
 
@@ -67,7 +67,7 @@ def _iter_rows(
     check: Callable[[], None] | None,
     on_examined: Callable[[Sample], Sample] | None,
 ) -> Generator[Sample, None, None]:
-    from seqgen.sampling import Sampler, beam_rows, filter_rows, passing_rows
+    from seqgen.sampling import Sampler, filter_rows, passing_rows
 
     row_filter = _row_filter(run, config)
     sampler: Sampler = _decoder(Sampler, run, config)
@@ -79,7 +79,7 @@ def _iter_rows(
         if config.filters or config.exact or config.rows:
             dropped = "--exact" if config.exact else "--rows" if config.rows else "the filters"
             raise UsageError(f"rows by {config.decode} depend on one another, so none can be rejected: drop {dropped}")
-        yield from beam_rows(sampler, n, replace=config.decode == "beam")[:n] if n else ()
+        yield from _searched_rows(sampler, n, config, warn) if n else ()
     elif config.filters or config.exact:
         if config.exact:
             row_filter = replace(row_filter, satisfies=sampler.satisfies)
@@ -129,6 +129,24 @@ def open_batch(run: OpenRun) -> Iterator[SampleBatch]:
     threads = run.settings.engine.threads
     with keeping_memory(), SampleBatch(make_sampler, functools.partial(computing, threads)) as batch:
         yield batch
+
+
+def _searched_rows(sampler: Sampler, n: int, config: SampleConfig, warn: Callable[[str], None]) -> list[Sample]:
+    """Return the rows of a beam, and say so where there are fewer than wanted.
+
+    Raises:
+        TooFewRows: there are none.
+    """
+    from seqgen.sampling import beam_rows
+
+    rows = beam_rows(sampler, n, replace=config.decode == "beam")[:n]
+    if len(rows) < n:
+        of = "prefixes satisfy the constraint" if sampler.constraint is not None else "rows are possible"
+        line = f"--decode {config.decode} found {len(rows):,} of {n:,} rows: no other {of} among the best that it keeps"
+        if not rows:
+            raise TooFewRows(f"{line}; a larger -n keeps more, and without --decode rows are sampled")
+        warn(line)
+    return rows
 
 
 def find_top(run: OpenRun, n: int, n_nodes: int, config: DecodeConfig) -> Top:
