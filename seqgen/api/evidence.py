@@ -202,6 +202,7 @@ def _of_few_records(found: Evidence, metrics: Mapping[str, float]) -> list[str]:
 def memorization_metrics(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[str, object]:
     """Return metrics of copies of training records among the samples, with the verdict."""
     from seqgen.evaluation import (
+        EVIDENCE,
         copy_metrics,
         copying_metrics,
         memorization_verdict,
@@ -217,7 +218,7 @@ def memorization_metrics(run: OpenRun, data: EncodedCorpus, found: Evidence) -> 
     if records:
         metrics |= copy_metrics(found.where, found.samples, *found.different)
         metrics |= copying_metrics(run.model, data.encoded, run.vocabulary, penalty(run.vocabulary, run.model))
-        if "exact copies" not in memorization_verdict(metrics, len(found.looked_for), n_held_out):
+        if not memorization_verdict(metrics, len(found.looked_for), n_held_out).startswith(EVIDENCE):
             found.notes += _of_few_records(found, metrics)
     fresh = _examined(text for text in found.looked_for if found.where.get(text) != "train")
     held_out = [text for text in _examined(found.held_out) if found.where.get(text) != "train"]

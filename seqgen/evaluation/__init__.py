@@ -38,6 +38,7 @@ from seqgen.evaluation.loss import (
     total_nats,
 )
 from seqgen.evaluation.memorization import (
+    EVIDENCE,
     copy_metrics,
     count_different,
     edit_distance,
@@ -59,12 +60,12 @@ from seqgen.evaluation.record_losses import (
 from seqgen.evaluation.score import Score, score
 
 __all__ = [
-    "MIN_WINDOWS", "RECORDS_PER_BATCH", "SYMBOLS_PER_RECORD", "Difference", "HeldOut", "PartTexts", "RecordLosses",
-    "ReferenceScores", "SampleCounts", "Score", "baseline_bits_per_char", "bits_per_char", "canonical_form",
-    "carried_nats", "copy_metrics", "copying_metrics", "count_bits_per_char", "count_different", "count_samples",
-    "distances", "domain_metrics", "edit_distance", "excerpt", "expected_copies", "held_out_batches", "held_out_loss",
-    "kneser_ney_bits_per_char", "labels_of", "leakage_warnings", "learned_conditions", "loss_of_batches",
-    "losses_of_batches", "lost_conditions", "mean_interval", "membership", "memorization_verdict",
+    "EVIDENCE", "MIN_WINDOWS", "RECORDS_PER_BATCH", "SYMBOLS_PER_RECORD", "Difference", "HeldOut", "PartTexts",
+    "RecordLosses", "ReferenceScores", "SampleCounts", "Score", "baseline_bits_per_char", "bits_per_char",
+    "canonical_form", "carried_nats", "copy_metrics", "copying_metrics", "count_bits_per_char", "count_different",
+    "count_samples", "distances", "domain_metrics", "edit_distance", "excerpt", "expected_copies", "held_out_batches",
+    "held_out_loss", "kneser_ney_bits_per_char", "labels_of", "leakage_warnings", "learned_conditions",
+    "loss_of_batches", "losses_of_batches", "lost_conditions", "mean_interval", "membership", "memorization_verdict",
     "nearest_candidates", "notes_on_foreign", "notes_on_reference", "paired_difference", "penalty", "pieces",
     "ppmd_bits_per_char", "ratio_interval", "record_losses", "record_nats", "score", "share_interval",
     "similarity_metrics", "total_nats", "unseen_condition_warnings", "unseen_conditions", "verdicts",

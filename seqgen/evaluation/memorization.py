@@ -191,8 +191,9 @@ def memorization_verdict(metrics: Mapping[str, float], n_samples: int, n_held_ou
         n_samples: number of samples, copies included.
         n_held_out: number of different held-out records.
     """
+    by = "rate of training records" if "copies_ratio_p" in metrics else "exact copies"
     signs = {
-        "exact copies": metrics.get("copies_ratio_p", metrics.get("copies_p", 1.0)) < _LEVEL,
+        by: metrics.get("copies_ratio_p", metrics.get("copies_p", 1.0)) < _LEVEL,
         "nearest record": metrics.get("nearest_difference_high", 0.0) < 0,
         "shared substrings": metrics.get("shared_difference_chars_low", 0.0) > 0,
     }
