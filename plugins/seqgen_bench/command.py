@@ -206,5 +206,7 @@ def _finish(result: BenchResult, csv: Path | None, plot: Path | None, as_json: b
         commands.show(result.view())
     if csv is not None:
         seqgen.write_atomic(csv, bench_csv(result.rows))
+        commands.log(f"wrote {csv}")
     if plot is not None:
         seqgen.write_atomic(plot, bench_plot(result.rows, result.title, plot.suffix.lower()))
+        commands.log(f"wrote {plot}")

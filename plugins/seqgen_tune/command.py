@@ -109,3 +109,4 @@ def _finish(result: TuneResult, plot: Path | None, as_json: bool) -> None:
         commands.show(result.view())
     if plot is not None:
         seqgen.write_atomic(plot, tune_plot(result, plot.suffix.lower()))
+        commands.log(f"wrote {plot}")

@@ -78,7 +78,7 @@ def test_a_bench_compares_at_equal_parameters_and_a_failure_costs_a_row(cli, wor
     lines = result.err.splitlines()
     assert [line.split(":")[0] for line in lines if not line.startswith("seqgen: wild: ")] == [
         "10 runs", "vanilla seed 0", "broken failed", "plain seed 0", "wild failed", "ngram seed 0",
-        "vanilla seed 1", "plain seed 1", "ngram seed 1",
+        "vanilla seed 1", "plain seed 1", "ngram seed 1", "wrote out.csv", "wrote out.svg",
     ], "rounds are interleaved over seeds"  # fmt: skip
     shown = " ".join(result.out.split())  # a long reason is folded
     assert all(f" {name} " in shown for name in ("vanilla", "plain", "ngram", "broken:", "wild:"))
