@@ -103,6 +103,7 @@ def test_long_texts_are_folded_never_cut():
 def test_options_and_facts():
     option = {"name": "size", "type": "int", "default": 3, "range": "≥ 1", "description": "how large"}
     assert "how large" in shown(options_table([option], "cell")) and "no options" in shown(options_table([], "cell"))
+    assert "smiles, #smiles" in shown(spec_view({"headings": ["smiles", "#smiles"]}))
     assert "network" in shown(spec_view({"network": True, "empty": ""})) and "empty" not in shown(
         spec_view({"empty": ""})
     )

@@ -202,17 +202,17 @@ def options_table(options: Sequence[Mapping[str, Any]], part: str, how: str = ""
     if not options:
         return Text(f"{part} has no options")
     return Listing(
-        [{**option, "default": _default_text(option["default"])} for option in options],
+        [{**option, "default": _as_text(option["default"])} for option in options],
         ("name", "type", "default", "range", "description"),
         f"options ({how or f'-o {part}.NAME=VALUE'})",
     )
 
 
-def _default_text(default: object) -> str:
-    """Return a default as it is written: nothing for None, and values with commas between."""
-    if isinstance(default, list | tuple):
-        return ", ".join(map(str, default))
-    return "" if default is None else str(default)
+def _as_text(value: object) -> str:
+    """Return a value as it is written: nothing for None, and several with commas between."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -> Group:
@@ -220,7 +220,7 @@ def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         if value not in ("", None, (), {}):
-            table.add_row(Text(name, style="bold"), cell(value if isinstance(value, int | float) else str(value)))
+            table.add_row(Text(name, style="bold"), cell(value if isinstance(value, int | float) else _as_text(value)))
     return Group(table, *([Text(""), options] if options is not None else []))
 
 
