@@ -31,6 +31,15 @@ def test_a_missing_argument_is_named_as_the_usage_has_it(cli):
     assert result.code == 2 and result.err.startswith("seqgen: missing argument OUT; ")
 
 
+def test_an_export_without_a_run_says_where_it_is_to_be(cli, words, in_tmp):
+    seqgen.train(words, cell="vanilla", hidden=4, steps=1, out="runs/tiny")
+    result = cli("export", "page", "my names.html")
+    assert (result.code, result.err) == (
+        2, "seqgen: missing argument RUN before 'my names.html': seqgen export page tiny 'my names.html'\n",
+    )  # fmt: skip
+    assert cli("export", "page", "tiny").err.startswith("seqgen: missing argument OUT; ")
+
+
 def test_runs_are_not_a_kind_and_the_line_says_what_lists_them(cli):
     assert cli("list", "runs").err == "seqgen: no kind named 'runs' (runs are listed by: seqgen runs)\n"
     assert "seqgen runs" not in cli("list", "cels").err

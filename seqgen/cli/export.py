@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,7 +79,7 @@ def export(
 
 
 def reordered(words: list[str]) -> str:
-    """Return the message on arguments of which the first is a run in place of an exporter; "" if it is none.
+    """Return the message on arguments that lack the run, or begin with it in place of an exporter; "" on others.
 
     Args:
         words: the arguments NAME, RUN and OUT, as far as they are given.
@@ -87,7 +88,7 @@ def reordered(words: list[str]) -> str:
 
     registry, name = session.plugins.registry, words[0]
     if registry.has("exporter", name):
-        return ""
+        return _without_run(words)
     try:
         find_run(name)
     except SeqgenError:
@@ -98,6 +99,24 @@ def reordered(words: list[str]) -> str:
     )
     line = f"no exporter named {name!r} (it is a run): seqgen export {exporter or 'NAME'} {others}"
     return line if exporter else f"{line}, where NAME is one of {', '.join(registry.names('exporter'))}"
+
+
+def _without_run(words: list[str]) -> str:
+    """Return the message on an exporter and a file without a run between them, or ""."""
+    from seqgen.checkpoint import find_run, name_for_commands
+
+    if len(words) != 2:
+        return ""
+    try:
+        find_run(words[1])
+        return ""
+    except SeqgenError:
+        with contextlib.suppress(SeqgenError):
+            newest = shlex.quote(name_for_commands(find_run(None)))
+            return (
+                f"missing argument RUN before {words[1]!r}: seqgen export {words[0]} {newest} {shlex.quote(words[1])}"
+            )
+        return ""
 
 
 def _named_options(arguments: list[str]) -> dict[str, Any]:
