@@ -5,6 +5,7 @@ Special symbols are ids and never text: "<eos>" in a corpus is plain characters.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -199,9 +200,13 @@ class Vocabulary:
             ValueError: the id is not that of a symbol.
         """
         text = self.decode([id_])
-        if "\N{REPLACEMENT CHARACTER}" not in text or (pieces := self.pieces()) is None:
+        if "\N{REPLACEMENT CHARACTER}" not in text or self._pieces is None:
             return text
-        return pieces[id_ - self.symbol_offset].decode("utf-8", "backslashreplace")
+        return self._pieces[id_ - self.symbol_offset].decode("utf-8", "backslashreplace")
+
+    @functools.cached_property
+    def _pieces(self) -> list[bytes] | None:
+        return self.pieces()  # which asks for all symbols at each call
 
     def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
         """Return the texts of many rows of ids of symbols, concatenated in ``flat``.
