@@ -112,10 +112,8 @@ def _without_run(words: list[str]) -> str:
         return ""
     except SeqgenError:
         with contextlib.suppress(SeqgenError):
-            newest = shlex.quote(name_for_commands(find_run(None)))
-            return (
-                f"missing argument RUN before {words[1]!r}: seqgen export {words[0]} {newest} {shlex.quote(words[1])}"
-            )
+            whole = shlex.join([words[0], name_for_commands(find_run(None)), words[1]])
+            return f"missing argument RUN before {words[1]!r}: seqgen export {whole}"
         return ""
 
 

@@ -122,7 +122,7 @@ def _flag(name: str) -> str:
 
 
 def _reordered_export(context: Any) -> str:
-    """Return the message on arguments of ``export`` of which the first is a run, or ""."""
+    """Return the message on arguments of ``export`` that lack the run or begin with it, or ""."""
     given = getattr(context, "params", {})
     if getattr(context, "info_name", "") != "export" or not given.get("name"):
         return ""

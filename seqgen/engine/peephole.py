@@ -87,8 +87,8 @@ def _fuse_sub(op: Operation, operations: list[Operation], shapes: Shapes) -> Ope
     plain = not op.kwargs and len(op.args) == 2
     if op.function is _aten.sub.Tensor and plain:
         producer, other = _producer(op.args[0], operations), op.args[1]
-        is_filled = producer is not None and producer.function is _aten.fill.Scalar
-        if producer is not None and is_filled and shapes.get(other) == shapes[op.results[0]]:  # x is not broadcast
+        same_shape = shapes.get(other) == shapes[op.results[0]]  # x is not broadcast
+        if same_shape and producer is not None and producer.function is _aten.fill.Scalar:
             return replace(op, function=_aten.rsub.Scalar, args=(other, producer.args[1]))
     if op.function is _aten.add.Tensor and plain:
         producer = _producer(op.args[1], operations)
