@@ -982,6 +982,7 @@ def read(tmp_path_factory):
     )  # fmt: skip
 
 
+@pytest.mark.full
 def test_a_blended_text_goes_on_as_it_was_read(read):
     rows = read.sample(20, max_length=60)
     assert {len(row.text) for row in rows} == {60}

@@ -34,8 +34,8 @@ CORE = [
 ]
 DIARY = Path(__file__).parent.parent / "docs" / "examples" / "diary.py"
 EXPENSIVE = (
-    "corpus-python-", "corpus-tunes-", "corpus-cards-", "validator-abc-canonical", "validator-abc-deterministic",
-    "validator-abc-global-state", "report-html-hostile-strings",
+    "corpus-python-", "corpus-tunes-", "corpus-cards-", "validator-abc-", "renderer-abc-deterministic",
+    "report-html-hostile-strings", "executor-ray-",
     "exporter-onnx-", "exporter-page-compares", "exporter-page-untouched", "exporter-page-deterministic",
     "exporter-page-global-state", "domain-abc-automaton", "domain-card-automaton", "domain-python-automaton",
     "renderer-smiles-hostile-strings", "report-html-deterministic", "report-html-global-state",

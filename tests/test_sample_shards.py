@@ -358,6 +358,7 @@ def test_a_killed_command_goes_on(number, cli, tiny_run, tmp_path):
     assert sampled(cli, tiny_run, path, *asked, "--workers", "2") == expected
 
 
+@pytest.mark.full
 def test_warnings_of_the_run_are_shown_of_shards_too(cli, in_tmp):
     (in_tmp / "a.csv").write_text("text,label\n" + "".join(f"a{n}na,x\n" for n in range(60)))
     (in_tmp / "v.csv").write_text("text,label\n" + "".join(f"a{n}nb,y\n" for n in range(20)))

@@ -469,6 +469,7 @@ def test_more_trials_are_asked_for_later_and_known_ones_stay(words, in_tmp):
     assert len(tune(words, SPACE, trials=9, time=1e-6, out="study", **QUICK).trials) == 3, "the time is over"
 
 
+@pytest.mark.full
 def test_the_seed_of_the_sampler_is_that_of_the_runs_wherever_it_is_given(words, in_tmp):
     (in_tmp / "c.toml").write_text("[train]\nseed = 3\n")
     ways = {"keyword": {"seed": 3}, "option": {"options": {"seed": "3"}}, "part": {"options": {"train.seed": 3}},
@@ -566,6 +567,7 @@ def test_another_study_in_the_folder_is_refused(words, in_tmp):
         tune(words, SPACE, trials=1, out="other", **QUICK)
 
 
+@pytest.mark.full
 def test_a_study_does_not_go_on_with_another_configuration_file(words, in_tmp):
     file, settings = in_tmp / "c.toml", {**QUICK, "steps": None, "hidden": None, "config": "c.toml", "out": "study"}
     file.write_text("[train]\nsteps = 2\n[model]\nhidden = 4\n")
