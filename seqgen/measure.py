@@ -119,7 +119,9 @@ def held_out_loss(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> 
 
 
 def record_losses(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> RecordLosses | None:
-    """Return the loss of each record of a held-out part, in the order of the corpus: ``nats_N`` and ``chars_N``.
+    """Return the loss of each record of a held-out part, in the order of the corpus.
+
+    That is ``nats_N``, ``chars_N`` and ``texts_N``, numbers that are the same for records of the same text.
 
     Args:
         run: the run.
@@ -130,14 +132,15 @@ def record_losses(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> 
         None where the part is empty, or the corpus is one long text.
     """
     from seqgen.batches import Encoded
-    from seqgen.evaluation import RecordLosses, penalty, record_nats
+    from seqgen.evaluation import RecordLosses, penalty, record_nats, text_numbers
 
     encoded = (read_corpus(run) if corpus is None else corpus).encoded[part]
     if not isinstance(encoded, Encoded) or not len(encoded):
         return None
     with computing(run.settings.engine.threads):
         nats_N = record_nats(run.model, encoded, penalty(run.vocabulary, run.model))
-    return RecordLosses(nats_N, encoded.chars_N.astype("float64") + 1, int((encoded.lengths_N - 1).sum()))
+    chars_N, n_targets = encoded.chars_N.astype("float64") + 1, int((encoded.lengths_N - 1).sum())
+    return RecordLosses(nats_N, chars_N, n_targets, text_numbers(encoded))
 
 
 def count_bits_per_char(corpus: EncodedCorpus, part: Part) -> dict[str, float]:
@@ -235,17 +238,20 @@ def is_blended(metrics: Sequence[Mapping[str, Any]]) -> bool:
     return found(metrics)
 
 
-def paired_difference(nats_N: Numbers, other_N: Numbers, chars_N: Numbers) -> Difference:
+def paired_difference(
+    nats_N: Numbers, other_N: Numbers, chars_N: Numbers, texts_N: Numbers | None = None
+) -> Difference:
     """Return how many more bits per character one model needs than another for the same records.
 
     Args:
         nats_N: the loss of each record (N,) in nats, of the first model.
         other_N: the same of the second model.
         chars_N: the characters of each record; its stop counts as one more.
+        texts_N: the number of the text of each record, as ``record_losses`` has it; None: all texts differ.
 
     Returns:
-        ``bits_per_char``, with its 95% interval ``low`` and ``high`` by a bootstrap over records.
+        ``bits_per_char``, with its 95% interval ``low`` and ``high`` by a bootstrap over distinct texts.
     """
     from seqgen.evaluation import paired_difference as difference_of
 
-    return difference_of(nats_N, other_N, chars_N)
+    return difference_of(nats_N, other_N, chars_N, texts_N)

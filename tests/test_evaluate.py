@@ -247,11 +247,19 @@ def test_of_few_test_records_nothing_is_called_better(words, tmp_path):
     assert _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 1.9, "test_records": 10})
 
 
+def test_records_that_stand_twice_narrow_no_interval(tiny_run):
+    part, weights = encoded(dict.fromkeys(WORDS), tiny_run.vocabulary), penalty(tiny_run.vocabulary)
+    twice = part.copy(np.tile(np.arange(len(part)), 2))
+    once, again = (record_losses(tiny_run.model, some, tiny_run.vocabulary, weights) for some in (part, twice))
+    assert len(again.nats_N) == 2 * len(once.nats_N) and again.bits_per_char == pytest.approx(once.bits_per_char)
+    assert again.interval() == pytest.approx(once.interval(), rel=1e-3)
+
+
 def test_intervals_of_the_test_loss_shrink_with_the_records(tmp_path):
     random = np.random.default_rng(0)
     widths = []
     for n in (200, 3200):
-        texts = ["".join(random.choice(list("abcdef"), random.integers(1, 8))) for _ in range(n)]
+        texts = ["".join(random.choice(list("abcdef"), random.integers(8, 16))) for _ in range(n)]
         (tmp_path / f"{n}.txt").write_text("\n".join(texts) + "\n")
         run = seqgen.train(
             tmp_path / f"{n}.txt", cell="vanilla", hidden=4, steps=5, split="50/0/50", out=tmp_path / str(n)

@@ -46,6 +46,18 @@ def test_intervals_depend_on_the_seed_only_and_handle_degenerate_input():
     assert all(map(math.isnan, difference(np.ones(1), values, (one, all_same))[1]))
 
 
+@pytest.mark.parametrize("n", [1, 12, 150])
+def test_copies_of_records_narrow_no_interval(n):
+    random = np.random.default_rng(n)
+    chars_N = random.integers(2, 9, n)
+    nats_N, texts_N = chars_N * random.gamma(4, 0.5, n), 100 - np.arange(n)
+    once = ratio_interval(nats_N, chars_N)
+    assert ratio_interval(nats_N, chars_N, groups_N=texts_N) == pytest.approx(once, rel=0, abs=0, nan_ok=True)
+    thrice_N = np.arange(3 * n) % n
+    found = ratio_interval(nats_N[thrice_N], chars_N[thrice_N], groups_N=texts_N[thrice_N])
+    assert found == pytest.approx(once, nan_ok=True)
+
+
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 30])
 def test_the_interval_of_a_ratio_of_few_has_its_coverage(n):
     """Losses of records of random length; the true ratio is 2 nats per character."""

@@ -35,7 +35,7 @@ class Comparison(seqgen.Tabular):
             trained_s, tokens_per_s (evaluations counted); blended, with counts or what records repeat or not;
             network_bits_per_char, of a blend its network alone on validation records, from the log;
             validation_bits_per_char, test_bits_per_char; difference, difference_low and difference_high: bits per
-            character more than the best run needs for the same records, with its 95% interval over records (other
+            character more than the best run needs for the same records, with its 95% interval over these texts (other
             seeds of the same settings differ besides); samples, valid, unique and novel. None where there is no value.
         settings: those that are not the same in all runs, by name, then by run.
         notes: reasons why values cannot be compared or are missing, a line each.
@@ -238,8 +238,8 @@ def _pair(able: Sequence[_Compared], part: str, column: str) -> list[str]:
     for one in paired:
         if best is None or one is best or one.digests[part] != best.digests[part]:
             continue
-        own, others = one.paired(one.losses.nats_N), best.paired(best.losses.nats_N)
-        found = measure.paired_difference(own, others, one.paired(one.losses.chars_N) - 1)
+        nats_N, chars_N, texts_N = map(one.paired, (one.losses.nats_N, one.losses.chars_N, one.losses.texts_N))
+        found = measure.paired_difference(nats_N, best.paired(best.losses.nats_N), chars_N - 1, texts_N)
         one.row["difference"] = found.bits_per_char
         if math.isfinite(found.low):
             one.row |= {"difference_low": found.low, "difference_high": found.high}

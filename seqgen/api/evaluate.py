@@ -232,9 +232,9 @@ def _share(
 
 
 def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) -> dict[str, float]:
-    """Return held-out losses and numbers of records; an interval needs at least two."""
+    """Return held-out losses and numbers of records; an interval needs at least two texts."""
     from seqgen.counting import network_of
-    from seqgen.evaluation import held_out_loss, penalty, ratio_interval, record_losses
+    from seqgen.evaluation import held_out_loss, penalty, record_losses
 
     losses: dict[str, float] = {}
     penalty_V, valid, test = penalty(run.vocabulary, run.model), data.encoded["valid"], data.encoded["test"]
@@ -244,7 +244,7 @@ def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) 
         losses |= {"validation_records": held_out.n_records} if run.vocabulary.ends else {}
     if len(test):
         costs = record_losses(run.model, test, run.vocabulary, penalty_V, known=shared.get("test"))
-        low, high = ratio_interval(costs.nats_N / math.log(2), costs.chars_N)
+        low, high = costs.interval()
         losses |= {"test_loss_nats": costs.loss_nats, "test_bits_per_char": costs.bits_per_char}
         losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high} if math.isfinite(low) else {}
         if (network := network_of(run.model)) is not run.model:

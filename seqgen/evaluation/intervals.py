@@ -34,17 +34,24 @@ _NORMAL_975 = 1.959963984540054
 
 
 def ratio_interval(
-    numerator_N: Numbers, denominator_N: Numbers, *, signed: bool = False, seed: int = 0, n_resamples: int = N_RESAMPLES
+    numerator_N: Numbers,
+    denominator_N: Numbers,
+    *,
+    groups_N: Integers | None = None,
+    signed: bool = False,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
 ) -> Interval:
     """Return the 95% percentile interval of sum(numerator) / sum(denominator), with records resampled with replacement.
 
-    That of fewer than 50 records is Student's t interval by the jackknife. More than 10,000 records are first
-    summed in 10,000 random groups: the variance of a group's sum is that of its records, so the interval stays that of
-    the records.
+    Records of a group count as one. The interval of fewer than 50 records is Student's t interval by the jackknife.
+    More than 10,000 records are first summed in 10,000 random sets: the variance of a set's sum is that of its records,
+    so the interval stays that of the records.
 
     Args:
         numerator_N: what each record adds to the numerator, such as its nats.
         denominator_N: what it adds to the denominator, such as its characters.
+        groups_N: the group of each record, such as that of all records with its text; None: each is one of its own.
         signed: whether the ratio could be negative, as a difference of losses, even if no numerator is.
         seed: of the resamples.
         n_resamples: D.
@@ -52,10 +59,12 @@ def ratio_interval(
     Returns:
         The lower and the upper end; both NaN for fewer than two records, which give no estimate of the variance.
     """
-    if len(numerator_N) < 2:
+    pair_N2: Floats = np.stack((numerator_N, denominator_N), 1).astype(np.float64)
+    if groups_N is not None:
+        pair_N2 = _sums_of_groups(pair_N2, groups_N)
+    if len(pair_N2) < 2:
         return math.nan, math.nan
     random = np.random.default_rng(seed)
-    pair_N2 = np.stack((numerator_N, denominator_N), 1).astype(np.float64)
     if len(pair_N2) < _FEW_UNITS:
         return _jackknife_interval(pair_N2, signed=signed)
     if len(pair_N2) > _MAX_UNITS:
@@ -63,6 +72,14 @@ def ratio_interval(
         pair_N2 = np.add.reduceat(random.permutation(pair_N2), starts)
     sums_D2 = _resampled_sums(pair_N2, random, n_resamples)
     return _percentile_interval(sums_D2[:, 0] / sums_D2[:, 1])
+
+
+def _sums_of_groups(values_NK: Floats, groups_N: Integers) -> Floats:
+    """Return the sums of the rows of each group, the group that comes first in front."""
+    _, first_G, place_N = np.unique(groups_N, return_index=True, return_inverse=True)
+    sums_GK: Floats = np.zeros((len(first_G), values_NK.shape[1]))
+    np.add.at(sums_GK, place_N, values_NK)
+    return sums_GK[np.argsort(first_G)]
 
 
 def _jackknife_interval(pair_N2: Floats, *, signed: bool) -> Interval:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Encoded, Stream, evaluation_batches
-from seqgen.evaluation.intervals import N_RESAMPLES, ratio_interval
+from seqgen.evaluation.intervals import N_RESAMPLES, Interval, ratio_interval
 from seqgen.evaluation.loss import batch_logits, held_out_batches, window_logits
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
@@ -40,11 +40,13 @@ class RecordLosses:
         chars_N: its characters, the stop counted as one; of a window, as a share of those of the text, since a window
             may end within a character.
         n_targets: symbols of all records, stops counted.
+        texts_N: the number of the text of each record; records of the same text have the same. None of windows.
     """
 
     nats_N: Floats
     chars_N: Floats
     n_targets: int
+    texts_N: Integers | None = None
 
     @property
     def loss_nats(self) -> float:
@@ -55,6 +57,17 @@ class RecordLosses:
     def bits_per_char(self) -> float:
         """Bits per character, a stop counted as one character."""
         return float(self.nats_N.sum()) / math.log(2) / float(self.chars_N.sum())
+
+    def interval(self) -> Interval:
+        """Return the 95% interval of ``bits_per_char`` over distinct texts; NaN for a single one."""
+        return ratio_interval(self.nats_N / math.log(2), self.chars_N, groups_N=self.texts_N)
+
+
+def text_numbers(encoded: Encoded) -> npt.NDArray[np.int64]:
+    """Return the number of the text of each record, (N,): texts are numbered in the order of the corpus."""
+    numbers: dict[int, int] = {}
+    found = (numbers.setdefault(hash(ids), len(numbers)) for ids in encoded.row_bytes())
+    return np.fromiter(found, dtype=np.int64, count=len(encoded))
 
 
 def record_losses(
@@ -87,7 +100,8 @@ def record_losses(
         known = [nats_B.tolist() for nats_B in nats_of_rows(model, encoded, batches, penalty_V, absent_C)]
     rows_N = np.concatenate(batches)
     chars_N = encoded.chars_N[rows_N].astype(np.float64) + 1
-    return RecordLosses(np.concatenate(list(known)), chars_N, int((encoded.lengths_N[rows_N] - 1).sum()))
+    n_targets = int((encoded.lengths_N[rows_N] - 1).sum())
+    return RecordLosses(np.concatenate(list(known)), chars_N, n_targets, text_numbers(encoded)[rows_N])
 
 
 def losses_of_batches(
@@ -204,7 +218,13 @@ def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> Floats
 
 
 def paired_difference(
-    nats_N: Floats, other_N: Floats, chars_N: Integers, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+    nats_N: Floats,
+    other_N: Floats,
+    chars_N: Integers,
+    texts_N: Integers | None = None,
+    *,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
 ) -> Difference:
     """Return the difference of two models on the same records, with its 95% percentile bootstrap interval.
 
@@ -214,12 +234,14 @@ def paired_difference(
         nats_N: loss of each record under the first model, nats.
         other_N: loss under the second model.
         chars_N: characters of each record; its stop counts as one more.
-        n_resamples: resamples of the records.
+        texts_N: the number of the text of each record: records of the same text are resampled together; None: all
+            texts differ.
+        n_resamples: resamples of the texts.
         seed: of the resamples.
 
     Returns:
-        Bits per character, positive where the first model needs more; the interval of a single record is NaN.
+        Bits per character, positive where the first model needs more; the interval of a single text is NaN.
     """
     gap_N, weight_N = (nats_N - other_N) / math.log(2), chars_N + 1.0
-    low, high = ratio_interval(gap_N, weight_N, signed=True, n_resamples=n_resamples, seed=seed)
+    low, high = ratio_interval(gap_N, weight_N, groups_N=texts_N, signed=True, n_resamples=n_resamples, seed=seed)
     return Difference(float(gap_N.sum() / weight_N.sum()), low, high)
