@@ -479,6 +479,13 @@ def test_an_array_is_read_in_pieces_of_any_size(values, block, indent, ascii_onl
         assert found[0][0] == 3
 
 
+@pytest.mark.parametrize("block", range(1, 12))
+def test_a_number_may_be_cut_anywhere(block):
+    numbers = [0.0, -1.5e-07, 1e300, 12.25, -0.5, 6]
+    for text in (json.dumps(numbers), "[0.0,-1.5E-7,1e+300,12.25,-0.5,6]"):
+        assert [value for _, value in items(text, block=block)] == numbers
+
+
 def test_a_number_of_too_many_digits_is_named_with_its_line():
     with pytest.raises(ValueError, match="line 2: not JSON: a number has too many digits"):
         items("[1,\n" + "9" * 5000 + "]")

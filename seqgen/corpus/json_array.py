@@ -127,8 +127,8 @@ class JsonArray:
             have = len(self._text) - self._at
             try:
                 value, end = _decode(self._text, self._at)
-                size = end - self._at
-                if size < have or not self._fill(have):  # a number may go on in the next block
+                size, behind = end - self._at, self._text[end : end + 3]
+                if behind.strip(".eE+-") or not self._fill(have):  # "1.5e+3" may go on in the next block
                     break
             except RecursionError:
                 raise self._problem(self._line, "a value is nested too deeply") from None
