@@ -236,13 +236,13 @@ class CheckedArray:
 
 
 def store_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write arrays to a temporary file for ``take_arrays``; it has checksums and is not made durable.
+    """Write arrays of numbers to a temporary file for ``take_arrays``; it has checksums and is not made durable.
 
     Raises:
         DiskError: writing failed.
     """
     with disk_errors(path), path.open("xb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy 1.26 would store allow_pickle as an array
 
 
 def take_arrays(path: Path) -> dict[str, Array]:
