@@ -19,6 +19,8 @@ class TooManyStates(ValueError):
 # An index of the library lacks the ways on from a text that a pattern matches already, unless the pattern asks for the
 # end of the text, and such a pattern may not match the empty text, unless something precedes it.
 _BEFORE, _BEHIND = "\\x00", "\\z"
+NO_TEXT = "Found no transitions"
+"""The beginning of the library's message on a pattern that matches no text."""
 
 
 def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
@@ -58,6 +60,8 @@ def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
             row[byte] = number[after]
         table.extend(row)
     accepts = bytes(map(index.is_final_state, states))
+    if not any(accepts):
+        raise ValueError(NO_TEXT)  # outlines-core 0.2.11 says nothing
     del index
     class_of, table = _by_class(table)
     return class_of, accepts, table.tobytes()

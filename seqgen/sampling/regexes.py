@@ -222,7 +222,7 @@ def _explain_error(pattern: str, complaint: str) -> str:
     """Return what is wrong with a pattern in terms of its syntax; the library's own messages name its internals."""
     if complaint == _ANCHORED:
         return "it is matched against the whole row; leave out ^, or \\A"
-    if "Found no transitions" in complaint:
+    if regex_child.NO_TEXT in complaint:
         return "there is no text that it matches"
     try:
         with warnings.catch_warnings(action="ignore"):  # of syntax that Python may change
