@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,57 @@ def test_of_few_test_records_nothing_is_called_better(words, tmp_path):
         assert not [note for note in metrics["notes"] if "better than the run" in note]
     assert _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 1.9, "test_records": 9}) == []
     assert _beside_counts({"test_bits_per_char": 2.0, "baseline_xz_bits_per_char": 1.9, "test_records": 10})
+
+
+FAILING = """
+import sys
+
+import seqgen
+
+
+class Report:
+    suffixes = (".txt",)
+
+    def write(self, evaluation, path):
+        raise OSError("no ink")
+
+
+def fails(samples, reference):
+    raise ValueError(f"{len(samples)} are too many")
+
+
+@seqgen.hookimpl
+def register_metrics(register):
+    register(seqgen.MetricSpec(name="fails", summary="fails", load=lambda: fails))
+    register(seqgen.MetricSpec(name="leaves", summary="leaves", load=lambda: lambda samples, reference: sys.exit(3)))
+    register(seqgen.MetricSpec(name="counts", summary="n", load=lambda: lambda samples, reference: {"n": len(samples)}))
+
+
+@seqgen.hookimpl
+def register_reports(register):
+    register(seqgen.ReportSpec(name="inkless", summary="fails", load=Report))
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            ("--metric", "fails", "--metric", "leaves"),
+            "failed in fails, line 15 of failing.py: ValueError: 7 are too many",
+        ),
+        (("--report", "inkless=page.txt"), "no ink"),
+    ],
+)
+def test_what_fails_in_a_plugin_does_not_hide_the_rest(asked, said, cli, tiny_run, in_tmp):
+    (in_tmp / "failing.py").write_text(FAILING)
+    result = cli("evaluate", tiny_run.path, "-n", 7, *asked, "--metric", "counts", "--json", "--plugin", "failing.py")
+    sys.modules.pop("failing", None)
+    found = json.loads(result.out)
+    assert found["counts.n"] == 7 and found["test_bits_per_char"] > 0
+    assert result.code == 5 and said in result.err
+    notes = [note for note in found["notes"] if "failed" in note]
+    assert len(notes) == (2 if "fails" in asked else 0)
 
 
 def test_records_that_stand_twice_narrow_no_interval(tiny_run):

@@ -19,7 +19,7 @@ from seqgen.checkpoint import leakage_notes
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CorpusError, MissingExtra
+from seqgen.errors import BadOption, CorpusError, Interrupted, MissingExtra
 from seqgen.executors import Task, find_executor, is_here, run_tasks
 from seqgen.files import check_file, check_suffix
 from seqgen.metrics import METRICS, Evaluation, best_baseline, has_few_tested
@@ -43,11 +43,12 @@ _MAX_ROWS = 50  # samples that a report has with their scores
 
 def evaluate(
     run: OpenRun, config: EvaluateConfig, log: Callable[[str], None] = ignore
-) -> tuple[dict[str, Any], dict[str, str], list[Path]]:
+) -> tuple[dict[str, Any], dict[str, str], list[Path], list[BaseException]]:
     """Evaluate a run: held-out losses, and metrics of samples; write the reports of the configuration.
 
     Returns:
-        The metrics by name; labels of the domain's metrics, by name; and the files of the reports.
+        The metrics by name; labels of the domain's metrics, by name; the files of the reports; and the errors of
+        metrics and reports that failed, for the caller to raise when the rest is shown.
 
     Raises:
         UnknownName, MissingExtra, BadOption, DiskError: a report cannot be written; nothing is evaluated then.
@@ -91,16 +92,17 @@ def evaluate(
     found.notes += leakage_notes(run.settings.start) + _of_conditions(run, data)
     found.notes += _beside_the_log(run, result, data.encoded["valid"]) + _beside_counts(result)
     found.notes += _of_few_tested(result, "test record" if run.vocabulary.ends else "window")
+    failures: list[BaseException] = []
     if metrics:
-        result |= _metrics_of_samples(run, texts, corpus, metrics, reference, found.notes, log)
+        values, failures = _metrics_of_samples(run, texts, corpus, metrics, reference, found.notes, log)
+        result |= values
     result["notes"] = found.notes
     labels = labels_of(metrics)
     files: list[Path] = []
     if writers:
-        whole = evaluation_of(run, result, labels, samples, found)
-        for name, writer in writers.items():  # each gets one of its own, which it may change
-            files += writer.write(copy.deepcopy(whole), Path(reports[name]))
-    return result, labels, files
+        files, more = _write_reports(evaluation_of(run, result, labels, samples, found), writers, reports)
+        failures += more
+    return result, labels, files, failures
 
 
 def _metrics_of_samples(
@@ -111,8 +113,8 @@ def _metrics_of_samples(
     reference: str | None,
     notes: list[str],
     log: Callable[[str], None],
-) -> dict[str, Any]:
-    """Return the metrics of samples beside a reference corpus, or held-out records; add notes on what is missing."""
+) -> tuple[dict[str, Any], list[BaseException]]:
+    """Return the metrics of samples beside a reference corpus, or held-out records, and errors; add notes."""
     from seqgen.evaluation import PartTexts, domain_metrics, notes_on_reference
 
     splitter, parts = run.settings.splitter, run.settings.corpus.parts
@@ -125,9 +127,9 @@ def _metrics_of_samples(
         notes += notes_on_reference(compared[:_MAX_CHECKED], run.validator_here)
     log(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
     training = PartTexts(run.corpus, splitter, training=True)
-    found, omitted = domain_metrics(metrics, texts, compared, training, reference)
+    found, omitted, failures = domain_metrics(metrics, texts, compared, training, reference)
     notes += omitted
-    return found
+    return found, failures
 
 
 def _parts(
@@ -345,6 +347,21 @@ def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:
 
 
 # -- reports
+
+
+def _write_reports(
+    evaluation: Evaluation, writers: Mapping[str, Any], paths: Mapping[str, str | Path]
+) -> tuple[list[Path], list[BaseException]]:
+    """Write reports by name; return their files, and the errors of those that failed."""
+    files, failures = list[Path](), list[BaseException]()
+    for name, writer in writers.items():  # each gets one of its own, which it may change
+        try:
+            files += writer.write(copy.deepcopy(evaluation), Path(paths[name]))
+        except Interrupted:
+            raise
+        except (Exception, SystemExit) as error:
+            failures.append(error)
+    return files, failures
 
 
 def evaluation_of(

@@ -265,11 +265,16 @@ class Run(OpenRun, Tabular):
             Metrics by name, as a dictionary; ``seqgen.METRICS`` has the meaning of each. ``_low`` and ``_high`` are the
             ends of a 95% interval, ``_chance`` is the value of held-out (for distances, training) records. Metrics
             without a meaning for the run are left out, with a line in ``notes``.
+
+        Raises:
+            Exception: that of a metric or report of a plugin that failed.
         """
         from seqgen.api.evaluate import evaluate
         from seqgen.render.results import EvaluationResult
 
-        metrics, labels, _ = evaluate(self, EvaluateConfig.validated({"n": n, **settings}), log)
+        metrics, labels, _, failures = evaluate(self, EvaluateConfig.validated({"n": n, **settings}), log)
+        if failures:
+            raise failures[0]
         return EvaluationResult(metrics, labels)
 
     def export(self, name: str, path: str | Path, **options: Any) -> Exported:

@@ -52,14 +52,16 @@ def evaluate(
         if is_long:
             say(f"{stage} ...")
 
-    metrics, labels, files = evaluate_run(loaded, config, log)
+    metrics, labels, files, failures = evaluate_run(loaded, config, log)
     for file in files:
         say(f"wrote {file}")
     if as_json:
         show_json(metrics)
-        return
-    published = by_model(metrics.pop("published", {}))
-    show(evaluation_view(metrics, published, labels))
+    else:
+        published = by_model(metrics.pop("published", {}))
+        show(evaluation_view(metrics, published, labels))
+    if failures:
+        raise failures[0]
 
 
 def _named_file(text: str) -> tuple[str, Path]:

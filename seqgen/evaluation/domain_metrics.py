@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import Any
 
 from seqgen.corpus import Corpus, Splitter
+from seqgen.errors import Interrupted, one_line
 from seqgen.evaluation.novelty import verdicts
 from seqgen.specs import DomainSpec
 
@@ -42,8 +43,8 @@ class PartTexts:
 
 def domain_metrics(
     metrics: Mapping[str, Any], texts: list[str], compared: list[str], training: PartTexts, reference: str | None
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the values of metrics by ``metric.name``, and notes.
+) -> tuple[dict[str, Any], list[str], list[BaseException]]:
+    """Return the values of metrics by ``metric.name``, notes, and the errors of metrics that failed.
 
     Args:
         metrics: metrics by name.
@@ -53,12 +54,20 @@ def domain_metrics(
         reference: the name of the corpus that ``compared`` are of; None: they are held out.
 
     Returns:
-        The values, with published ones on the reference; and a note for each reason for which values are omitted.
+        The values, with published ones on the reference; a note for each reason for which values are omitted; and the
+        errors.
     """
-    result, notes = dict[str, Any](), list[str]()
+    result, notes, failures = dict[str, Any](), list[str](), list[BaseException]()
     for name, metric in metrics.items():
         more = {"training": training} if _takes_training(metric) else {}
-        values = _by_name(metric(texts, compared, **more))
+        try:
+            values = _by_name(metric(texts, compared, **more))
+        except Interrupted:
+            raise
+        except (Exception, SystemExit) as error:  # the other values are worth showing
+            notes.append(f"left out: the metric {name}, which failed: {one_line(error)}")
+            failures.append(error)
+            continue
         result |= {f"{name}.{one}": value for one, value in values.items() if value is not None}
         notes += _omitted_notes(name, metric, [one for one, value in values.items() if value is None])
     published = {
@@ -66,7 +75,7 @@ def domain_metrics(
         for name, metric in metrics.items()
         if _is_published_on(metric, reference)
     }
-    return result | ({"published": published} if published else {}), notes
+    return result | ({"published": published} if published else {}), notes, failures
 
 
 def notes_on_foreign(domain: DomainSpec, others: Iterable[DomainSpec], metrics: Iterable[str]) -> list[str]:
