@@ -38,6 +38,7 @@ from seqgen.sampling import Sampler
 from seqgen.tokenizers import PAD, CharTokenizer, Vocabulary
 from seqgen.training import Evaluating, shares
 from seqgen.training.gradients import DividedGradient, Gradients, piece_bounds, take_piece
+from seqgen.training.model_checks import find_divided_buffers
 from seqgen.training.observer import log_probs_of
 from seqgen.training.rendezvous import connect_store, interface_to, serve_store
 from seqgen.training.shares import Shares
@@ -460,6 +461,82 @@ def test_a_run_in_one_piece_cannot_be_resumed_by_several(words, tmp_path):
     assert stopped.value.run.settings.train.pieces == 1
     with pytest.raises(BadOption, match="a batch of this run is one piece"):
         seqgen.resume(tmp_path / "cut", workers=2)
+
+
+RUNNING = """
+import torch
+import seqgen
+
+
+class Running(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input = torch.nn.Linear(input_size, hidden_size)
+        self.register_buffer("mean", torch.zeros(hidden_size))
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+
+    def project(self, x_BTI):
+        return self.input(x_BTI)
+
+    def noise(self, p_BTP):
+        if self.training:
+            self.mean.lerp_(p_BTP.detach().mean((0, 1)), 0.1)
+        return p_BTP - self.mean
+
+    def step(self, p_BP, state):
+        h_BH = torch.tanh(p_BP + state)
+        return h_BH, h_BH
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="running", summary="s", load=Running))
+"""
+
+
+def test_workers_are_refused_where_training_changes_a_buffer(words, tmp_path):
+    """Each would have a running mean of its own rows; of two, the first one's was saved."""
+    (tmp_path / "running.py").write_text(RUNNING)
+    train = partial(seqgen.train, words, cell="running", plugins=[tmp_path / "running.py"], **DIVIDED)
+    said = "cannot train 'running' with 2 workers: training changes the buffer Running.mean by .*; give --workers 1"
+    with pytest.raises(UsageError, match=said):
+        train(out=tmp_path / "two", workers=2)
+    assert not (tmp_path / "two").exists()
+    with pytest.raises(Interrupted):
+        train(out=tmp_path / "one", workers=1, listener=Stopper(6))
+    with pytest.raises(UsageError, match=said):
+        seqgen.resume(tmp_path / "one", workers=2, plugins=[tmp_path / "running.py"])
+    assert seqgen.resume(tmp_path / "one", workers=1, plugins=[tmp_path / "running.py"])
+
+
+@pytest.mark.parametrize(
+    ("change", "is_divided"),
+    [
+        (lambda buffer, p: buffer.copy_(torch.maximum(buffer, p.amax((0, 1)))), True),
+        (lambda buffer, p: buffer.copy_(p[-1, -1]), True),  # of the last row seen
+        (lambda buffer, p: buffer.add_(1), True),
+        (lambda buffer, p: buffer.add_(torch.randn(())), True),
+        (lambda buffer, p: buffer.fill_(p.shape[2]), False),  # noted once: the same in each process
+        (lambda buffer, p: buffer, False),
+    ],
+)
+def test_a_buffer_is_divided_where_it_depends_on_the_rows_seen(change, is_divided):
+    class Noting(type(_model().stack.layers[0])):
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            self.register_buffer("kept", torch.zeros(3 * hidden_size))
+
+        def noise(self, p_BTP):
+            if self.training:
+                change(self.kept, p_BTP.detach())
+            return p_BTP
+
+    model = _model(Noting)
+    found = find_divided_buffers(model, TRAIN.take(np.arange(8)), penalty(VOCABULARY), "float32")
+    assert found == ["Noting.kept"] * is_divided
+    assert not model.stack.layers[0].kept.any() and all(one.grad is None for one in model.parameters())
 
 
 def test_a_part_passed_as_an_object_is_refused(words, tmp_path):

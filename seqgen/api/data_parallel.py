@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seqgen import __version__
-from seqgen.api.encoded_corpus import ignore, read_again
+from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
 from seqgen.api.factories import build_vocabulary, corpus_of, draw_of, rebuild_model, rewriter_of
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run_metadata import describe_tokenizer, environment
@@ -25,6 +25,7 @@ from seqgen.config import split_executor_options
 from seqgen.errors import BadOption, SeqgenError, UsageError, WorkerLost, one_line
 from seqgen.executors import LOCAL, Task, check_executor, reserve_workers
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
+from seqgen.protocols import learns
 from seqgen.signals import ignore_signals, signal_handlers
 
 if TYPE_CHECKING:
@@ -151,6 +152,35 @@ def check_devices(device: str, workers: int, on: str = LOCAL) -> None:
         )
     if device not in ("cuda", "cuda:0"):
         raise BadOption(f"--device {device!r}: each of {workers} workers takes the GPU of its number; give cuda")
+
+
+def check_buffers(model: Any, data: EncodedCorpus, settings: RunSettings, workers: int) -> None:
+    """Refuse workers where training changes a buffer of the model: gradients are summed over them, buffers are not.
+
+    Args:
+        model: on its device, set to its engine.
+        data: the corpus.
+        settings: of the run.
+        workers: number of processes.
+
+    Raises:
+        UsageError: a buffer depends on the rows that a process sees.
+    """
+    if workers == 1 or learns(model) or next(model.buffers(), None) is None:
+        return
+    from seqgen.evaluation import penalty
+    from seqgen.training.engine_choice import trial_batch
+    from seqgen.training.model_checks import find_divided_buffers
+
+    batch = trial_batch(model, data.encoded, settings.train)
+    with computing(settings.engine.threads):
+        found = find_divided_buffers(model, batch, penalty(data.vocabulary, model), settings.engine.precision)
+    if found:
+        way = "start it without torchrun" if launched_processes() > 1 else "give --workers 1"
+        raise UsageError(
+            f"cannot train {settings.architecture!r} with {workers} workers: training changes the buffer "
+            f"{', '.join(dict.fromkeys(found))} by the rows of a batch, of which each worker sees others; {way}"
+        )
 
 
 @contextlib.contextmanager

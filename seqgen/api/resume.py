@@ -9,7 +9,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.data_parallel import Workers, choose_workers, follow_if_launched, only_executor_options
+from seqgen.api.data_parallel import (
+    Workers,
+    check_buffers,
+    choose_workers,
+    follow_if_launched,
+    only_executor_options,
+)
 from seqgen.api.encoded_corpus import missing_corpus, read_again
 from seqgen.api.factories import corpus_of, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
@@ -167,6 +173,7 @@ def _resumed(
                 advice=advice, plugins=plugins, workers=workers.readers,
             )  # fmt: skip
         restore_engine(model, data.encoded, data.vocabulary, settings.engine, settings.train, warn)
+        check_buffers(model, data, settings, workers.number)
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)
             folder.record_corpus(settings.corpus)
@@ -265,6 +272,7 @@ def refit_by(
         corpus = corpus_of(settings, plugins)
         data = read_again(corpus, settings, vocabulary, progress, warn=warn, plugins=plugins, workers=workers.readers)
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
+    check_buffers(model, data, settings, workers.number)
     files, counts = run_files(settings, data)
     with graceful_stop() as stop, RunFolder.create(path, files).locked() as folder:
         opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, workers=workers)

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack
 
 from seqgen.api.config import ResolvedConfig, hint_on_keyword, resolve
 from seqgen.api.corpora import FILE, CorpusName
-from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched, launched_processes
+from seqgen.api.data_parallel import (
+    Workers,
+    check_buffers,
+    check_devices,
+    choose_workers,
+    follow_if_launched,
+    launched_processes,
+)
 from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
@@ -339,6 +346,7 @@ class TrainingPlan:
         settings, model = self._built(warn)
         workers = workers or Workers()
         check_devices(settings.engine.device, workers.number, workers.on)
+        check_buffers(model, data, settings, workers.number)
         files, counts = run_files(settings, data)
         out = resolved.config.out if out is None else out
         with graceful_stop() as stop:  # from here on a signal leaves a run that is saved

@@ -1,21 +1,27 @@
-"""Checks of a model on a small batch before its first step: forms, sense and gradients.
+"""Checks of a model on a small batch before its first step: forms, sense, gradients and buffers.
 
 Dimension letters: B batch, T steps, N positions, I input, P projected input, V vocabulary.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.cells import StepCell, step_cells, use_engine
+from seqgen.engine.plan_runner import isolated
+from seqgen.engine.torch_compat import own_buffers
 from seqgen.errors import SeqgenError, is_out_of_memory
 from seqgen.model import evaluation_mode
 from seqgen.states import list_leaves, output_and_state, structure_difference
 from seqgen.tokenizers import PAD
+from seqgen.training.gradients import piece_bounds, take_piece
+from seqgen.training.train_step import TrainStep
 
 if TYPE_CHECKING:
     from seqgen.batches import Batch
@@ -266,3 +272,41 @@ def _check_gradients(model: Any, batch: Batch, fresh: bool) -> list[str]:
             f" has a gradient that is no number on its first batch, of {broken[0]}, though its logits are numbers"
         )
     return [name for name, gradient in gradients.items() if gradient is None]
+
+
+def find_divided_buffers(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> list[str]:
+    """Return the buffers, as ``Class.name``, to which two processes that share a batch give other values than one.
+
+    Each process has buffers of its own: a running mean, say, is that of the rows that the process sees. The model is
+    restored.
+
+    Args:
+        model: on its device, set to its engine.
+        batch: rows to train on.
+        penalty_V: the result of ``penalty``.
+        precision: of training.
+    """
+    bounds = piece_bounds(len(batch.ids_BT), 2)
+    pieces = [take_piece(batch, *rows, int) for rows in itertools.pairwise(bounds) if rows[0] < rows[1]]
+    step = TrainStep(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
+
+    def buffers_after(numbers: Sequence[int]) -> dict[tuple[nn.Module, str], Tensor]:
+        with isolated(model):
+            for number in numbers:
+                torch.manual_seed(number)
+                step.differentiate(pieces[number])
+            return {(part, name): buffer.clone() for part in model.modules() for name, buffer in own_buffers(part)}
+
+    was_training = model.training
+    model.train()
+    try:
+        of_one = buffers_after(range(len(pieces)))
+        of_each = [buffers_after(numbers) for numbers in ((0,), range(1, len(pieces)))]
+    finally:
+        model.train(was_training)
+        model.zero_grad(set_to_none=True)
+    return [
+        f"{type(part).__name__}.{name}"
+        for (part, name), buffer in of_one.items()
+        if not all(_same(buffer, others.get((part, name), buffer)) for others in of_each)
+    ]
