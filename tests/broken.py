@@ -75,6 +75,16 @@ class MixesRowsOfTheInput(Good):
         return self.input(x_BTI - x_BTI.mean(0, keepdim=True))
 
 
+class MixesStepsInTraining(Good):
+    def project(self, x_BTI):
+        return self.input(x_BTI - x_BTI.mean((0, 1)) * self.training)
+
+
+class DropsItsInput(Good):
+    def project(self, x_BTI):
+        return nn.functional.dropout(self.input(x_BTI), 0.5, self.training)
+
+
 class LooksAhead(Whole):
     def forward(self, x_BTI, state):
         return super().forward(x_BTI.flip(1).cumsum(1).flip(1), state)
@@ -389,6 +399,8 @@ def bad_cells():
     yield "shapes", cell(StateFirst), r"\(output, state\), in this order; its output is a list"
     yield "projection", cell(MixesSteps), "project mixes the steps"
     yield "projection", cell(MixesRowsOfTheInput), "project mixes rows"
+    yield "projection", cell(MixesStepsInTraining), "project mixes the steps"
+    yield "projection-noise", cell(DropsItsInput), "project uses random numbers, .*: sample them in noise"
     yield "project-and-step", cell(ForwardOfItsOwn), "forward differs from project and step"
     yield "engines", cell(WrongFusedForm), "the engine 'fused' gives a different output"
     yield "engines", cell(WrongFusedGradient), "the engine 'fused' gives a different gradient of"

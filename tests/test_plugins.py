@@ -416,6 +416,14 @@ MISTAKES = {
         ("self.input(x_BTI)", "self.input(x_BTI) + torch.randn(1)"),
         "gives something else each time",
     ),
+    "a projection with dropout": (
+        ("return self.input(x_BTI)", "return nn.functional.dropout(self.input(x_BTI), 0.5, self.training)"),
+        "project uses random numbers, which all occurrences of a symbol would share: sample them in noise",
+    ),
+    "a projection that mixes in training alone": (
+        ("return self.input(x_BTI)", "p = self.input(x_BTI)\n        return p - p.mean((0, 1)) * self.training"),
+        "project mixes steps or rows",
+    ),
     "random numbers in evaluation mode": (
         ("return h_BH, h_BH", "return nn.functional.dropout(h_BH, 0.1, True), h_BH"),
         "gives something else each time, though it is not being trained: random numbers",

@@ -138,7 +138,8 @@ class StepCell(Cell):
     def project(self, x_BTI: Tensor) -> Tensor:
         """Return the projection of the input that ``step`` reads, (B, T, P) for any P; by default the input itself.
 
-        It must be pointwise in time: the two leading dimensions may be any.
+        It must be pointwise in time: the two leading dimensions may be any. Nothing in it may be random, since the
+        first layer projects each symbol once for all its occurrences; see ``noise``.
         """
         return x_BTI
 

@@ -39,7 +39,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "cell": {
         "sequences": (*_SEQUENCES, "one-unit"),
-        "equivalence": ("projection", "project-and-step", "engines"),
+        "equivalence": ("projection-noise", "projection", "project-and-step", "engines"),
         **_LAYER,
     },
     "model": {"sequences": _SEQUENCES, "models": ("stepper", "logits-at", "learn"), **_LAYER},

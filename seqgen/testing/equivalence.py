@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells import Engine, StepCell, untraced_steps, use_engine
+from seqgen.engine.plan_runner import isolated
 from seqgen.states import has_features, map_state
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, T, close, layer_of, leaves_of
@@ -20,15 +21,35 @@ _NO_STEPS = "not a step cell: it has a single form"
 
 def projection(subject: Subject) -> str:
     """Check that a projection treats each input alone, whatever the leading dimensions mean."""
-    layer = layer_of(subject)
-    cell = layer.module
-    if not isinstance(cell, StepCell):
+    for training in (False, True):
+        layer = layer_of(subject, training=training)
+        cell = layer.module
+        if not isinstance(cell, StepCell):
+            return _NO_STEPS
+        x_BTI = layer.inputs()
+        p_BTP = _projected(cell, x_BTI)
+        single_steps = torch.stack([_projected(cell, x_BTI[:, t : t + 1])[:, 0] for t in range(T)], 1)
+        assert close(single_steps, p_BTP), "project mixes the steps of a sequence"
+        assert close(_projected(cell, x_BTI.transpose(0, 1)).transpose(0, 1), p_BTP), "project mixes rows"
+    return ""
+
+
+def _projected(cell: StepCell, x_BTI: Tensor) -> Tensor:
+    """Return the projection, with the buffers that a cell has before it."""
+    with isolated(cell):
+        return cell.project(x_BTI)
+
+
+def projection_noise(subject: Subject) -> str:
+    """Check that a projection uses no random numbers in training either: the first layer projects each symbol once."""
+    layer = layer_of(subject, training=True)
+    if not isinstance(layer.module, StepCell):
         return _NO_STEPS
-    x_BTI = layer.inputs()
-    p_BTP = cell.project(x_BTI)
-    single_steps = torch.stack([cell.project(x_BTI[:, t : t + 1])[:, 0] for t in range(T)], 1)
-    assert close(single_steps, p_BTP), "project mixes the steps of a sequence"
-    assert close(cell.project(x_BTI.transpose(0, 1)).transpose(0, 1), p_BTP), "project mixes rows"
+    x_BTI, before = layer.inputs(), torch.get_rng_state()
+    layer.module.project(x_BTI)
+    assert torch.equal(torch.get_rng_state(), before), (
+        "project uses random numbers, which all occurrences of a symbol would share: sample them in noise"
+    )
     return ""
 
 

@@ -87,27 +87,47 @@ def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
 
 
 def _check_step(cell: StepCell) -> None:
-    """A step gives an output of the right shape; the projection before it maps each vector by itself."""
+    """A step gives an output of the right shape."""
     n_rows, n_steps = 2, 3
     start = cell.initial_state(n_rows)
     _check_rows(start, n_rows, f": initial_state({n_rows}) has")
     x_BTI = torch.randn(n_rows, n_steps, cell.input_size, generator=torch.Generator().manual_seed(0))
-    p_BTP = cell.project(x_BTI)
-    if not _near(cell.project(x_BTI), p_BTP):
+    if not _near(cell.project(x_BTI), cell.project(x_BTI)):
         raise BrokenContract(f" {_CHANGES}")
-    alone_BTP = torch.cat([torch.cat([cell.project(x_1I[None, None]) for x_1I in x_TI], 1) for x_TI in x_BTI])
-    if p_BTP.shape != alone_BTP.shape or not _near(alone_BTP, p_BTP):
-        raise BrokenContract(
-            ": project mixes steps or rows: it must map each vector by itself, whatever the two dimensions before it"
-        )
+    try:
+        for training in (False, True):
+            _check_projection(cell.train(training), x_BTI)
+    finally:
+        cell.eval()
     output: Any
-    output, after = output_and_state(cell.step(cell.noise(p_BTP)[:, 0], start), "step")
+    output, after = output_and_state(cell.step(cell.noise(cell.project(x_BTI))[:, 0], start), "step")
     _check_form(start, after)
     wanted = n_rows, cell.output_size
     if not isinstance(output, Tensor):
         raise BrokenContract(f": step must return (output, state); its output is a {type(output).__name__}")
     if tuple(output.shape) != wanted:
         raise BrokenContract(f": the output of step is {tuple(output.shape)}, not {wanted} (rows, output_size)")
+
+
+def _check_projection(cell: StepCell, x_BTI: Tensor) -> None:
+    """The projection maps each vector by itself, without random numbers: the first layer projects each symbol once."""
+
+    def project(x_BTI: Tensor) -> tuple[Tensor, bool]:
+        """Return the projection, and whether it has used random numbers."""
+        with isolated(cell):
+            before = torch.get_rng_state()
+            return cell.project(x_BTI), not torch.equal(before, torch.get_rng_state())
+
+    p_BTP, is_random = project(x_BTI)
+    if is_random:
+        raise BrokenContract(
+            ": project uses random numbers, which all occurrences of a symbol would share: sample them in noise"
+        )
+    alone_BTP = torch.cat([torch.cat([project(x_1I[None, None])[0] for x_1I in x_TI], 1) for x_TI in x_BTI])
+    if p_BTP.shape != alone_BTP.shape or not _near(alone_BTP, p_BTP):
+        raise BrokenContract(
+            ": project mixes steps or rows: it must map each vector by itself, whatever the two dimensions before it"
+        )
 
 
 def _check_rows_apart(cell: StepCell) -> None:
