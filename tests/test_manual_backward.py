@@ -111,6 +111,35 @@ def test_every_projection(how, layers):
     assert bool(traced_step(model.stack.layers[0], "project").problem) is (how == "without a derivative")
 
 
+SHARED = {
+    "all numbers of a parameter": lambda cell, x: x * cell.vector.sum(),
+    "two parameters alike": lambda cell, x: x + cell.vector + cell.second,
+    "a parameter and its transpose": lambda cell, x: torch.tanh(x @ (cell.square + cell.turned.t())),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])  # in inference mode, or without
+@pytest.mark.parametrize("how", SHARED)
+def test_gradients_that_share_memory_are_added_to(how, compiled):
+    """Those of two batches are twice those of one, for parameters that had none."""
+
+    class Given(Projecting):
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            self.second = nn.Parameter(torch.rand(hidden_size))
+            self.square, self.turned = (nn.Parameter(torch.rand(hidden_size, hidden_size)) for _ in range(2))
+
+    Given.how = staticmethod(SHARED[how])
+    model, gradients = model_of(Given, hidden=8, embedding=8), []
+    batch = batch_of()
+    for _ in range(2):
+        loss_and_gradients(model, batch, torch.zeros(V, dtype=torch.float64), None, compiled=compiled)
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    assert traced_step(model.stack.layers[0], "project").problem == ""
+    for once, twice in zip(*gradients, strict=True):
+        torch.testing.assert_close(twice, 2 * once)
+
+
 class Noisy(Projecting):
     """A cell whose noise has a derivative that needs its result."""
 

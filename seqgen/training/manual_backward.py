@@ -249,7 +249,7 @@ def _accumulate(parameter: Tensor | None, gradient: Tensor | None) -> None:
     if parameter is None or gradient is None or not parameter.requires_grad:
         return
     if parameter.grad is None:
-        with torch.inference_mode(False):
-            parameter.grad = as_normal_tensor(gradient)
+        with torch.inference_mode(False):  # a copy: what is added later must not reach a gradient that shares memory
+            parameter.grad = gradient.clone(memory_format=torch.contiguous_format)
     else:
         parameter.grad.add_(gradient)
