@@ -223,6 +223,25 @@ class WrongFusedGradient(Good):
         return torch.stack(outputs, 1), state
 
 
+class FusedWithoutNoise(Good):
+    """A cell with dropout, whose form for whole sequences has none."""
+
+    def noise(self, p_BTP):
+        return nn.functional.dropout(p_BTP, 0.5, self.training)
+
+    def fused(self, x_BTI, state):
+        outputs = []
+        for p_BP in self.project(x_BTI).unbind(1):
+            y_BH, state = self.step(p_BP, state)
+            outputs.append(y_BH)
+        return torch.stack(outputs, 1), state
+
+
+class ForwardWithoutNoise(FusedWithoutNoise):
+    def forward(self, x_BTI, state):
+        return self.fused(x_BTI, state)
+
+
 class WrongGradient(Good):
     def step(self, p_BP, state):
         return super().step(p_BP, [state[0].detach()])
@@ -402,6 +421,8 @@ def bad_cells():
     yield "projection", cell(MixesStepsInTraining), "project mixes the steps"
     yield "projection-noise", cell(DropsItsInput), "project uses random numbers, .*: sample them in noise"
     yield "project-and-step", cell(ForwardOfItsOwn), "forward differs from project and step"
+    yield "project-and-step", cell(ForwardWithoutNoise), "forward differs from project and step in training mode"
+    yield "engines", cell(FusedWithoutNoise), "a different output than 'eager' in training mode, with the same seed"
     yield "engines", cell(WrongFusedForm), "the engine 'fused' gives a different output"
     yield "engines", cell(WrongFusedGradient), "the engine 'fused' gives a different gradient of"
     yield "state-form", cell(Good, remembers=False), "remembers=False, but its state holds tensors"

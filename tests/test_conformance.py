@@ -122,6 +122,21 @@ def test_a_good_plugin_passes_every_check(spec):
         assert isinstance(check(), str)
 
 
+@pytest.mark.parametrize("name", ["project-and-step", "engines"])
+def test_the_forms_of_a_cell_with_a_running_mean_are_compared_from_the_same_mean(name):
+    class Running(Good):
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            self.register_buffer("mean", torch.zeros(hidden_size))
+
+        def noise(self, p_BTP):
+            if self.training:
+                self.mean.lerp_(p_BTP.detach().mean((0, 1)), 0.1)
+            return torch.nn.functional.dropout(p_BTP - self.mean.clone(), 0.5, self.training)
+
+    assert check_named(cell(Running), name)() == ""
+
+
 def test_commands_that_cannot_be_built_are_found():
     def register_commands(app):
         raise ValueError("no commands today")

@@ -125,7 +125,7 @@ class StepCell(Cell):
 
     Three methods are optional. ``noise`` samples all that is random in the steps of a sequence. ``fused`` and
     ``parallel`` are faster forms for whole sequences, from the input or from its projection; the conformance kit
-    compares them with the steps.
+    compares them with the steps, in training mode too: there ``fused`` samples the random numbers of ``noise``.
 
     Attributes:
         engine: the way steps run over time, see ``Engine``.

@@ -17,6 +17,8 @@ from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, T, close, layer_of, leaves_of
 
 _NO_STEPS = "not a step cell: it has a single form"
+_IN_TRAINING = " in training mode, with the same seed"
+_SEED = 2
 
 
 def projection(subject: Subject) -> str:
@@ -54,19 +56,27 @@ def projection_noise(subject: Subject) -> str:
 
 
 def project_and_step(subject: Subject) -> str:
-    """Check that forward equals the projection followed by single steps."""
-    layer = layer_of(subject)
-    cell = layer.module
-    if not isinstance(cell, StepCell):
-        return _NO_STEPS
-    x_BTI = layer.inputs()
-    outputs, state = [], layer.start()
-    for p_BP in cell.noise(cell.project(x_BTI)).unbind(1):
-        y_BH, state = cell.step(p_BP, state)
-        outputs.append(y_BH)
-    y_BTH, end = layer.run(x_BTI)
-    assert close(torch.stack(outputs, 1), y_BTH), "forward differs from project and step"
-    assert all(map(close, leaves_of(state), leaves_of(end))), "forward ends in another state than project and step"
+    """Check that forward equals the projection followed by single steps, in training mode with the same noise."""
+    for training in (False, True):
+        layer = layer_of(subject, training=training)
+        cell = layer.module
+        if not isinstance(cell, StepCell):
+            return _NO_STEPS
+        when = _IN_TRAINING if training else ""
+        x_BTI, outputs, state = layer.inputs(), [], layer.start()
+        with isolated(cell):
+            torch.manual_seed(_SEED)
+            # Time first in memory, as forward does: random numbers fill a tensor as it lies there.
+            p_BTP = cell.noise(cell.project(x_BTI.transpose(0, 1)).transpose(0, 1))
+            for p_BP in p_BTP.unbind(1):
+                y_BH, state = cell.step(p_BP, state)
+                outputs.append(y_BH)
+        with isolated(cell):
+            torch.manual_seed(_SEED)
+            y_BTH, end = layer.run(x_BTI)
+        assert close(torch.stack(outputs, 1), y_BTH), f"forward differs from project and step{when}"
+        ends_alike = all(map(close, leaves_of(state), leaves_of(end)))
+        assert ends_alike, f"forward ends in another state than project and step{when}"
     return ""
 
 
@@ -75,31 +85,40 @@ def _as_real(leaf: Tensor) -> Tensor:
 
 
 def engines(subject: Subject) -> str:
-    """Check that every engine gives the outputs and gradients of the eager one."""
+    """Check that every engine gives the outputs and gradients of the eager one, in training mode with the same seed."""
     layer = layer_of(subject)
     if not isinstance(layer.module, StepCell):
         return _NO_STEPS
     x_BTI = layer.inputs()
-    has_own_form = layer.module.uses_fused() or layer.module.uses_parallel()
-    others: list[Engine] = ["scan", "fused"] if has_own_form else ["scan"]
     for training in (False, True):
         cell = layer.module.train(training)
-        expected = dict(_results(cell, "eager", x_BTI))
-        # In training mode a form of the cell's own may sample its noise in another order.
-        for engine in others[:1] if training else others:
-            for name, tensor in _results(cell, engine, x_BTI):
+        use_engine(nn.ModuleList([cell]), "fused")
+        others: list[Engine] = ["scan", "fused"] if cell.uses_fused() or cell.uses_parallel() else ["scan"]
+        expected = _results(cell, "eager", x_BTI)
+        for engine in others:
+            for name, tensor in _results(cell, engine, x_BTI).items():
                 wanted = expected[name]
                 tolerance = 1e-9 * max(1.0, float(wanted.abs().max())) if wanted.numel() else 1
-                assert close(tensor, wanted, tolerance), f"the engine {engine!r} gives a different {name} than 'eager'"
+                assert close(tensor, wanted, tolerance), (
+                    f"the engine {engine!r} gives a different {name} than 'eager'{_IN_TRAINING if training else ''}"
+                )
     use_engine(nn.ModuleList([layer.module]), "scan")
     layer.run(x_BTI)
     return "; ".join(f"not traced: {why.partition(': ')[2]}" for why in untraced_steps(nn.ModuleList([layer.module])))
 
 
-def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Yield outputs, last state, and the gradients of input, first state (not zero) and parameters."""
+def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> dict[str, Tensor]:
+    """Return outputs, last state, and the gradients of input, first state (not zero) and parameters.
+
+    Each engine starts with the same random numbers and buffers.
+    """
     use_engine(nn.ModuleList([cell]), engine)
-    torch.manual_seed(2)
+    with isolated(cell):
+        torch.manual_seed(_SEED)
+        return dict(_differentiated(cell, x_BTI))
+
+
+def _differentiated(cell: StepCell, x_BTI: Tensor) -> Iterator[tuple[str, Tensor]]:
     noise = torch.Generator().manual_seed(9)
 
     def make_leaf(leaf: Tensor) -> Tensor:
