@@ -605,6 +605,25 @@ class KeepsSymbolsInItsClass(CharTokenizer):
         return {"symbols": self.alphabet}
 
 
+class CountsItsTexts(CharTokenizer):
+    @classmethod
+    def fit(cls, texts):
+        return super().fit(texts) if len(texts) else cls("")
+
+
+class GoesOverTextsTwice(CharTokenizer):
+    @classmethod
+    def fit(cls, texts):
+        longest = max(map(len, texts))
+        return cls(sorted({*"".join(text for text in texts if len(text) <= longest)}))
+
+
+class GoesOverPartsTwice(CharTokenizer):
+    @classmethod
+    def fit_parts(cls, texts, training):
+        return cls(sorted({*"".join(texts), *map(str, range(sum(1 for _ in training) + len(list(training))))}))
+
+
 class SeedsInFit(CharTokenizer):
     @classmethod
     def fit(cls, texts):
@@ -650,6 +669,9 @@ def bad_tokenizers():
     yield "stable-ids", made(seqgen.TokenizerSpec, ShufflesItsSymbols), "not stable"
     yield "stable-ids", made(seqgen.TokenizerSpec, KeepsSymbolsInItsClass), "another one was fitted to other texts"
     yield "across-processes", made(seqgen.TokenizerSpec, "unordered:OrderOfASet"), "ids differ from process to process"
+    yield "one-pass", made(seqgen.TokenizerSpec, CountsItsTexts), "read once, of a generator: object of type"
+    yield "one-pass", made(seqgen.TokenizerSpec, GoesOverTextsTwice), "fit gives another tokenizer for texts that are"
+    yield "one-pass", made(seqgen.TokenizerSpec, GoesOverPartsTwice), "fit_parts gives another tokenizer"
     yield "encode-many", tokenizer(encode_many=lambda self, texts: np.zeros((2, 3), int)), "encode_many differs"
     yield "decode-many", tokenizer(decode_many=lambda self, flat, lengths: ["x"]), "decode_many differs"
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"] * self.n_symbols), r"by symbol_bytes\(\)"

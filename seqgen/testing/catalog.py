@@ -32,8 +32,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     "tokenizer": {
         "tokenizers": (
             "round-trip", "n-symbols", "any-ids", "unknown-symbols", "hostile-strings", "to-json", "stable-ids",
-            "across-processes",
-            "encode-many", "decode-many", "symbol-bytes", "join", "corpus-warning",
+            "one-pass", "across-processes", "encode-many", "decode-many", "symbol-bytes", "join", "corpus-warning",
         ),
         "common": _COMMON,
     },

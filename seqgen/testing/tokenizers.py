@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.errors import CorpusError, SeqgenError, UnknownSymbol
-from seqgen.protocols import has_corpus_warning, has_symbol_bytes, joins
+from seqgen.protocols import fits_parts, has_corpus_warning, has_symbol_bytes, joins
 from seqgen.testing.check import Subject, is_one_line
 from seqgen.testing.exercise import HOSTILE
 from seqgen.testing.other_processes import NOT_TRIED, results
@@ -128,6 +128,23 @@ def stable_ids(subject: Subject) -> None:
     assert same and _fitted(subject).to_json() == tokenizer.to_json(), (
         "ids are not stable: they differ when another one was fitted to other texts"
     )
+
+
+def one_pass(subject: Subject) -> None:
+    """Check that ``fit``, and ``fit_parts`` if there is one, need to go over their texts only once."""
+    make, options = subject.spec.resolve(), subject.entry.options(subject.options)
+    for name, n_arguments in {"fit": 1, **({"fit_parts": 2} if fits_parts(make) else {})}.items():
+        fit = getattr(make, name)
+        wanted = fit(*[subject.texts] * n_arguments, **options).to_json()
+        try:
+            found = fit(*(_once(subject.texts) for _ in range(n_arguments)), **options).to_json()
+        except TypeError as error:
+            raise AssertionError(f"{name} fails on texts that are read once, of a generator: {error}") from error
+        assert found == wanted, f"{name} gives another tokenizer for texts that are read once, of a generator"
+
+
+def _once(texts: Sequence[str]) -> Iterator[str]:
+    yield from texts
 
 
 def across_processes(subject: Subject) -> str:
