@@ -621,7 +621,8 @@ class GoesOverTextsTwice(CharTokenizer):
 class GoesOverPartsTwice(CharTokenizer):
     @classmethod
     def fit_parts(cls, texts, training):
-        return cls(sorted({*"".join(texts), *map(str, range(sum(1 for _ in training) + len(list(training))))}))
+        longest = max(map(len, training))
+        return cls(sorted({*"".join(texts), *(chr(0x1F000 + longest) for text in training)}))
 
 
 class SeedsInFit(CharTokenizer):
