@@ -16,7 +16,21 @@ import pytest
 import torch
 
 import seqgen
-from broken import BROKEN, GOOD, PICKY, EndsEarly, Good, RefusesWhatAnyHasSeen, cell, corpus, made, validator
+from broken import (
+    BROKEN,
+    GOOD,
+    PICKY,
+    DropsItsInput,
+    EndsEarly,
+    Good,
+    MixesRowsOfTheInput,
+    MixesSteps,
+    RefusesWhatAnyHasSeen,
+    cell,
+    corpus,
+    made,
+    validator,
+)  # fmt: skip
 from conftest import FAMILIES, in_terminal, in_tiers, registered
 from seqgen import testing
 from seqgen.plugins import Candidate, Plugins, check_trackers, entry_point_candidates
@@ -402,6 +416,24 @@ def test_a_corpus_that_cannot_be_read_fails_in_one_place(load):
         except AssertionError:
             failed.append(check.id)
     assert failed == ["corpus-x-records"]
+
+
+@pytest.mark.parametrize(
+    ("load", "name"),
+    [(MixesSteps, "projection"), (MixesRowsOfTheInput, "projection"), (DropsItsInput, "projection-noise")],
+)
+def test_a_projection_that_cannot_be_one_fails_in_one_place(load, name):
+    foundations, failed = Foundations(), []
+    for check in testing.checks_of(cell(load)):
+        try:
+            foundations.run(check, check)
+        except Waits as error:
+            assert str(error) == f"mend {name} first"
+        except AssertionError:
+            failed.append(check.name)
+    assert failed == [name]
+    with pytest.raises(AssertionError, match=r"cell x: project (mixes|uses random numbers)"):
+        testing.check_cell(cell(load))
 
 
 def test_an_exception_of_a_plugin_is_reported_with_its_check():

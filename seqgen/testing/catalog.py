@@ -12,6 +12,7 @@ from seqgen.testing.check import TEXTS, Check, Package, Subject
 
 _COMMON = ("options", "global-state")
 _FOUNDATIONS = ("shapes", "state-form", "state-untouched", "eval-mode")
+_PROJECTION = ("projection-noise", "projection")
 _READING = ("offline", "records")
 _SEQUENCES = (
     *_FOUNDATIONS, "step-equals-sequence", "batch-independence", "causality", "state-rows", "padding",
@@ -38,7 +39,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "cell": {
         "sequences": (*_SEQUENCES, "one-unit"),
-        "equivalence": ("projection-noise", "projection", "project-and-step", "engines"),
+        "equivalence": (*_PROJECTION, "project-and-step", "engines"),
         **_LAYER,
     },
     "model": {"sequences": _SEQUENCES, "models": ("stepper", "logits-at", "learn"), **_LAYER},
@@ -105,8 +106,10 @@ def checks_of_package(package: Package) -> list[Check]:
 
 
 def _checks(of: Spec | Package, subject: Subject | Package) -> list[Check]:
-    return [
-        Check(of, name, functools.partial(_run, module, name, subject), name in (*_FOUNDATIONS, *_READING))
+    first = *_FOUNDATIONS, *_PROJECTION, *_READING
+    checks = [
+        Check(of, name, functools.partial(_run, module, name, subject), name in first)
         for module, names in CATALOG[of.kind].items()
         for name in names
     ]
+    return sorted(checks, key=lambda check: not check.foundation)  # those that others rest on first
