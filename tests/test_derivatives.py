@@ -126,6 +126,32 @@ def test_outputs_that_are_changed_in_place_are_noticed(changed):
         y.sum().backward()
 
 
+def remembering(cell, p, state):
+    h, c = state
+    c = c * torch.sigmoid(p[:, :H] + cell.recurrent(h)) + p[:, H:] * cell.buffer.view(2, -1).flatten() + cell.vector
+    return c * c, (torch.tanh(c), c)
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_noticed"), [("state", True), ("buffer", True), ("recurrent.weight", True), ("vector", False)]
+)
+def test_what_the_backward_pass_reads_must_not_change_before(changed, is_noticed):
+    """A state that is not the output, a buffer by a view of it; not a parameter that is only added."""
+    for engine in ("eager", "scan"):
+        cell, x = build(many(remembering, begin(H, H))), batch().requires_grad_()
+        cell.engine = engine
+        y, end = cell(x, cell.initial_state(B))
+        tensors = {"state": end[1], **dict(cell.named_parameters()), **dict(cell.named_buffers())}
+        with torch.no_grad():
+            tensors[changed].mul_(2)
+        if is_noticed:
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                y.sum().backward()
+        else:
+            y.sum().backward()
+    assert traced_step(cell).problem == ""
+
+
 def test_tensors_that_require_no_gradient_get_none():
     cell, x = build(one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.vector + c.second(h)))), batch()
     full = results(cell, "eager", x)

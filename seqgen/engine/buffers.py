@@ -71,7 +71,7 @@ def elide_cats(
     """
     elided = ElidedCats()
     producers = {op.results[0]: op for op in operations if len(op.results) == 1}
-    viewed = {name for op in operations if _is_view(op) for name in inputs(op)}
+    viewed = {name for op in operations if is_view(op) for name in inputs(op)}
 
     def writable(part: Any) -> bool:
         return isinstance(part, Name) and part in producers and _writes_strided(producers[part].function)
@@ -124,7 +124,7 @@ def reuse_memory(
     """
     found, kinds = dict(buffers), _shapes_and_types(operations, trace)
     last_read = {name: index for index, op in enumerate(operations) for name in inputs(op)}
-    views = [op for op in operations if _is_view(op)]
+    views = [op for op in operations if is_view(op)]
     needed = {*live_out, *(name for op in views for name in (*inputs(op), *op.results))}
     made = {op.results[0] for op in operations if len(op.results) == 1 and _writes_strided(op.function)}
     free = {*made, *overwritable} - needed
@@ -165,5 +165,6 @@ def _writes_strided(function: Any) -> bool:
     return trusted and out_variant(function)[0] is not None
 
 
-def _is_view(op: Operation) -> bool:
+def is_view(op: Operation) -> bool:
+    """Return whether a result of an operation shares memory with an argument."""
     return any(result.alias_info is not None for result in schema_of(op.function).returns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from seqgen.engine.buffers import is_view
 from seqgen.engine.ir import Operation, Trace, show_function
 from seqgen.engine.peephole import inputs, simplify
 
@@ -26,6 +27,7 @@ class Plan:
         previous_output: a leaf of the state that is the output of the step before and the argument of a product; None
             if there is none. Its values over time are the outputs, shifted by a step, and need not be saved.
         saved: values of ``forward`` that ``backward``, or the gradient of a product, needs.
+        read_again: constants that ``backward`` reads, itself or by a view that is saved; they must not change before.
         per_step: gradients that are needed of every step: of p and of the products, each once.
         parameter_sums: parameters used directly, with the value that is summed over time for their gradient and whether
             the batch is to be summed after that.
@@ -50,6 +52,13 @@ class Plan:
         self.saved = [name for name in dict.fromkeys(read) if name in forward_values]
         results = [trace.output, *trace.states, *self.saved]
         self.forward = simplify(trace.forward, results, trace.shapes, on_cpu=on_cpu)
+        views = {result: inputs(op) for op in self.forward if is_view(op) for result in op.results}
+        pending, seen = read, set[str]()
+        while pending:
+            name = pending.pop()
+            pending += [] if name in seen else views.get(name, [])
+            seen.add(name)
+        self.read_again = [name for name in trace.constants if name in seen]
 
     def _is_output_before(self, name: str) -> bool:
         return name in self.states and self.trace.states[self.states.index(name)] == self.trace.output

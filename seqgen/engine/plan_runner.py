@@ -178,8 +178,9 @@ class _Scan(torch.autograd.Function):
         y_TBH, ends, ctx.saved = runner.forward(p_TBP, tensors[: len(plan.states)])
         # Detached, since an output that the context holds would hold the context.
         outputs = y_TBH.detach(), *(end.detach() for end in ends)
-        # Raises if somebody changes the outputs, which are states too, or the weights, which are read again.
-        ctx.save_for_backward(outputs[0], *(tensor for tensor in tensors[len(plan.states) :] if tensor is not None))
+        # Raises if somebody changes the outputs and states, which are saved values too, or what is read again.
+        constants = [plan.trace.constants[name] for name in plan.read_again]
+        ctx.save_for_backward(*outputs, *(constant for constant in constants if not constant.is_inference()))
         ctx.set_materialize_grads(False)
         ctx.outputs = [(output.shape, output.dtype, output.device) for output in outputs]
         ctx.mark_non_differentiable(*(output for output in outputs if not output.is_floating_point()))
