@@ -80,6 +80,16 @@ class MixesStepsInTraining(Good):
         return self.input(x_BTI - x_BTI.mean((0, 1)) * self.training)
 
 
+class ProjectsToTwo(Good):
+    def project(self, x_BTI):
+        return self.input(x_BTI)[..., None]
+
+
+class NoiseInPlace(Good):
+    def noise(self, p_BTP):
+        return p_BTP.mul_(1.1)
+
+
 class DropsItsInput(Good):
     def project(self, x_BTI):
         return nn.functional.dropout(self.input(x_BTI), 0.5, self.training)
@@ -416,6 +426,12 @@ def bad_cells():
     yield "one-unit", cell(NeedsManyUnits), "too few units"
     yield "shapes", cell(nn.Linear), "not a seqgen.Cell"
     yield "shapes", cell(StateFirst), r"\(output, state\), in this order; its output is a list"
+    yield (
+        "shapes",
+        cell(ProjectsToTwo),
+        r"project must return a tensor \(B, T, P\) for an input .*, not \(3, 1, \d+, 1\)",
+    )
+    yield "state-untouched", cell(NoiseInPlace), "noise modifies the projection it is given"
     yield "projection", cell(MixesSteps), "project mixes the steps"
     yield "projection", cell(MixesRowsOfTheInput), "project mixes rows"
     yield "projection", cell(MixesStepsInTraining), "project mixes the steps"

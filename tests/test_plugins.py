@@ -416,6 +416,33 @@ MISTAKES = {
         ("self.input(x_BTI)", "self.input(x_BTI) + torch.randn(1)"),
         "gives something else each time",
     ),
+    "a projection of four dimensions": (
+        ("return self.input(x_BTI)", "return self.input(x_BTI)[..., None]"),
+        "project gives (2, 3, 4, 1), not (2, 3, P) (rows, steps, features)",
+    ),
+    "a projection of two tensors": (
+        ("return self.input(x_BTI)", "return self.input(x_BTI).chunk(2, -1)"),
+        "project must return one tensor, not tuple",
+    ),
+    "a projection that changes its input": (
+        ("return self.input(x_BTI)", "return self.input(x_BTI.mul_(2))"),
+        "project changes the input it is given: make a new tensor",
+    ),
+    "noise that changes the projection": (
+        ("    def step(", "    def noise(self, p_BTP):\n        return p_BTP.mul_(2)\n    def step("),
+        "noise changes the projection it is given: make a new tensor",
+    ),
+    "a step that changes the projection": (
+        ("h_BH = torch.tanh(p_BP", "p_BP += 1\n        h_BH = torch.tanh(p_BP"),
+        "step changes the projection it is given: make a new tensor",
+    ),
+    "a state whose batch is second": (
+        (
+            "def step(self, p_BP, h_BH):",
+            "initial_state = lambda self, n: torch.zeros(2, n, 4)\n    def step(self, p_BP, h_BH):",
+        ),
+        "initial_state(3) has a tensor (2, 3, 4): its first dimension must be that of the batch, 3",
+    ),
     "a projection with dropout": (
         ("return self.input(x_BTI)", "return nn.functional.dropout(self.input(x_BTI), 0.5, self.training)"),
         "project uses random numbers, which all occurrences of a symbol would share: sample them in noise",

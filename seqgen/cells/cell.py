@@ -156,7 +156,7 @@ class StepCell(Cell):
         raise NotImplementedError(f"{type(self).__name__} has no method step")
 
     def noise(self, p_BTP: Tensor) -> Tensor:
-        """Append the random numbers of all steps to the projection; by default none.
+        """Append the random numbers of all steps to the projection, which is never modified; by default none.
 
         ``step`` must not sample random numbers itself. In evaluation mode nothing may be random.
         """

@@ -46,7 +46,13 @@ def _check_step(layer: Layer, batch_size: int) -> None:
     cell = layer.module
     if not isinstance(cell, StepCell):
         return
-    p_BTP = cell.noise(cell.project(layer.inputs(batch_size, 1)))
+    x_BTI = layer.inputs(batch_size, 1)
+    p_BTP: Any = cell.project(x_BTI)
+    for name in ("project", "noise"):
+        form = tuple(p_BTP.shape) if isinstance(p_BTP, Tensor) else f"a {type(p_BTP).__name__}"
+        fits = isinstance(form, tuple) and len(form) == x_BTI.ndim and form[:2] == x_BTI.shape[:2]
+        assert fits, f"{name} must return a tensor (B, T, P) for an input {tuple(x_BTI.shape)}, not {form}"
+        p_BTP = cell.noise(p_BTP) if name == "project" else p_BTP
     output: Any = output_and_state(cell.step(p_BTP[:, 0], layer.start(batch_size)), "step")[0]
     what = type(output).__name__
     assert isinstance(output, Tensor), f"step must return (output, state), in this order; its output is a {what}"
@@ -129,7 +135,7 @@ def state_rows(subject: Subject) -> None:
 
 
 def state_untouched(subject: Subject) -> None:
-    """Check that neither the state nor the input is modified."""
+    """Check that neither the state nor the input is modified, nor the projection by ``noise``."""
     for training in (False, True):
         layer = layer_of(subject, training=training)
         for n_steps in (1, T):
@@ -143,6 +149,12 @@ def state_untouched(subject: Subject) -> None:
                     "modifies the state it is given: make a new tensor, h = h + x and not h += x"
                 )
                 assert torch.equal(x, x_before), "modifies the input it is given"
+        if isinstance(layer.module, StepCell):
+            with torch.no_grad():
+                p_BTP = layer.module.project(layer.inputs())
+                p_before = p_BTP.clone()
+                layer.module.noise(p_BTP)
+            assert torch.equal(p_BTP, p_before), "noise modifies the projection it is given: make a new tensor"
 
 
 def eval_mode(subject: Subject) -> None:

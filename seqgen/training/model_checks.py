@@ -89,18 +89,18 @@ def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
 def _check_step(cell: StepCell) -> None:
     """A step gives an output of the right shape."""
     n_rows, n_steps = 2, 3
-    start = cell.initial_state(n_rows)
-    _check_rows(start, n_rows, f": initial_state({n_rows}) has")
+    start = _check_start(cell, n_rows)
     x_BTI = torch.randn(n_rows, n_steps, cell.input_size, generator=torch.Generator().manual_seed(0))
-    if not _near(cell.project(x_BTI), cell.project(x_BTI)):
-        raise BrokenContract(f" {_CHANGES}")
     try:
         for training in (False, True):
             _check_projection(cell.train(training), x_BTI)
     finally:
         cell.eval()
+    p_BP = cell.noise(cell.project(x_BTI))[:, 0]
+    given_BP = p_BP.clone()
     output: Any
-    output, after = output_and_state(cell.step(cell.noise(cell.project(x_BTI))[:, 0], start), "step")
+    output, after = output_and_state(cell.step(p_BP, start), "step")
+    _check_untouched(p_BP, given_BP, "step", "projection")
     _check_form(start, after)
     wanted = n_rows, cell.output_size
     if not isinstance(output, Tensor):
@@ -118,7 +118,12 @@ def _check_projection(cell: StepCell, x_BTI: Tensor) -> None:
             before = torch.get_rng_state()
             return cell.project(x_BTI), not torch.equal(before, torch.get_rng_state())
 
+    given_BTI = x_BTI.clone()
     p_BTP, is_random = project(x_BTI)
+    _check_untouched(x_BTI, given_BTI, "project", "input")
+    _check_sequence(p_BTP, x_BTI, "project")
+    if not cell.training and not _near(cell.project(x_BTI), cell.project(x_BTI)):
+        raise BrokenContract(f" {_CHANGES}")
     if is_random:
         raise BrokenContract(
             ": project uses random numbers, which all occurrences of a symbol would share: sample them in noise"
@@ -128,6 +133,25 @@ def _check_projection(cell: StepCell, x_BTI: Tensor) -> None:
         raise BrokenContract(
             ": project mixes steps or rows: it must map each vector by itself, whatever the two dimensions before it"
         )
+
+    with isolated(cell):
+        given_BTP = p_BTP.clone()
+        _check_sequence(cell.noise(given_BTP), x_BTI, "noise")
+        _check_untouched(given_BTP, p_BTP, "noise", "projection")
+
+
+def _check_sequence(found: Any, x_BTI: Tensor, by: str) -> None:
+    """A method gives a tensor of steps, (B, T, P)."""
+    if not isinstance(found, Tensor):
+        raise BrokenContract(f": {by} must return one tensor, not {type(found).__name__}")
+    rows, steps, _ = x_BTI.shape
+    if found.ndim != x_BTI.ndim or found.shape[:2] != (rows, steps):
+        raise BrokenContract(f": {by} gives {tuple(found.shape)}, not ({rows}, {steps}, P) (rows, steps, features)")
+
+
+def _check_untouched(now: Tensor, before: Tensor, by: str, what: str) -> None:
+    if not _same(before, now):
+        raise BrokenContract(f": {by} changes the {what} it is given: make a new tensor, x = x + y and not x += y")
 
 
 def _check_rows_apart(cell: StepCell) -> None:
@@ -152,9 +176,7 @@ def _stepped(cell: StepCell, x_BTI: Tensor) -> Tensor:
 def _check_state(model: Any, ids_B1: Tensor) -> None:
     """One step: the state has the batch first and keeps its form, and the one given stays as it was."""
     n_rows = len(ids_B1)
-    start = model.initial_state(n_rows)
-    _check_rows(start, n_rows, f": initial_state({n_rows}) has")
-    state = start
+    start = state = _check_start(model, n_rows)
     for _ in range(2):  # a first state of zeros is the same when it is multiplied
         before = [leaf.clone() for leaf in list_leaves(state)]
         try:
@@ -172,6 +194,14 @@ def _check_state(model: Any, ids_B1: Tensor) -> None:
         _check_form(start, found[1])
         _check_rows(found[1], n_rows, f": the state that a step of {n_rows} rows gives back has")
         state = found[1]
+
+
+def _check_start(part: Any, n_rows: int) -> State:
+    """Return the initial state, which has the batch first; another dimension may be as large as one batch."""
+    for n in (n_rows + 1, n_rows):
+        state: State = part.initial_state(n)
+        _check_rows(state, n, f": initial_state({n}) has")
+    return state
 
 
 def _check_form(start: State, after: Any) -> None:
