@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +20,22 @@ from seqgen.api.layer_cells import (
     without_overruled,
 )
 from seqgen.config import (
+    ENDS,
     Layer,
     TrainConfig,
     TrainSettings,
     assign,
     build_options,
+    keep_known,
     merge,
     read_toml,
+    says_end,
     split_names,
     split_warning,
+    without_ends,
 )
 from seqgen.corpus import Corpus, title_of
-from seqgen.errors import BadOption, SeqgenError, UsageError, did_you_mean
+from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.protocols import learns
 from seqgen.registry import Entry
@@ -41,9 +44,8 @@ from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
 if TYPE_CHECKING:
     from seqgen.api.warm_start import WarmStart
 
-_MODEL, _CELL = "seqgen:recurrent", "gru"  # unless the user names others
+MODEL, _CELL = "seqgen:recurrent", "gru"  # unless the user names others
 _DEFAULT_STEPS = 2000
-_ENDS = ("steps", "epochs", "time_s")
 _SHARED = {"pieces": 8, "threads": 1}  # of several workers, which leave one another's cores alone
 _STREAM = {"batch_size": 32}  # lanes of a long text, unless the user gives a number
 _LAYOUT_OPTION = ((None, "layout"), ("corpus", "layout"))
@@ -143,7 +145,76 @@ def resolve(
     Raises:
         UsageError: an unknown name, an unknown option or an impossible value.
     """
-    flags = {part: config.part(part) for part in _FLAGGED}
+    given = _collect(config, plugins, start, warn)
+    corpus, domain, of_corpus, reading = _find_corpus(given, plugins, warn)
+    parts = {"corpus": corpus, "domain": domain} | _other_parts(given, domain, plugins)
+    fields = _option_names(given, parts)
+    layout = _layout(given, corpus)
+    conditions = _conditions(given, layout, "augmentation" in parts)
+    asked = given.asked(parts, fields)
+    said = merge(without_overruled(given.toml, asked), asked) | {"corpus": of_corpus}
+    if corpus.qualified == FILE:
+        of_corpus["layout"] = layout
+    if (config.valid or config.test) and "split" in said.get("train", {}):
+        raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
+    config = given.config if start is None else start.filled_in(given.config, parts, said)
+    _check_params(config, fields["model"], said.get("model", {}), given.toml.get("model", {}))
+    known = (_recommended if start is None else start.recommended)(parts, fields, said)
+    parts, known, said = by_layer(parts, known, said)
+    merged = merge(_suiting(layout, reading), known, said)
+    for part, values in merged.items():
+        if part not in fields and part not in parts and values:
+            raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
+    train, unsaid = _train_options(config, merged, said.get("train", {}), fields)
+    settings = TrainSettings(**build_options(TrainSettings, train, "train"))
+    if line := split_warning(said.get("train", {}).get("split", "none")):
+        warn(line)
+    options = {part: entry.options(merged.get(part, {})) for part, entry in parts.items() if kind_of(part) in PARTS}
+    if start is not None:
+        start.check_options(options, parts, plugins)
+    return ResolvedConfig(config, parts, options, settings, layout, conditions, start, unsaid)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the user gives for a run.
+
+    Attributes:
+        config: flags or keywords, with conditions, augmentation and domain of TOML.
+        toml: the other values of TOML by table.
+        names: names of parts by kind, of TOML, else of the run to start from.
+        assignments: those of ``-o``, as (part or None, name, value).
+        start: the run to start from, or None.
+    """
+
+    config: TrainConfig
+    toml: Layer
+    names: Mapping[str, str]
+    assignments: Sequence[tuple[str | None, str, Any]]
+    start: WarmStart | None
+
+    def of_corpus(self, corpus: Entry, implied: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the given options of a corpus; ``implied`` are those of its name, last if that is of TOML."""
+        fields, toml = corpus.option_names(), self.toml.get("corpus", {})
+        assigned = {
+            name: value for part, name, value in self.assignments if part == "corpus" or (not part and name in fields)
+        }
+        last = implied if self.config.corpus is not None else {}
+        return corpus_options(corpus, implied, toml, assigned, self.config.part("corpus"), last)
+
+    def asked(self, parts: Mapping[str, Entry], fields: Mapping[str, list[str]]) -> Layer:
+        """Return the options of flags or keywords and ``-o``."""
+        no_options = {part: getattr(parts[part].options_model, "no_options", {}) for part in fields if part in parts}
+        flags = {part: self.config.part(part) for part in _FLAGGED}
+        return merge(assign(self.assignments, fields, no_options), flags)
+
+
+def _collect(config: TrainConfig, plugins: Plugins, start: WarmStart | None, warn: Callable[[str], None]) -> _Given:
+    """Read the TOML file and sort out what the user gives.
+
+    Raises:
+        UsageError: the file cannot be read, has unknown tables, or a part is another than that of the weights.
+    """
     toml = read_toml(Path(config.config)) if config.config else {}
     if "reader" in toml:
         toml.setdefault("corpus", {})["reader_options"] = toml.pop("reader")
@@ -154,50 +225,43 @@ def resolve(
     toml = with_layer_tables(toml)
     if start is not None:
         names = {**start.names, **start.checked(config, names, plugins)}
-    assignments = fold_reader_options(split_names(config.options))
-    parts, of_corpus, reading = _find_parts(config, assignments, names, toml, plugins, start, warn)
+    return _Given(config, toml, names, fold_reader_options(split_names(config.options)), start)
+
+
+def _option_names(given: _Given, parts: Mapping[str, Entry]) -> dict[str, list[str]]:
+    """Return the names of the options of each part, and of training."""
     fields = {part: entry.option_names() for part, entry in parts.items() if part in PARTS}
-    fields |= cell_fields(parts, [*toml, *(part for part, _, _ in assignments if part)])
-    fields["train"] = list(TrainSettings.model_fields)
-    no_options = {part: getattr(parts[part].options_model, "no_options", {}) for part in fields if part in parts}
-    layout = _layout(config, assignments, parts["corpus"], toml, start)
-    conditions = tuple(dict.fromkeys(config.condition))
+    fields |= cell_fields(parts, [*given.toml, *(part for part, _, _ in given.assignments if part)])
+    return fields | {"train": list(TrainSettings.model_fields)}
+
+
+def _conditions(given: _Given, layout: Layout, augmented: bool) -> tuple[str, ...]:
+    """Return the fields on which the model is conditioned; of a warm start, those of the weights.
+
+    Raises:
+        BadOption: a name cannot be one, one long text would be conditioned or augmented, or the weights have others.
+    """
+    conditions = tuple(dict.fromkeys(given.config.condition))
     if named := [field for field in conditions if "=" in field]:  # symbols of conditions are field=value
         raise BadOption(f"cannot condition on {named[0]!r}: a field with '=' in its name; rename it")
-    if layout == "stream" and (conditions or "augmentation" in parts):
+    if layout == "stream" and (conditions or augmented):
         raise BadOption("one long text (--layout stream) has no records to condition or to augment")
-    if start is not None:
-        conditions = start.conditions(layout, conditions)
-    asked = merge(assign(assignments, fields, no_options), flags)
-    given = merge(without_overruled(toml, asked), asked) | {"corpus": of_corpus}
-    if parts["corpus"].qualified == FILE:
-        of_corpus["layout"] = layout
-    if (config.valid or config.test) and "split" in given.get("train", {}):
-        raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
-    if start is not None:
-        config = start.filled_in(config, parts, given)
-    _check_params(config, fields["model"], given.get("model", {}), toml.get("model", {}))
-    known = _recommended(parts, fields, given) if start is None else _as_in(start, parts, fields, given)
-    parts, known, given = by_layer(parts, known, given)
-    merged = merge(_suiting(layout, reading), known, given)
-    for part, values in merged.items():
-        if part not in fields and part not in parts and values:
-            raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
-    names_by_part = [(part, name) for part, names in fields.items() for name in names]
-    unsaid = {(part, name) for part, name in names_by_part if name not in merged.get(part, {})}
-    if _ends_said(merged):
-        unsaid -= {("train", end) for end in _ENDS}
+    return conditions if given.start is None else given.start.conditions(layout, conditions)
+
+
+def _train_options(
+    config: TrainConfig, merged: Layer, given: Mapping[str, Any], fields: Mapping[str, list[str]]
+) -> tuple[dict[str, Any], frozenset[tuple[str, str]]]:
+    """Return the options of training, with an end, and the options as (part, name) that nothing is said about."""
+    unsaid = {(part, name) for part, names in fields.items() for name in names if name not in merged.get(part, {})}
+    train = dict(merged["train"])
+    if says_end(train):
+        unsaid -= {("train", end) for end in ENDS}
     else:
-        merged["train"]["steps"] = _DEFAULT_STEPS
+        train["steps"] = _DEFAULT_STEPS
     if config.workers is not None:
-        merged["train"] |= {name: value for name, value in _SHARED.items() if name not in given.get("train", {})}
-    train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
-    if line := split_warning(given.get("train", {}).get("split", "none")):
-        warn(line)
-    options = {part: entry.options(merged.get(part, {})) for part, entry in parts.items() if kind_of(part) in PARTS}
-    if start is not None:
-        start.check_options(options, parts, plugins)
-    return ResolvedConfig(config, parts, options, train, layout, conditions, start, frozenset(unsaid))
+        train |= {name: value for name, value in _SHARED.items() if name not in given}
+    return train, frozenset(unsaid)
 
 
 def _check_params(
@@ -223,44 +287,21 @@ def _suiting(layout: Layout, reading: Layer) -> Layer:
     return {"train": _STREAM, "corpus": of_fields}
 
 
-def _layout(
-    config: TrainConfig,
-    assignments: Sequence[tuple[str | None, str, Any]],
-    corpus: Entry,
-    toml: Layer,
-    start: WarmStart | None,
-) -> Layout:
+def _layout(given: _Given, corpus: Entry) -> Layout:
     """Return whether the corpus is read as records or as one long text.
 
     Raises:
         BadOption: neither, or the corpus has no such layout.
     """
     own = corpus.spec_as(CorpusSpec).layout
-    assigned = [value for part, name, value in assignments if (part, name) in _LAYOUT_OPTION]
-    wanted = config.layout or (str(assigned[-1]) if assigned else toml.get("corpus", {}).get("layout"))
-    layout = wanted or (start.settings.corpus.layout if start is not None else own)
+    assigned = [value for part, name, value in given.assignments if (part, name) in _LAYOUT_OPTION]
+    wanted = given.config.layout or (str(assigned[-1]) if assigned else given.toml.get("corpus", {}).get("layout"))
+    layout = wanted or (given.start.settings.corpus.layout if given.start is not None else own)
     if layout not in ("lines", "stream"):
         raise BadOption(f"a layout is lines or stream, not {layout!r}")
     if layout == "lines" and own == "stream":
         raise BadOption(f"corpus {corpus.spec.name} is one long text: it has no layout lines")
     return layout  # type: ignore[return-value]
-
-
-def hint_on_keyword(keyword: str, names: Mapping[str, str | None], plugins: Plugins) -> str:
-    """Return how to give an option that is taken for a keyword of ``train``; "" if no part has such an option.
-
-    Args:
-        keyword: the name.
-        names: the names of the parts that the user gives, or None, by kind.
-        plugins: the registered parts.
-    """
-    for kind, name in {**names, "model": names.get("model") or _MODEL}.items():
-        for one in (name or "").split(",") if kind in PARTS else ():
-            with contextlib.suppress(SeqgenError):  # there is no such part, or it is broken
-                entry = plugins.registry.get(kind, one)
-                if keyword in entry.option_names():
-                    return f'; it is an option of the {entry.label}: write options={{"{kind}.{keyword}": ...}}'
-    return ""
 
 
 def _names(toml: Layer, config: Path | None) -> dict[str, str]:
@@ -275,48 +316,45 @@ def _names(toml: Layer, config: Path | None) -> dict[str, str]:
     return {part: values.pop("name") for part, values in toml.items() if "name" in values and part != "train"}
 
 
-def _find_parts(
-    config: TrainConfig,
-    assignments: Sequence[tuple[str | None, str, Any]],
-    names: Mapping[str, str],
-    toml: Layer,
-    plugins: Plugins,
-    start: WarmStart | None,
-    warn: Callable[[str], None],
-) -> tuple[dict[str, Entry], dict[str, Any], Layer]:
-    """Return the parts by kind, the given options of the corpus, and those by which its file is read."""
-    registry, hint = plugins.registry, plugins.failed_hint
-    wanted = config.corpus if config.corpus is not None else names.get("corpus")
+def _find_corpus(
+    given: _Given, plugins: Plugins, warn: Callable[[str], None]
+) -> tuple[Entry, Entry, dict[str, Any], Layer]:
+    """Return the corpus, the domain of its texts, its given options, and those by which its file is read."""
+    registry, config, start = plugins.registry, given.config, given.start
+    wanted = config.corpus if config.corpus is not None else given.names.get("corpus")
     if wanted is None:
         known = ", ".join(name for name in registry.names("corpus") if name != "file") or "none"
         raise UsageError(f"say what to learn from: --corpus FILE or --corpus NAME; known names: {known}")
     corpus, implied = sort_out_corpus(wanted, plugins, warn)
     domain, reading = None, dict[str, Any]()
     if config.domain:
-        domain = registry.get("domain", config.domain, hint)
+        domain = registry.get("domain", config.domain, plugins.failed_hint)
     elif start is not None and (corpus.qualified == FILE or start.reads(corpus)):
-        domain = registry.get("domain", start.settings.corpus.domain, hint)
+        domain = registry.get("domain", start.settings.corpus.domain, plugins.failed_hint)
     elif corpus.qualified != FILE:
         domain = get_referenced(corpus, "domain", corpus.spec_as(CorpusSpec).domain or "text", plugins)
-    fields = corpus.option_names()
-    assigned = {name: value for part, name, value in assignments if part == "corpus" or (not part and name in fields)}
-    layers = [implied, toml.get("corpus", {}), assigned, config.part("corpus")]
-    given = corpus_options(corpus, *layers, implied if config.corpus is not None else {})
-    if corpus.qualified == FILE and given.get("path"):
-        corpus.options({"path": given["path"]})  # refuses what is no path
-        before = {} if start is None else start.columns(corpus, given)
-        domain, reading = read_file_as(given, plugins, domain, before)
-    elif domain is None:
-        domain = plugins.registry.get("domain", "seqgen:text")
+    options = given.of_corpus(corpus, implied)
+    if corpus.qualified == FILE and options.get("path"):
+        corpus.options({"path": options["path"]})  # refuses what is no path
+        before = {} if start is None else start.columns(corpus, options)
+        domain, reading = read_file_as(options, plugins, domain, before)
+    return corpus, domain or registry.get("domain", "seqgen:text"), options, {"corpus": reading}
+
+
+def _other_parts(given: _Given, domain: Entry, plugins: Plugins) -> dict[str, Entry]:
+    """Return tokenizer, model, cells and augmentation by kind, as far as the run has them.
+
+    Raises:
+        UsageError: a name is unknown, or a cell is given to a model that has none.
+    """
+    registry, hint, config, names = plugins.registry, plugins.failed_hint, given.config, given.names
     tokenizer = config.tokenizer or names.get("tokenizer")
-    model = registry.get("model", config.model or names.get("model") or _MODEL, hint)
+    model = registry.get("model", config.model or names.get("model") or MODEL, hint)
     uses_cell = model.spec_as(ModelSpec).uses_cell
     cell_name = config.cell if config.cell is not None else names.get("cell")
     if not uses_cell and cell_name is not None:
         raise UsageError(f"the model {model.spec.name!r} is not made of cells: leave --cell {cell_name} out")
     parts = {
-        "corpus": corpus,
-        "domain": domain,
         "tokenizer": registry.get("tokenizer", tokenizer, hint)
         if tokenizer
         else get_referenced(domain, "tokenizer", domain.spec_as(DomainSpec).tokenizer, plugins),
@@ -325,63 +363,18 @@ def _find_parts(
     if uses_cell:
         near = model if cell_name is None else None  # another plugin's cell of that name is not the default
         parts |= find_cells(_CELL if cell_name is None else cell_name, registry, hint, near)
-    augmentation = config.augment or names.get("augmentation") or (start.augmentation_of(domain) if start else None)
+    augmentation = config.augment or names.get("augmentation")
+    if given.start is not None:
+        augmentation = augmentation or given.start.augmentation_of(domain)
     if augmentation:
         parts["augmentation"] = registry.get("augmentation", augmentation, hint)
-    return parts, given, {"corpus": reading}
+    return parts
 
 
-def _recommended(parts: Mapping[str, Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
+def _recommended(parts: Mapping[str, Entry], fields: Mapping[str, list[str]], given: Layer) -> Layer:
     """Return the recommended options of this run: the model wins over the corpus, and the cells over both."""
     of_parts = (parts["corpus"].recommended, parts["model"].recommended, recommended_by_all(cells_of(parts)))
-    known = _existing(merge({"train": {}}, *of_parts), fields)
-    if _ends_said(asked):
-        known["train"] = _without_ends(known["train"])
+    known = keep_known(merge({"train": {}}, *of_parts), fields)
+    if says_end(given.get("train", {})):
+        known["train"] = without_ends(known["train"])
     return known
-
-
-def _as_in(start: WarmStart, parts: Mapping[str, Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
-    """Return the options of the run to start from that still exist, with its end unless another is given.
-
-    What another corpus recommends for training and as dropout wins over what served that of the run; sizes are those
-    of the weights.
-
-    Raises:
-        BadOption: a part, or the same corpus, no longer has an option that the weights were made with.
-    """
-    corpus = parts["corpus"]
-    other = None if start.reads(corpus) else corpus
-    there = {name: part.options for name, part in start.parts.items()}
-    there["corpus"] = dict(start.read_as(corpus, asked.get("corpus", {})))
-    for kind, options in there.items():
-        for name, value in options.items() if kind != "corpus" or other is None else ():
-            if name not in fields.get(kind, ()):
-                gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
-                raise BadOption(f"{gone}: use the plugin as it was")
-    there["train"] = start.train_settings(asked)
-    better: Layer = {"train": {}}
-    if other is not None:
-        said = other.recommended
-        better["train"] = dict(said.get("train", {}))
-        better["model"] = {name: value for name, value in said.get("model", {}).items() if name == "dropout"}
-    if _ends_said(asked):
-        there["train"], better["train"] = map(_without_ends, (there["train"], better["train"]))
-    elif _ends_said(better):
-        there["train"] = _without_ends(there["train"])
-    return merge(_existing(merge(there, better), fields), start.augmentation_options(parts.get("augmentation")))
-
-
-def _without_ends(train: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in train.items() if name not in _ENDS}
-
-
-def _ends_said(asked: Layer) -> bool:
-    return any(asked.get("train", {}).get(end) is not None for end in _ENDS)
-
-
-def _existing(layer: Layer, fields: Mapping[str, list[str]]) -> dict[str, dict[str, Any]]:
-    """Return the options that this run has."""
-    return {
-        part: {name: value for name, value in values.items() if name in fields.get(part, ())}
-        for part, values in layer.items()
-    }

@@ -11,15 +11,18 @@ import contextlib
 import itertools
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.config import ResolvedConfig
 from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
-from seqgen.checkpoint import RunFolder
+from seqgen.checkpoint import RunFolder, describe_leakage, learned_files, learned_parts
 from seqgen.compute import computing, threads_here
 from seqgen.corpus import PresplitSource, Record
 from seqgen.errors import (
@@ -35,12 +38,15 @@ from seqgen.files import free_bytes
 from seqgen.plugins import CORE, Plugins, get_referenced
 from seqgen.protocols import Verdict, has_corpus_warning
 from seqgen.registry import Entry, attribute_errors
+from seqgen.render import visible
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
+    from seqgen.api.warm_start import WarmStart
     from seqgen.tokenizers import Vocabulary
 
 _FIRST_RECORDS = 1000  # read for warnings
+_SHOWN = 12  # new symbols
 _FEWEST_LINES, _WIDE, _WORDS = 20, 40, 4  # lines, characters and blanks of one, for lines to look like a text's
 _ARGUMENTS = re.compile(r"takes (\d+) positional arguments? but (\d+) w")
 
@@ -67,6 +73,51 @@ def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Voca
         _of_wrapped_lines(texts) if resolved.corpus.qualified == FILE else "",
     )
     return [line for line in found if line]
+
+
+def start_warnings(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorpus) -> list[str]:
+    """Return a warning for each difference between the corpus of a run and what its first weights were trained on."""
+    from seqgen.tokenizers import new_tokens
+
+    lines, name, own = [], start.folder.name, start.settings
+    given_NC = getattr(data.encoded["train"], "conditions_NC", None)
+    if given_NC is not None and not given_NC.any():
+        asked = " or ".join(own.conditions)
+        way = f"if another column holds it, name that column {asked}"
+        if "label" in own.conditions:
+            way = "--label-field names the column that is the label"
+        path = resolved.options["corpus"].get("path")
+        place = f" of {Path(path).name}" if isinstance(path, str) else ""
+        lines.append(f"{name} was conditioned on {asked}, which no record{place} has; {way}")
+    if new := new_tokens(data.vocabulary, start.vocabulary):
+        shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
+        are, begin = ("1 symbol is", "starts") if len(new) == 1 else (f"{len(new)} symbols are", "start")
+        lines.append(f"{are} new to {name} and {begin} with fresh weights: {shown}")
+    if line := describe_leakage(name, learned_before(resolved, start, data)):
+        first = replace(start, settings=own.model_copy(update={"refit": None}))
+        better = None if learned_before(resolved, first, data) else own.refit
+        lines.append(
+            f"{line}; those of {Path(better.run).name}, of which it is the refit, have not" if better else line
+        )
+    return lines
+
+
+def learned_before(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorpus) -> tuple[str, ...] | None:
+    """Return the held-out parts with records that the first weights have learned from; None if that is unknown.
+
+    Of another corpus only its files are known: the texts of the run of these weights are not kept.
+    """
+    own, files = start.settings, (resolved.config.valid, resolved.config.test)
+    parts = [part for part, records in data.encoded.items() if len(records)]
+    if data.survey.digest != own.corpus.digest and not start.is_of(resolved.corpus, resolved.options["corpus"]):
+        return learned_files(own, files, parts)
+    return learned_parts(own, resolved.train, files, parts)
+
+
+def _shown(symbol: str) -> str:
+    """Return a symbol as it is shown: blank and combining characters by their code points."""
+    blank = len(symbol) == 1 and unicodedata.category(symbol)[0] in "ZM"
+    return f"U+{ord(symbol):04X}" if blank else visible(symbol)
 
 
 def _first_texts(records: Iterable[Record]) -> list[str]:

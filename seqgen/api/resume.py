@@ -23,7 +23,7 @@ from seqgen.api.open_run import plugins_for
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, made_here, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
-from seqgen.api.warm_start import load_weights, reload_warm_start
+from seqgen.api.warm_start import reload_warm_start
 from seqgen.checkpoint import (
     RefitSettings,
     RunFolder,
@@ -343,7 +343,7 @@ def _whole_steps(train: TrainSettings, per_epoch: int, latest: Mapping[str, Any]
 def _load_start(model: Any, recorded: WarmStartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:
     """Load the weights that a run started from into its model."""
     try:
-        load_weights(model, reload_warm_start(recorded, plugins), vocabulary)
+        reload_warm_start(recorded, plugins).load_into(model, vocabulary)
     except BadOption as error:
         raise CheckpointError(
             f"run.json and tokenizer.json do not fit the weights that the run started from: {error}"

@@ -14,7 +14,7 @@ from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.factories import build_model
 from seqgen.api.layer_cells import cell_settings
-from seqgen.api.preflight import check_memory
+from seqgen.api.preflight import check_memory, learned_before
 from seqgen.checkpoint import (
     NGRAM,
     CorpusSettings,
@@ -103,8 +103,7 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
         **_counted(data),
         unseen=unseen_conditions(data.encoded, data.vocabulary, *before),
     )
-    here = data, config, resolved.train, resolved.corpus, resolved.options["corpus"]
-    learned = None if start is None else start.learned(*here)
+    learned = None if start is None else learned_before(resolved, start, data)
     return RunSettings(
         **made_here(),
         corpus=corpus,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, Unpack
 
-from seqgen.api.config import ResolvedConfig, hint_on_keyword, resolve
+from seqgen.api.config import MODEL, ResolvedConfig, resolve
 from seqgen.api.corpora import FILE, CorpusName
 from seqgen.api.data_parallel import (
     Workers,
@@ -26,11 +26,11 @@ from seqgen.api.encoded_corpus import CorpusReading, EncodedCorpus, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
 from seqgen.api.open_run import plugins_for
-from seqgen.api.preflight import check_model, corpus_warnings, domain_validator, part_at_fault
+from seqgen.api.preflight import check_model, corpus_warnings, domain_validator, part_at_fault, start_warnings
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import count_trained, given_again, made_here, run_files, settle
 from seqgen.api.training_run import OpenedTraining, run_training
-from seqgen.api.warm_start import find_warm_start, load_weights
+from seqgen.api.warm_start import find_warm_start
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same, refit_path
 from seqgen.compute import as_torch_starts
 from seqgen.config import TrainConfig, TrainSettings, build_options, parse_count, split_executor_options
@@ -38,7 +38,7 @@ from seqgen.corpus import Corpus, Splitter, TextFile, stamps_of
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL
-from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts
+from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts, hint_on_keyword
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.protocols import learns
 from seqgen.registry import attribute_errors
@@ -139,8 +139,9 @@ def plan(
     parts = {kind: settings.pop(keyword, None) for keyword, kind in _KINDS.items()}  # type: ignore[misc]
     plugins, names = choose_parts(plugins_for(settings.get("start"), plugins), parts)
     named = {keyword: names[kind] for keyword, kind in _KINDS.items()}
+    parts_here = {**names, "model": names["model"] or MODEL}
     config = TrainConfig.of(
-        {"corpus": corpus, **settings, **named}, lambda keyword: hint_on_keyword(keyword, names, plugins)
+        {"corpus": corpus, **settings, **named}, lambda keyword: hint_on_keyword(keyword, parts_here, plugins)
     )
     if config.params is not None:
         config = config.model_copy(update={"params": parse_count(config.params)})
@@ -216,7 +217,7 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
             check,
         )
     if start is not None:
-        for line in start.warnings(data, config, resolved.train, resolved.corpus, resolved.options["corpus"]):
+        for line in start_warnings(resolved, start, data):
             warn(line)
     for line in data.survey.warnings(of_lines=isinstance(corpus.source, TextFile)):
         warn(line)
@@ -371,7 +372,7 @@ class TrainingPlan:
         if not n_parameters and not learns(model):
             raise PluginError(f"{resolved.model.full_label} has no parameter to train")
         if resolved.start is not None:
-            load_weights(model, resolved.start, data.vocabulary)
+            resolved.start.load_into(model, data.vocabulary)
         with attribute_errors(part_at_fault(resolved), "fails on its first batch"):
             check_model(model, data, resolved, partial(build_around_cell, self.plugins, settings), warn)
             engine = decide_engine(model, data.encoded, data.vocabulary, settings.train, n_parameters, warn)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -21,28 +20,23 @@ from seqgen.checkpoint import (
     RunSettings,
     Snapshot,
     WarmStartSettings,
-    describe_leakage,
     find_run,
-    learned_files,
-    learned_parts,
     lengths_with_refit,
 )
+from seqgen.config import keep_known, merge, says_end, without_ends
 from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, real_paths, suffix_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
 from seqgen.plugins import Plugins
 from seqgen.protocols import learns
 from seqgen.registry import Entry
-from seqgen.render import visible
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from seqgen.api.encoded_corpus import EncodedCorpus
-    from seqgen.config import Layer, TrainConfig, TrainSettings
+    from seqgen.config import Layer, TrainConfig
     from seqgen.tokenizers import Vocabulary
 
 
-_SHOWN = 12  # new symbols
 _COLUMNS, _OF_READER = ("text_field", "label_field"), ("reader", "reader_options")
 _OF_FORM = ("form", *_COLUMNS, "fields", "separator", "trailing_names", "headings", *_OF_READER)  # a file of some form
 
@@ -162,6 +156,41 @@ class WarmStart:
             config = config.model_copy(update=held_out)
         return config
 
+    def recommended(self, parts: Mapping[str, Entry], fields: Mapping[str, list[str]], given: Layer) -> Layer:
+        """Return the options of this run that still exist, with its end unless another is given.
+
+        What another corpus recommends for training and as dropout wins over what served that of this run; sizes are
+        those of the weights.
+
+        Args:
+            parts: of the new run.
+            fields: the names of their options, and of those of training.
+            given: the options that the user gives.
+
+        Raises:
+            BadOption: a part, or the same corpus, no longer has an option that the weights were made with.
+        """
+        corpus = parts["corpus"]
+        other = None if self.reads(corpus) else corpus
+        there = {name: part.options for name, part in self.parts.items()}
+        there["corpus"] = dict(self.read_as(corpus, given.get("corpus", {})))
+        for kind, options in there.items():
+            for name, value in options.items() if kind != "corpus" or other is None else ():
+                if name not in fields.get(kind, ()):
+                    gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
+                    raise BadOption(f"{gone}: use the plugin as it was")
+        there["train"] = self.train_settings(given)
+        better: Layer = {"train": {}}
+        if other is not None:
+            said = other.recommended
+            better["train"] = dict(said.get("train", {}))
+            better["model"] = {name: value for name, value in said.get("model", {}).items() if name == "dropout"}
+        if says_end(given.get("train", {})):
+            there["train"], better["train"] = map(without_ends, (there["train"], better["train"]))
+        elif says_end(better["train"]):
+            there["train"] = without_ends(there["train"])
+        return merge(keep_known(merge(there, better), fields), self.augmentation_options(parts.get("augmentation")))
+
     def augmentation_of(self, domain: Entry) -> str | None:
         """Return the name of its augmentation, if the domain is the same."""
         own = self.settings.augmentation
@@ -225,57 +254,30 @@ class WarmStart:
             problem = f"they have {'; '.join(asked)}" if asked else problem
             raise BadOption(f"--from {name}: its weights do not fit the model that is asked for: {problem}")
 
-    def warnings(
-        self,
-        data: EncodedCorpus,
-        config: TrainConfig,
-        train: TrainSettings,
-        corpus: Entry,
-        options: Mapping[str, Any],
-    ) -> list[str]:
-        """Return a warning for each difference between the corpus and what the weights were trained on."""
-        from seqgen.tokenizers import new_tokens
+    def load_into(self, model: nn.Module, vocabulary: Vocabulary) -> None:
+        """Load the weights into a fresh model; those of new symbols stay fresh.
 
-        lines, own = [], self.settings
-        given_NC = getattr(data.encoded["train"], "conditions_NC", None)
-        if given_NC is not None and not given_NC.any():
-            asked = " or ".join(own.conditions)
-            way = f"if another column holds it, name that column {asked}"
-            if "label" in own.conditions:
-                way = "--label-field names the column that is the label"
-            path = options.get("path")
-            place = f" of {Path(path).name}" if isinstance(path, str) else ""
-            lines.append(f"{self.folder.name} was conditioned on {asked}, which no record{place} has; {way}")
-        if new := new_tokens(data.vocabulary, self.vocabulary):
-            shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
-            are, start = ("1 symbol is", "starts") if len(new) == 1 else (f"{len(new)} symbols are", "start")
-            lines.append(f"{are} new to {self.folder.name} and {start} with fresh weights: {shown}")
-        here = data, config, train, corpus, options
-        if line := describe_leakage(self.folder.name, self.learned(*here)):
-            first = replace(self, settings=own.model_copy(update={"refit": None}))
-            better = None if first.learned(*here) else own.refit
-            lines.append(
-                f"{line}; those of {Path(better.run).name}, of which it is the refit, have not" if better else line
-            )
-        return lines
-
-    def learned(
-        self,
-        data: EncodedCorpus,
-        config: TrainConfig,
-        train: TrainSettings,
-        corpus: Entry,
-        options: Mapping[str, Any],
-    ) -> tuple[str, ...] | None:
-        """Return the held-out parts with records that the weights have learned from; None if that is unknown.
-
-        Of another corpus only its files are known: the texts of this run's are not kept.
+        Raises:
+            BadOption: the model or the vocabulary is another than theirs.
         """
-        own, files = self.settings, (config.valid, config.test)
-        parts = [part for part, records in data.encoded.items() if len(records)]
-        if data.survey.digest != own.corpus.digest and not self.is_of(corpus, options):
-            return learned_files(own, files, parts)
-        return learned_parts(own, train, files, parts)
+        import torch
+
+        from seqgen.tokenizers import map_ids
+
+        try:
+            places = torch.tensor(map_ids(vocabulary, self.vocabulary))
+        except KeyError as error:
+            problem = f"its symbol {error.args[0]!r:.40} is not in the vocabulary"
+            raise BadOption(f"--from {self.folder.name}: {problem}") from None
+        sizes = self.vocabulary.size, vocabulary.size
+        fresh, known = model.state_dict(), self.snapshot.model
+        moved = {
+            name: _moved(tensor, fresh[name], places, sizes) if name in fresh else tensor
+            for name, tensor in known.items()
+        }
+        if problem := difference(moved, fresh):
+            raise BadOption(f"--from {self.folder.name}: its weights do not fit the model that is asked for: {problem}")
+        model.load_state_dict(moved)
 
     def conditions(self, layout: str, asked: tuple[str, ...]) -> tuple[str, ...]:
         """Return the conditions of the weights.
@@ -319,12 +321,6 @@ def _differing(asked: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
     return [f"{name} {own[name]!r}, not {value!r}" for name, value in asked.items() if own[name] != value]
 
 
-def _shown(symbol: str) -> str:
-    """Return a symbol as it is shown: blank and combining characters by their code points."""
-    blank = len(symbol) == 1 and unicodedata.category(symbol)[0] in "ZM"
-    return f"U+{ord(symbol):04X}" if blank else visible(symbol)
-
-
 def _suffixes(path: str | Sequence[str]) -> set[str]:
     """Return the suffixes of the files of one path or of several; of the paths, where these are gone."""
     with contextlib.suppress(SeqgenError):
@@ -355,32 +351,6 @@ def reload_warm_start(recorded: WarmStartSettings, plugins: Plugins) -> WarmStar
     if start.recorded.sha256 != recorded.sha256:
         raise CheckpointError(f"the run {problem.format(recorded.run, 'no longer the same')}")
     return start
-
-
-def load_weights(model: nn.Module, start: WarmStart, vocabulary: Vocabulary) -> None:
-    """Load the weights of another run into a fresh model; those of new symbols stay fresh.
-
-    Raises:
-        BadOption: the model or the vocabulary is another than theirs.
-    """
-    import torch
-
-    from seqgen.tokenizers import map_ids
-
-    try:
-        places = torch.tensor(map_ids(vocabulary, start.vocabulary))
-    except KeyError as error:
-        raise BadOption(
-            f"--from {start.folder.name}: its symbol {error.args[0]!r:.40} is not in the vocabulary"
-        ) from None
-    sizes = start.vocabulary.size, vocabulary.size
-    fresh, known = model.state_dict(), start.snapshot.model
-    moved = {
-        name: _moved(tensor, fresh[name], places, sizes) if name in fresh else tensor for name, tensor in known.items()
-    }
-    if problem := difference(moved, fresh):
-        raise BadOption(f"--from {start.folder.name}: its weights do not fit the model that is asked for: {problem}")
-    model.load_state_dict(moved)
 
 
 def _moved(known: Tensor, fresh: Tensor, places: Tensor, sizes: tuple[int, int]) -> Tensor:

@@ -15,6 +15,18 @@ from seqgen.errors import BadOption, short_repr
 _MODEL, _END, _DATA, _MORE = "The model", "Stopping", "The data", "Other settings"
 _RECOMMENDED = "as recommended"
 _CELLS = "str | type | CellSpec | Sequence[str | type | CellSpec]"
+ENDS = ("steps", "epochs", "time_s")
+"""Settings of training that end a run; patience may end it earlier."""
+
+
+def says_end(train: Mapping[str, Any]) -> bool:
+    """Return whether options of training say when the run ends."""
+    return any(train.get(end) is not None for end in ENDS)
+
+
+def without_ends(train: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of training without those that say when the run ends."""
+    return {name: value for name, value in train.items() if name not in ENDS}
 
 
 class TrainSettings(Options):
@@ -140,7 +152,7 @@ class TrainSettings(Options):
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
-        if self.steps is None and self.epochs is None and self.time_s is None:
+        if not says_end(vars(self)):
             raise ValueError("give steps, epochs or time: the run would never end")
         return self
 

@@ -31,6 +31,19 @@ def merge(*layers: Mapping[str, Mapping[str, Any]]) -> Layer:
     return merged
 
 
+def keep_known(layer: Layer, fields: Mapping[str, Iterable[str]]) -> Layer:
+    """Return the options of a layer that a run has.
+
+    Args:
+        layer: the options.
+        fields: the option names of each part of the run.
+    """
+    return {
+        part: {name: value for name, value in values.items() if name in fields.get(part, ())}
+        for part, values in layer.items()
+    }
+
+
 def parse_assignments(assignments: Iterable[str]) -> list[tuple[str | None, str, str]]:
     """Read ``PART.NAME=VALUE`` or ``NAME=VALUE``, as (part or None, name, value).
 

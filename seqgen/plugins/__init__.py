@@ -17,6 +17,7 @@ from seqgen.plugins.selection import (
     choose_plugins,
     default_plugins,
     get_referenced,
+    hint_on_keyword,
     load_objects,
     option_names,
     option_ranges,
@@ -27,6 +28,6 @@ from seqgen.plugins.trackers import check_trackers, offered_trackers
 __all__ = [
     "CORE", "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins", "check_trackers",
     "choose_parts", "choose_plugins", "code_of_parts", "default_plugins", "entry_point_candidates", "failure_reason",
-    "file_candidate", "get_referenced", "hint_on_source", "installed", "load_objects", "missing_plugin",
-    "offered_trackers", "option_names", "option_ranges", "origin_of",
+    "file_candidate", "get_referenced", "hint_on_keyword", "hint_on_source", "installed", "load_objects",
+    "missing_plugin", "offered_trackers", "option_names", "option_ranges", "origin_of",
 ]  # fmt: skip

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import PluginError, UnknownName, UsageError
+from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError
 from seqgen.plugins.code import unwrapped
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate
 from seqgen.plugins.manager import Plugins, Provenance
 from seqgen.registry import MEMBERS, Entry
-from seqgen.specs import SPEC_TYPES, CellSpec, LoadableSpec, ModelSpec, Spec, TokenizerSpec
+from seqgen.specs import PARTS, SPEC_TYPES, CellSpec, LoadableSpec, ModelSpec, Spec, TokenizerSpec
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -102,6 +102,23 @@ def _options_model(kind: str, name: str, plugins: PluginsArgument) -> type[BaseM
 
         return TrainSettings
     return choose_plugins(plugins).registry.get(kind, name).options_model
+
+
+def hint_on_keyword(keyword: str, names: Mapping[str, str | None], plugins: Plugins) -> str:
+    """Return how to give an option that is taken for a keyword of ``train``; "" if no part has such an option.
+
+    Args:
+        keyword: the name.
+        names: the names of the parts of the run, or None, by kind.
+        plugins: the registered parts.
+    """
+    for kind, name in names.items():
+        for one in (name or "").split(",") if kind in PARTS else ():
+            with contextlib.suppress(SeqgenError):  # there is no such part, or it is broken
+                entry = plugins.registry.get(kind, one)
+                if keyword in entry.option_names():
+                    return f'; it is an option of the {entry.label}: write options={{"{kind}.{keyword}": ...}}'
+    return ""
 
 
 def choose_parts(plugins: PluginsArgument, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:
