@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from seqgen import __version__
-from seqgen.api.conditioning import Conditioning
+from seqgen.api.conditioning import Conditioning, prefix_warning
 from seqgen.compute import computing, in_turns, keeping_memory
 from seqgen.config import DecodeConfig, SampleConfig, as_whole
 from seqgen.errors import SeqgenError, TooFewRows, UsageError
@@ -72,6 +72,8 @@ def _iter_rows(
     row_filter = _row_filter(run, config)
     sampler: Sampler = _decoder(Sampler, run, config)
     _warn_of_needless(run, config, warn)
+    if line := prefix_warning(sampler):
+        warn(line)
     sampler = sampler.spanning(config.rows or (0, None), on_tried, check)
     if config.fast and (problem := _fast_problem(run, config, sampler)):
         raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
