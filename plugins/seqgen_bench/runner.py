@@ -137,6 +137,11 @@ def _run_all(
                 problems[candidate.name] = seqgen.failure_reason(error)
             else:
                 plans[candidate.name] = candidate.plan
+    if not plans:
+        for name, problem in problems.items() if len(problems) > 1 else ():
+            warn(f"{name}: {problem}")
+        first = next(iter(problems.values()))
+        raise seqgen.UsageError(f"cannot train any of {commands.counted(len(problems), 'run')}: {first}")
     folder = seqgen.WorkFolder.create(f"bench-{title[:60]}", EMPTY) if out is None else _open(Path(out))
     with folder.locked():
         result = BenchResult(folder.path, title, part, asked, [one.name for one in candidates], read_scores(folder))

@@ -66,3 +66,10 @@ def test_a_bench_of_a_column_with_held_out_files_and_a_domain(cli, in_tmp):
 def test_a_bench_in_which_all_fail_does(cli, words, in_tmp):
     result = cli("bench", "--corpus", words, "--cells", "gru,lstm", "--params", 3, "--steps", 1, "--out", "b")
     assert result.code == 2 and "cannot train any of 2 runs: " in result.err.splitlines()[-1]
+
+
+def test_a_budget_that_is_too_small_for_all_leaves_no_folder(cli, words, in_tmp):
+    result = cli("bench", "--corpus", words, "--cells", "gru,lstm", "--params", 2, "--steps", 1, "--out", "mine")
+    assert result.code == 2 and "lstm: a budget of 2 parameters is too small" in result.err
+    assert "cannot train any of 2 runs: a budget of 2 parameters" in result.err.splitlines()[-1]
+    assert not (in_tmp / "mine").exists()
