@@ -157,7 +157,7 @@ def test_impossible_constraints_are_refused_with_the_reason():
         ({"contains": "ab", "avoid": "a", "length": "3-"}, "--contains 'ab' and --avoid 'a' exclude each other"),
         ({"length": "1-2", "prefix": "Kim"}, "begin with 'Kim': the prefix violates --length 1-2"),
         ({"regex": "[0-9]+"}, "the symbols of this run cannot spell --regex"),
-        ({"contains": "Karla", "max_length": 4}, "needs 5 more symbols, and --max-length leaves 4"),
+        ({"contains": "Karla", "max_length": 4}, "needs 5 more symbols, and a row may have 4; raise --max-length"),
         ({"ends": "#", "regex": "K.*a"}, "unknown symbol '#' (U+0023)"),
         ({"regex": "K[a-z]{3}", "length": "5"}, "exclude each other"),
         ({"contains": "ab", "avoid": "a", "max_length": 40_000}, "--contains 'ab' and --avoid 'a' exclude each other"),

@@ -46,7 +46,9 @@ class UnderRuns:
         self._shown: set[Path] = set()  # those that were seen to run
         self._find()
         if not self._known:
-            raise seqgen.NoSuchRun("no run in 'runs' or beside it; train one with seqgen train, or name a folder")
+            raise seqgen.NoSuchRun(
+                "no run in 'runs' or the current folder; train one with seqgen train, or name a folder"
+            )
 
     def look(self) -> list[View]:
         """Return what runs, or has run since this watch began; else the newest."""

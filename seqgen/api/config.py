@@ -177,7 +177,7 @@ def resolve(
 
 @dataclass(frozen=True)
 class _Given:
-    """What the user gives for a run.
+    """The settings that a user gives for a run.
 
     Attributes:
         config: flags or keywords, with conditions, augmentation and domain of TOML.

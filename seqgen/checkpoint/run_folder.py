@@ -230,7 +230,7 @@ def find_run(name: str | PathLike[str] | None, base: Path = RUNS, *, unfinished:
         found = next((run for run in runs if unfinished and (state := _state(run)) and not state["ended"]), None)
         found = found or next((run for run in runs if _state(run)), None)
         if found is None:
-            raise NoSuchRun(f"no run with a checkpoint in {str(base)!r} or beside it; train one with seqgen train")
+            raise NoSuchRun(f"no run with a checkpoint in {_searched(base)}; train one with seqgen train")
         return found
     name = os.fspath(name)
     with contextlib.suppress(OSError):  # a name that is too long for a file
@@ -285,10 +285,15 @@ def _is_run(path: Path) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
+def _searched(base: Path) -> str:
+    """Return the folders in which runs are searched for, for messages."""
+    return f"{str(base)!r}" if base.is_absolute() else f"{str(base)!r} or the current folder"
+
+
 def _available_runs(names: list[str], asked: str, base: Path) -> str:
     """Return a clause that lists the newest runs, for a name that matches none of them."""
     if not names:
-        return f"; there are no runs in {str(base)!r} or beside it: train one with seqgen train"
+        return f"; there are no runs in {_searched(base)}: train one with seqgen train"
     more = f" and {len(names) - _MAX_LISTED:,} more (seqgen runs)" if len(names) > _MAX_LISTED else ""
     clause = f"; the newest {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MAX_LISTED])}{more}"
     return clause + nearest_names(asked, names)

@@ -162,7 +162,7 @@ def explain_conflict(
     names = " and ".join(part.name for part in core)
     if (needed := min_symbols(core)) < UNREACHABLE:
         return (
-            f"{names} {'needs' if len(core) == 1 else 'need'} {needed} more symbols, and --max-length leaves "
+            f"{names} {'needs' if len(core) == 1 else 'need'} {needed} more symbols, and a row may have "
             f"{max(n_left, 0)}; raise --max-length"
         )
     if len(core) > 1:

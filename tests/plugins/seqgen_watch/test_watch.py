@@ -281,7 +281,7 @@ def test_a_narrow_terminal_keeps_the_held_out_loss(run):
 def test_without_names_what_runs_is_watched_else_the_newest(cli, run, in_tmp):
     assert cli("watch", "--once").out.startswith("names-001")  # in the current folder, as --out makes it
     run = run.rename(run.with_name(".away"))
-    assert "no run in 'runs' or beside it" in cli("watch", "--once").err
+    assert "no run in 'runs' or the current folder" in cli("watch", "--once").err
     for name in ("a-001", "b-001", "c-001"):
         shutil.copytree(run, in_tmp / "runs" / name)
         os.utime(in_tmp / "runs" / name / "run.json", (1e9 + ord(name[0]), 1e9 + ord(name[0])))
