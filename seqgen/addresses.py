@@ -37,8 +37,10 @@ def fetch(address: str, warn: Callable[[str], None] = lambda line: None) -> Path
         DiskError: it cannot be written.
     """
     try:
-        urlsplit(address)
-    except ValueError as error:  # of a host in brackets
+        parts = urlsplit(address)
+        if parts.scheme.lower() in ("http", "https"):
+            _ = parts.port
+    except ValueError as error:  # of a host in brackets, or a port out of range
         way = "write it like https://example.org/names.csv"
         raise UsageError(f"cannot fetch {address!r}: it is no address, {one_line(error)}; {way}") from None
     if urlsplit(address).password:

@@ -111,6 +111,14 @@ def test_equal_content_is_kept_once(memory, cache):
     assert len(lines) == 1 and "fetching it" in lines[0]
 
 
+@pytest.mark.parametrize("port", [99999, "abc"])
+def test_a_port_that_is_none_is_refused_before_anything_is_fetched(port):
+    warned = []
+    with pytest.raises(UsageError, match=r"it is no address, Port .*write it like https://"):
+        fetch(f"http://localhost:{port}/x.txt", warned.append)
+    assert warned == []
+
+
 @pytest.mark.full
 def test_what_cannot_be_fetched_is_one_line(memory, cli, in_tmp, monkeypatch):
     memory("/a/x.txt", b"anna\n")
