@@ -29,6 +29,23 @@ def test_an_absurd_loss_is_said_to_be_one(tiny_run):
     assert any("worse than guessing" in line for line in lines_of(tiny_run, best_loss_nats=1e6))
 
 
+@pytest.mark.parametrize("by_copies", [True, False])
+def test_a_step_that_few_held_out_records_choose_is_said_to_be_one(by_copies, tiny_run):
+    steps = [row["step"] for row in tiny_run.metrics if "valid_loss_nats" in row]
+    rows = [{**row, "expected_copies": 0.1} for row in tiny_run.metrics]
+    if not by_copies:
+        rows = [{name: value for name, value in row.items() if name != "expected_copies"} for row in rows]
+
+    def said(n_held_out, best):
+        parts = {**tiny_run.settings.corpus.parts, "valid": n_held_out}
+        settings = tiny_run.settings.with_values("corpus", {"parts": parts})
+        return "\n".join(result_lines(settings, {**tiny_run.state, "best_step": best}, rows, tiny_run.model))
+
+    why = "later steps copy more" if by_copies else "chosen by only 1 held-out record"
+    assert f"{why}; the last step, {steps[-1]:,}: --checkpoint latest" in said(1, steps[0])
+    assert "--checkpoint" not in said(1, steps[-1]) + said(5, steps[0])
+
+
 def test_notebooks_show_them_at_the_end(words, tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(progress.NotebookDisplay, "rewrite", lambda self, live, **_: shown.append(live))

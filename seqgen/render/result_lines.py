@@ -9,7 +9,9 @@ from typing import Any
 from seqgen import training
 from seqgen.checkpoint import RunSettings
 from seqgen.counting import blend_of
+from seqgen.render.text import counted
 
+_FEW_RECORDS = 5  # held-out records below which the best step is a matter of chance
 _ABSURD_NATS = 20.0  # what guessing among half a billion symbols would cost
 
 
@@ -39,6 +41,8 @@ def result_lines(
             found.append("          worse than guessing: the model explodes; try a lower --lr, or check the cell")
         if state["best_step"] == 0:
             found.append("          no later step was better; the last one: --checkpoint latest")
+        elif line := _few_line(settings, state, metrics, by_copies=not name):
+            found.append(f"          {line}")
     elif mixed := _mixed_with(state, model):
         how = (
             f"with {'sharp' if settings.train.exponents == 'sharp' else 'equal'} exponents: nothing is held out"
@@ -47,6 +51,17 @@ def result_lines(
         )
         found.append(f"blended   with {' and '.join(mixed)}, {how}")
     return found
+
+
+def _few_line(
+    settings: RunSettings, state: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], *, by_copies: bool
+) -> str:
+    """Return the line on a best step before the last that very few held-out records decide, or no more than copies."""
+    n_held_out, last = settings.corpus.parts["valid"], metrics[-1].get("step", 0) if metrics else 0
+    if not 0 < n_held_out < _FEW_RECORDS or settings.corpus.layout != "lines" or last <= state["best_step"]:
+        return ""
+    why = "later steps copy more" if by_copies else f"chosen by only {counted(n_held_out, 'held-out record')}"
+    return f"{why}; the last step, {last:,}: --checkpoint latest"
 
 
 def _blend_lines(
@@ -71,13 +86,13 @@ def _blend_lines(
         counts = best[-1]["valid_without_repeats_bits_per_char"]
         line = f"blended with {' and '.join(mixed)}: {alone:.3f} bits/char alone, {counts:.3f} with the counts, "
         line += f"{whole:.3f} with both"
-    counted = best[-1].get("valid_counts_bits_per_char", math.inf)
-    if state.get("gate") is None or counted >= whole or train.exponents != "sharp":
+    of_counts = best[-1].get("valid_counts_bits_per_char", math.inf)
+    if state.get("gate") is None or of_counts >= whole or train.exponents != "sharp":
         return [*lines, line]
     return [
         *lines,
         line,
-        f"the counts alone have {counted:.3f}, less than both: train longer, or set -o exponents=fitted, with which "
+        f"the counts alone have {of_counts:.3f}, less than both: train longer, or set -o exponents=fitted, with which "
         "fewer samples keep the syntax",
     ]
 
