@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from seqgen_serve.errors import ApiError
 
@@ -19,6 +19,11 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "logit_bias": (None, {}),
 }
 """Fields of OpenAI's that seqgen has no meaning for, and the values with which they ask for nothing."""
+
+
+def _as_text(value: object) -> object:
+    """Return a number as text."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 class StreamOptions(BaseModel):
@@ -63,7 +68,7 @@ class CompletionRequest(BaseModel):
     top_k: int | None = Field(None, ge=1)
     min_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     label: _Text | None = None
-    given: dict[str, _Text] | None = None
+    given: dict[str, Annotated[_Text, BeforeValidator(_as_text)]] | None = None
     contains: _Texts | None = None
     avoid: _Texts | None = None
     ends: _Text | None = None
@@ -100,6 +105,8 @@ class CompletionRequest(BaseModel):
         return {name: value for name in _DECODING if (value := getattr(self, name)) is not None}
 
 
+_WHOLE = ("contains", "ends", "template", "length", "regex", "unique", "novel", "valid")
+"""Settings that a row satisfies as a whole, and not up to a stop."""
 _DECODING = ("temperature", "top_p", "top_k", "min_p", "label", "given")
 _ALONE = (
     "contains", "avoid", "ends", "template", "length", "regex", "ignore_case", "exact", "unique", "novel", "valid",
@@ -142,6 +149,8 @@ def parse_request(body: bytes) -> CompletionRequest:
     for name, values in _NEUTRAL.items():
         if getattr(request, name) not in values:
             raise ApiError(400, f"{name} has no meaning for these models: leave it out", name)
+    if request.stops and (cut := next((name for name in _WHOLE if name in request.constraints), None)):
+        raise ApiError(400, f"stop would cut rows that satisfy {cut} as a whole: leave one of them out", "stop")
     if request.best_of not in (None, 1, request.n or 1):
         raise ApiError(
             400, f"best_of is {request.best_of} and n is {request.n or 1}: only equal values work", "best_of"

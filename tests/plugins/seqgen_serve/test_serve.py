@@ -123,6 +123,7 @@ def test_labels(client, labelled):
     unknown = client.post(status=400, model="run", given={"year": "1999"})["error"]
     assert "no condition 'year'" in unknown["message"] and unknown["param"] == "given"
     assert "known: a, b" in client.error(400, model="labelled", label="c")
+    assert "has no label '7'; known: a, b" in client.error(400, model="labelled", given={"label": 7})
 
 
 @pytest.mark.parametrize("more", [{}, {"prompt": "aa", "echo": True, "max_tokens": 0, "logprobs": 0}])
@@ -665,6 +666,9 @@ def test_strangers_make_no_names_of_counters(client):
         ({"temperature": -1}, "temperature: "), ({"top_p": 0}, "top_p: "), ({"seed": -1}, "seed: "),
         ({"nonsense": 1}, "unrecognized field 'nonsense'"), ({"suffix": "x"}, "suffix has no meaning"),
         ({"best_of": 3, "n": 2}, "best_of is 3"), ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"stop": "a", "length": "3"}, "stop would cut rows that satisfy length"),
+        ({"stop": ["a"], "unique": True}, "stop would cut rows that satisfy unique"),
+        ({"given": ["a"]}, "given: send an object"), ({"given": {"a": True}}, "given: send an object"),
         ({"prompt": []}, "prompt: "), ({"prompt": [[]]}, "prompt: "), ({"prompt": "Ä"}, "unknown symbol 'Ä'"),
         ({"prompt": "\ud800"}, "hex escape"), ({"length": "x"}, "length"), ({"regex": "("}, "regex"),
         ({"contains": "QQ"}, "contains: unknown symbol 'Q'"), ({"prompt": ["a", "Ä"]}, "prompt 2: unknown symbol 'Ä'"),
