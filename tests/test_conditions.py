@@ -167,9 +167,11 @@ def test_a_field_called_label_is_one(tmp_path):
 
 def test_a_condition_with_a_value_for_every_record_is_refused(tmp_path):
     path = tmp_path / "many.jsonl"
-    path.write_text("".join(json.dumps({"text": "x", "id": n}) + "\n" for n in range(1500)))
-    with pytest.raises(UsageError, match="cannot condition on 'id': it has 1,500 values"):
-        seqgen.train(path, text_field="text", condition="id", steps=1, out=tmp_path / "x")
+    path.write_text("".join(json.dumps({"text": "x", "id": n, "key": f"k{n}x"}) + "\n" for n in range(1500)))
+    said = {"id": "it has 1,500 different numbers.* add a field with a few classes", "key": "it has 1,500 values"}
+    for condition, words in said.items():
+        with pytest.raises(UsageError, match=f"cannot condition on '{condition}': {words}"):
+            seqgen.train(path, text_field="text", condition=condition, steps=1, out=tmp_path / "x")
 
 
 @pytest.mark.parametrize(("n", "taken"), [(51, False), (50, True)])

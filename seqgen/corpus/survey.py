@@ -111,6 +111,7 @@ _NUMBER = re.compile(
     r"[<>≤≥~≈]?=?\s*[-+−]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?(\s*[%°]\s*[CF]?|\s+[^\s\d]{1,8})?", re.IGNORECASE
 )
 _MAX_COUNTED = 100_000  # values, beyond which there are too many to count
+_CLASSES = "add a field with a few classes, such as low, middle and high, and condition on that"
 
 
 class ConditionValues:
@@ -153,7 +154,8 @@ class ConditionValues:
         values.update(found)
         if len(values) > _MAX_COUNTED:
             raise UsageError(
-                f"cannot condition on {condition!r}: it has more than {_MAX_COUNTED:,} values (at most {_MAX_VALUES})"
+                f"cannot condition on {condition!r}: it has more than {_MAX_COUNTED:,} values "
+                f"(at most {_MAX_VALUES:,}); {_CLASSES}"
             )
 
     def usable(self, n_records: int, *, needed: bool) -> dict[str, list[str]]:
@@ -172,20 +174,18 @@ class ConditionValues:
             way = "; pass --label-field to use one of them as the label" if condition == "label" and self._names else ""
             near = nearest_names(condition, self._names) if not way else ""
             raise UsageError(f"cannot condition on {condition!r}: no record has it beside its text{near or have + way}")
-        if len(values) > _MAX_VALUES:
-            raise UsageError(
-                f"cannot condition on {condition!r}: it has {len(values):,} values (at most {_MAX_VALUES})"
-            )
-        if not new or len(values) <= _MAX_NUMBERS:
-            return sorted(values)
         n_numbers = sum(_NUMBER.fullmatch(value) is not None for value in values)
-        if n_numbers > max(_MAX_NUMBERS, _MOSTLY * len(values)):
+        if new and n_numbers > max(_MAX_NUMBERS, _MOSTLY * len(values)):
             raise UsageError(
                 f"cannot condition on {condition!r}: it has {n_numbers:,} different numbers, and each would become "
-                f"a symbol of its own (at most {_MAX_NUMBERS}); add a field with a few classes, such as low, middle "
-                "and high, and condition on that"
+                f"a symbol of its own (at most {_MAX_NUMBERS}); {_CLASSES}"
             )
-        if len(values) > _MOSTLY * n_records:
+        if len(values) > _MAX_VALUES:
+            raise UsageError(
+                f"cannot condition on {condition!r}: it has {len(values):,} values (at most {_MAX_VALUES:,}); "
+                f"{_CLASSES}"
+            )
+        if new and len(values) > max(_MAX_NUMBERS, _MOSTLY * n_records):
             raise UsageError(
                 f"cannot condition on {condition!r}: it has {len(values):,} values for {n_records:,} records, so "
                 "hardly two records share one; condition on a field with a few classes"
