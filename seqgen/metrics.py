@@ -108,7 +108,7 @@ METRICS: Mapping[str, MetricInfo] = {
         "different training records in as many samples as there are records, by the model's probabilities",
     ),
     "copies_ratio_p": MetricInfo(
-        _MEMORIZATION, "rate of training records, p-value (decides the verdict)", "p",
+        _MEMORIZATION, "rate of training records, p-value (decides on copies)", "p",
         "probability of so many if training records are 1.25 times as probable (permutation test)",
     ),
     "nearest_mean": MetricInfo(

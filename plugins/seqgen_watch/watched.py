@@ -83,7 +83,8 @@ def _find(name: str) -> WatchedRun | WatchedGroup:
         if (make := kind_of(path)) is not None:
             return make()
     if is_folder(Path(name)):
-        raise seqgen.NoSuchRun(f"{name!r} is not the folder of a run, a bench or a study")
+        way = "seqgen watch without a folder shows all that is in runs/"
+        raise seqgen.NoSuchRun(f"{name!r} is not the folder of a run, a bench or a study; {way}")
     known = folders_in(RUNS)
     near = difflib.get_close_matches(name, known, n=1)
     more = ", ..." if len(known) > _MOST_LISTED else ""
