@@ -104,9 +104,10 @@ class UnknownSymbol(UsageError):
         symbol: the symbol.
         position: its 0-based character position in the text.
         near: similar known symbols, the most similar first.
+        hint: a clause on what to do, if the tokenizer knows it.
     """
 
-    def __init__(self, symbol: str, position: int, near: Sequence[str] = ()) -> None:
+    def __init__(self, symbol: str, position: int, near: Sequence[str] = (), hint: str = "") -> None:
         """Build the message with the symbol's code points, so that look-alikes can be distinguished."""
         self.symbol, self.position, self.near = symbol, position, tuple(near)
         codes = " ".join(f"U+{ord(character):04X}" for character in symbol)
@@ -115,6 +116,8 @@ class UnknownSymbol(UsageError):
             line += "; the nearest known ones are " + ", ".join(repr(symbol) for symbol in near)
         if STRAIGHT_QUOTES.get(symbol) in self.near:
             line += "; type straight quotes"
+        if hint:
+            line += f"; {hint}"
         super().__init__(line)
 
     def of_option(self, option: str, text: str) -> UnknownSymbol:

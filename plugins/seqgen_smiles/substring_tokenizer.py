@@ -81,7 +81,11 @@ class SubstringTokenizer(seqgen.Tokenizer):
         except KeyError:
             unknown = next(match for match in self.pattern.finditer(text) if match[0] not in self._id_of)
             near = difflib.get_close_matches(unknown[0], self.symbols, cutoff=0.4)
-            raise seqgen.UnknownSymbol(unknown[0], unknown.start(), near) from None
+            raise seqgen.UnknownSymbol(unknown[0], unknown.start(), near, self.hint(unknown[0])) from None
+
+    def hint(self, symbol: str) -> str:
+        """Return a clause on how to write texts without an unknown symbol, or ""."""
+        return ""
 
     def encode_many(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the concatenated ids of the texts, and each text's number of ids."""

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import seqgen
 from seqgen_smiles.substring_tokenizer import SubstringTokenizer
 
+_AROMATIC = re.compile(r"\[?[0-9]*(?:[bcnops]|as|se|te)(?![a-z])")
+
 
 class SmilesTokenizer(SubstringTokenizer):
     """Symbols are bracket atoms such as ``[nH]``, ``Br``, ``Cl``, ring numbers such as ``%12``, and characters."""
@@ -19,6 +21,12 @@ class SmilesTokenizer(SubstringTokenizer):
     pattern = re.compile(r"\[[^\[\]]*\]|Br|Cl|%[0-9]{2}|.", re.DOTALL)
     pairs = ("Br", "Cl")
     ring_numbers = True
+
+    def hint(self, symbol: str) -> str:
+        """Return how to rewrite an aromatic atom where no known symbol is one, as of records in Kekulé's form."""
+        if not _AROMATIC.match(symbol) or any(map(_AROMATIC.match, self.symbols)):
+            return ""
+        return "the records have no aromatic atoms: write rings in Kekulé's form, C1=CC=CC=C1 (RDKit: Chem.Kekulize)"
 
 
 class SelfiesTokenizer(SubstringTokenizer):

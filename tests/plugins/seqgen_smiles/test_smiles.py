@@ -11,6 +11,7 @@ from seqgen import testing
 pytest.importorskip("seqgen_smiles")
 from seqgen_smiles import specs
 from seqgen_smiles.corpus import load
+from seqgen_smiles.tokenizers import SmilesTokenizer
 
 CHEM = "it comes with the extra 'chem'"
 SMILES = specs.CORPORA[0]
@@ -83,3 +84,14 @@ def test_without_rdkit_a_run_is_trained_and_what_needs_it_costs_one_line(in_tmp)
         result = subprocess.run(call, capture_output=True, text=True)
         assert result.returncode == code, result.stderr
         assert line in " ".join((result.stderr + result.stdout).split()) and "Traceback" not in result.stderr
+
+
+def test_an_aromatic_atom_is_unknown_to_records_of_kekules_form():
+    kekulized, aromatic = (SmilesTokenizer.fit([text]) for text in ("C1=CC=CC=C1[NH3+]Cl", "c1ccccc1O"))
+    for text in ("c1ccccc1", "C[nH]", "C[13cH]C"):
+        with pytest.raises(seqgen.UnknownSymbol, match=r"write rings in Kekulé's form, C1=CC=CC=C1 \(RDKit"):
+            kekulized.encode(text)
+    for tokenizer, text in ((kekulized, "C[Si]"), (kekulized, "C[Sn]"), (aromatic, "n"), (kekulized, "x")):
+        with pytest.raises(seqgen.UnknownSymbol) as caught:
+            tokenizer.encode(text)
+        assert "Kekulé" not in str(caught.value)
