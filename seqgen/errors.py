@@ -109,7 +109,7 @@ class UnknownSymbol(UsageError):
 
     def __init__(self, symbol: str, position: int, near: Sequence[str] = (), hint: str = "") -> None:
         """Build the message with the symbol's code points, so that look-alikes can be distinguished."""
-        self.symbol, self.position, self.near = symbol, position, tuple(near)
+        self.symbol, self.position, self.near, self.hint = symbol, position, tuple(near), hint
         codes = " ".join(f"U+{ord(character):04X}" for character in symbol)
         line = f"unknown symbol {symbol!r} ({codes}) at position {position}"
         if near:

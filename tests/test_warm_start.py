@@ -615,6 +615,19 @@ def test_augmentation_goes_with_the_domain(in_tmp):
     assert third.settings.augmentation is None
 
 
+def test_new_symbols_come_with_the_hint_of_the_tokenizer(in_tmp):
+    (in_tmp / "kekulized.txt").write_text("C1=CC=CC=C1\nCCO\nCCN\n" * 4)
+    seqgen.train("kekulized.txt", tokenizer="smiles", out="first", **{**SMALL, "steps": 1})
+    (in_tmp / "aromatic.txt").write_text("c1ccccc1\nCCO\n" * 6)
+    (in_tmp / "others.txt").write_text("CCS\nCCO\n" * 6)
+    warned = {"aromatic": [], "others": []}
+    for name, lines in warned.items():
+        seqgen.plan(f"{name}.txt", start="first", warn=lines.append)
+    (aromatic,), (others,) = ([line for line in lines if "new to first" in line] for lines in warned.values())
+    assert "weights: c; the records have no aromatic atoms: write rings in Kekulé's form" in aromatic
+    assert others.endswith("weights: S")
+
+
 TOKENIZER = """
 import seqgen
 class Tok(seqgen.Tokenizer):

@@ -92,7 +92,9 @@ def start_warnings(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorp
     if new := new_tokens(data.vocabulary, start.vocabulary):
         shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
         are, begin = ("1 symbol is", "starts") if len(new) == 1 else (f"{len(new)} symbols are", "start")
-        lines.append(f"{are} new to {name} and {begin} with fresh weights: {shown}")
+        line = f"{are} new to {name} and {begin} with fresh weights: {shown}"
+        symbols = [symbol for symbol in new if symbol not in data.vocabulary.conditions]
+        lines.append(line + _hint_on(symbols, start.vocabulary))
     if line := describe_leakage(name, learned_before(resolved, start, data)):
         first = replace(start, settings=own.model_copy(update={"refit": None}))
         better = None if learned_before(resolved, first, data) else own.refit
@@ -100,6 +102,17 @@ def start_warnings(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorp
             f"{line}; those of {Path(better.run).name}, of which it is the refit, have not" if better else line
         )
     return lines
+
+
+def _hint_on(symbols: Sequence[str], known: Vocabulary) -> str:
+    """Return the clause of a tokenizer on how to write texts without new symbols, or ""."""
+    for symbol in symbols:
+        try:
+            known.encode(symbol)
+        except UnknownSymbol as error:
+            if error.hint:
+                return f"; {error.hint}"
+    return ""
 
 
 def learned_before(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorpus) -> tuple[str, ...] | None:
