@@ -191,6 +191,9 @@ def test_conditions(cli, tmp_path):
     assert run.reference_scores().bits_N == pytest.approx(direct, rel=1e-4)
     direct = sorted(run.score(record.text, given={"label": record.label})[0].bits_per_char for record in part)
     assert run.reference_scores(given={"label": "short"}).bits_N == pytest.approx(direct, rel=1e-4)
+    among = {"--label short": "records, each under its own label;", "": "records, without conditions;"}
+    for more, said in among.items():
+        assert said in cli("score", "anna", *more.split(), "--run", run.path).err
     assert cli("score", "anna", "--label", "none", "--run", run.path).code == 2
     assert "FIELD=VALUE" in cli("score", "anna", "--given", "label", "--run", run.path).err
 

@@ -151,6 +151,9 @@ def _references(run: Run, scored_under: dict[str, str]) -> ReferenceScores | Non
     else:
         few = f"; fewer than {_FEW} say little" if len(references.bits_N) < _FEW else ""
         records = counted(len(references.bits_N), f"{references.part} record")
+        if run.vocabulary.slots:
+            own = ", ".join(name for name in run.vocabulary.slots if name in scored_under)
+            records += f", each under its own {own}" if own else ", without conditions"
         say(f"percentiles among {records}; percentile 100: likelier than all of them{few}")
     return references
 
