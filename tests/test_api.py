@@ -432,3 +432,9 @@ def test_the_records_of_a_part(tiny_run, words, tmp_path):
     long_run = seqgen.train(words, layout="stream", hidden=4, steps=1, options={"window": 8}, out=tmp_path / "long")
     with pytest.raises(seqgen.BadOption, match="one long text has no records"):
         long_run.records("test")
+
+
+@pytest.mark.parametrize("kind", ["model", "tokenizer", "domain", "augment"])
+def test_an_empty_name_is_not_taken_for_the_default(kind):
+    with pytest.raises(BadOption, match=f"--{kind} is empty: write the name of one, or leave it out"):
+        seqgen.plan("names", **{kind: ""})

@@ -213,8 +213,11 @@ def _collect(config: TrainConfig, plugins: Plugins, start: WarmStart | None, war
     """Read the TOML file and sort out what the user gives.
 
     Raises:
-        UsageError: the file cannot be read, has unknown tables, or a part is another than that of the weights.
+        UsageError: a name is empty, the file is unreadable or has unknown tables, or a part is not that of the weights.
     """
+    for kind in ("model", "tokenizer", "domain", "augment"):
+        if getattr(config, kind) == "":
+            raise BadOption(f"--{kind} is empty: write the name of one, or leave it out")
     toml = read_toml(Path(config.config)) if config.config else {}
     if "reader" in toml:
         toml.setdefault("corpus", {})["reader_options"] = toml.pop("reader")
