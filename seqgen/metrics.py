@@ -42,7 +42,8 @@ METRICS: Mapping[str, MetricInfo] = {
     "test_loss_nats": MetricInfo(_LOSS, "test, nats per symbol", "nats", "mean over symbols, ends counted"),
     "test_bits_per_char": MetricInfo(
         _LOSS, "test, bits per character", "bits",
-        "nats / ln 2 / (characters + records); the interval resamples records, or 256-symbol windows of a long text",
+        "nats / ln 2 / (characters + records); "
+        "the interval resamples distinct texts, or 256-symbol windows of a long text",
     ),
     "test_network_bits_per_char": MetricInfo(
         _LOSS, "test, network alone", "bits", "the same without counts and what records repeat, where it has any"
@@ -86,9 +87,14 @@ METRICS: Mapping[str, MetricInfo] = {
         _BASELINES, "xz", "bits", "bits that the test part adds to the compressed training part"
     ),
     "samples": MetricInfo(_SAMPLES, "samples", "count", "number of samples"),
-    "valid": MetricInfo(_SAMPLES, "valid", "share", "accepted by the domain's validator"),
-    "unique": MetricInfo(_SAMPLES, "unique", "share", "distinct canonical forms among the valid samples"),
-    "novel": MetricInfo(_SAMPLES, "novel", "share", "unique samples whose canonical form no training record has"),
+    "valid": MetricInfo(_SAMPLES, "valid, of samples", "share", "accepted by the domain's validator"),
+    "unique": MetricInfo(
+        _SAMPLES, "unique, of valid", "share",
+        "distinct canonical forms among the valid samples; without a validator all are valid",
+    ),
+    "novel": MetricInfo(
+        _SAMPLES, "novel, of unique", "share", "unique samples whose canonical form no training record has"
+    ),
     "symbol_distance": MetricInfo(
         _DISTANCES, "characters, total variation", "share", "0: equal frequencies, 1: no character in common"
     ),

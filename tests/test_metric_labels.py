@@ -46,6 +46,12 @@ def shown(view):
     return console.file.getvalue()
 
 
+def test_shares_of_samples_name_their_denominators():
+    table = shown(evaluation_view({"samples": 4, "valid": 0.75, "unique": 2 / 3, "novel": 0.5}))
+    for label in ("valid, of samples", "unique, of valid", "novel, of unique"):
+        assert label in table
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     "labels", one_in(4, [{"gap": "length, distance (characters)"}, ["gap"], {"gap": 3}, {3: "gap"}])
