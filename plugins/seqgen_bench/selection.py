@@ -159,7 +159,9 @@ def plan_all(
 def _check_part(plan: seqgen.TrainingPlan, part: Literal["valid", "test"]) -> None:
     if not len(plan.data.encoded[part]):
         title = plan.resolved.title
-        raise seqgen.CorpusError(f"corpus {title!r} has no record in its {PARTS[part]} part; try --split 80/10/10")
+        raise seqgen.CorpusError(
+            f"corpus {title!r} has no record in its {PARTS[part]} part; try --split 80/10/10 or --{part}-file FILE"
+        )
 
 
 def _split_options(options: Mapping[str, Any]) -> Options:

@@ -46,5 +46,7 @@ class Planner:
         )
         if not len(plan.data.encoded["valid"]):
             title = plan.resolved.title
-            raise seqgen.CorpusError(f"corpus {title!r} has no record in its validation part; try --split 80/10/10")
+            raise seqgen.CorpusError(
+                f"corpus {title!r} has no record in its validation part; try --split 80/10/10 or --valid-file FILE"
+            )
         return plan

@@ -228,7 +228,8 @@ def test_a_full_disk_ends_the_bench(words, in_tmp, monkeypatch):
         ({"lr": -1.0}, BadOption, "lr"),
         ({"on": "nosuch", "workers": 2}, UsageError, "no executor named 'nosuch'"),
         ({"executor": {"nonsense": 3}}, UsageError, "nonsense"),
-        ({"split": "none"}, CorpusError, "no record in its validation part"),
+        ({"split": "none"}, CorpusError, "in its validation part; try --split 80/10/10 or --valid-file FILE"),
+        ({"split": "none", "part": "test"}, CorpusError, "in its test part; .* or --test-file FILE"),
         ({"out": "words.txt"}, BadOption, "not the folder of a bench"),
     ],
 )

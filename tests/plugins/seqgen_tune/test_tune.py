@@ -527,7 +527,7 @@ def test_a_time_limit_of_the_runs(words, in_tmp):
         ({"pruner": "shears"}, BadOption, "median, hyperband, none"),
         ({"refit": True}, BadOption, "no held-out records"),
         ({"cell": int}, BadOption, "by its registered name"),
-        ({"split": "none"}, CorpusError, "no record in its validation part"),
+        ({"split": "none"}, CorpusError, "in its validation part; try --split 80/10/10 or --valid-file FILE"),
         ({"out": "words.txt"}, BadOption, "name a new one"),
     ],
 )
