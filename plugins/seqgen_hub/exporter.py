@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +17,10 @@ from seqgen_hub import upload
 
 _N_ROWS, _N_IDS = 4, 12
 _LICENCE = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
-_EXTRAS = {"bpe": "bpe"}
-"""The extra that reading and writing texts needs, by tokenizer."""
+_EXTRAS = {"bpe": "bpe", "smiles": "chem", "selfies": "chem"}
+"""The extra that reading, writing and checking texts needs, by tokenizer and by domain."""
+_MARKS = {"train": "a training record", "valid": "a held-out record", "test": "a held-out record"}
+"""The mark of a sampled row, by the part of the corpus that has it."""
 
 
 class HubExporter:
@@ -100,13 +102,29 @@ class HubExporter:
             "made by": f"seqgen {settings.seqgen}",
         }
         tables = [_table("", parts), _table("Loss", _losses(run))]
-        rows = [_cell(row.text) for row in run.sample(self.n)] if self.n else []
-        shown = ["## Samples", "", f"{commands.counted(self.n, 'sampled row')}, seed 0.", ""]
-        shown += [f"- <code>{row}</code>" for row in rows]
+        shown = _samples(run, self.n) if self.n else []
         use = ["## Use", "", *_use(settings, name, self.push), ""]
         head = ["---", "library_name: seqgen", "pipeline_tag: text-generation", "tags:", "- seqgen"]
         head += [f"license: {self.licence}"] if self.licence else []
-        return "\n".join([*head, "---", "", f"# {_cell(name)}", "", *tables, *use, *(shown if rows else [])]) + "\n"
+        return "\n".join([*head, "---", "", f"# {_cell(name)}", "", *tables, *use, *shown]) + "\n"
+
+
+def _samples(run: seqgen.Run, n: int) -> list[str]:
+    """Return sampled rows, with a mark at those that are records or invalid, as lines of Markdown."""
+    rows = run.describe(list(run.sample(n)))
+    about = f"{commands.counted(n, 'sampled row')}, seed 0."
+    if run.vocabulary.ends and any(row["where"] is None for row in rows):
+        about += " They are not compared with the training records."
+    if run.lacking is not None:
+        about += " Invalid rows are not marked."
+    return ["## Samples", "", about, "", *(f"- <code>{_cell(row['text'])}</code>{_mark(row)}" for row in rows)]
+
+
+def _mark(row: Mapping[str, Any]) -> str:
+    """Return what a sampled row is beside a new and valid text, such as " (invalid)"; "" if nothing."""
+    marks = ["invalid"] if row.get("valid") is False else []
+    marks += [_MARKS[row["where"]]] if row["where"] in _MARKS else []
+    return f" ({', '.join(marks)})" if marks else ""
 
 
 def _use(settings: Any, name: str, repository: str) -> list[str]:
@@ -117,8 +135,9 @@ def _use(settings: Any, name: str, repository: str) -> list[str]:
         name: of the folder.
         repository: OWNER/NAME, where it is uploaded to; "" if it is not.
     """
-    extra = _EXTRAS.get(settings.tokenizer.name)
-    here = f"'.[{extra}]'" if extra else "."
+    parts = (settings.tokenizer.name, settings.corpus.domain)
+    extras = sorted({_EXTRAS[name] for name in (part.rpartition(":")[2] for part in parts) if name in _EXTRAS})
+    here = f"'.[{','.join(extras)}]'" if extras else "."
     lines = [f"python -m pip install {here}  # in a clone of seqgen {seqgen.__version__} or newer"]
     files = {one["distribution"]: one["sha256"] for one in settings.plugins if one.get("sha256")}
     of_plugins = {one["distribution"] for one in settings.plugins} - {"seqgen-lm", None} - files.keys()

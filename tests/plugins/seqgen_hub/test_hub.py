@@ -81,6 +81,29 @@ def test_how_to_install_names_the_extra_and_the_plugins(tiny_run):
     ]
 
 
+def test_how_to_install_names_the_extra_of_the_domain(tiny_run):
+    corpus = tiny_run.settings.corpus.model_copy(update={"domain": "seqgen_smiles:smiles"})
+    for tokenizer, extras in (("seqgen:char", "chem"), ("seqgen_text:bpe", "bpe,chem")):
+        one = tiny_run.settings.tokenizer.model_copy(update={"name": tokenizer})
+        settings = tiny_run.settings.model_copy(update={"corpus": corpus, "tokenizer": one})
+        assert f"python -m pip install '.[{extras}]'  #" in "\n".join(_use(settings, "m", ""))
+
+
+def test_records_and_invalid_rows_are_marked_among_the_samples(tmp_path):
+    pytest.importorskip("rdkit")
+    path = tmp_path / "two.txt"
+    path.write_text("a\nb\n")
+    sizes = {"cell": "vanilla", "hidden": 4, "steps": 1, "split": "none"}
+    run = seqgen.train(path, domain="smiles", tokenizer="char", out=tmp_path / "run", **sizes)
+    card = HubExporter(n=20).card(run, "one")
+    assert "- <code>a</code> (invalid, a training record)" in card and "not compared" not in card
+    assert "- <code>aa</code> (invalid)\n" in card or "- <code>ab</code> (invalid)\n" in card
+    path.unlink()
+    card = HubExporter(n=20).card(seqgen.load(run.path), "one")
+    assert "20 sampled rows, seed 0. They are not compared with the training records." in card
+    assert "- <code>a</code> (invalid)" in card
+
+
 def test_a_plugin_in_a_file_is_named_with_the_command(tiny_run):
     of_file = {"package": "sgru", "distribution": "sgru.py", "version": "77de", "sha256": "77de0"}
     settings = tiny_run.settings.model_copy(update={"plugins": [*tiny_run.settings.plugins, of_file]})
