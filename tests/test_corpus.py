@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import tracemalloc
 from collections import Counter
 
@@ -63,6 +64,15 @@ def test_lines_do_not_depend_on_the_blocks_that_are_read(tmp_path_factory, piece
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(readers, "_BLOCK_CHARS", block)
         assert texts(path, max_line_chars=400) == [line for line in expected if line and not line.isspace()]
+
+
+def test_data_that_is_no_text_gets_no_advice_on_encodings(tmp_path):
+    path = write(tmp_path, bytes(random.Random(0).randbytes(5000)))
+    with pytest.raises(CorpusError, match="it is binary data, not text; pass a text file"):
+        texts(path)
+    path = write(tmp_path, "\x1b[1mzo\xeb\x1b[0m\tna\xefve \r\n".encode("cp1252") * 90)
+    with pytest.raises(CorpusError, match="cp1252 is the most likely"):
+        texts(path)
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 16])

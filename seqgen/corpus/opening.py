@@ -96,6 +96,8 @@ _FIRST = 0xDC00
 _AT_ONCE = 1 << 16  # characters
 _KEPT = re.compile("[\udc00-\udcff]")
 _KEPT_RUN = re.compile("[\udc00-\udcff]{1,4}")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_LEAST_BINARY, _BINARY_SHARE = 32, 0.05  # characters, and the share of control characters, of what is no text
 _WESTERN = "cp1252"  # the usual encoding of Western text that is not UTF-8
 _USUAL = ("utf-8", "utf-16", "utf-32", "latin-1", "cp1252", "shift_jis", "gb18030", "big5", "euc-kr", "koi8-r")
 _MARKS = {
@@ -192,6 +194,8 @@ def find_first_problem(file: TextIO, path: str, encoding: str, limit: int | None
                 f"{path!r}, line {number}: longer than {limit} characters; does it hold one record per line? {ways}"
             )
         if found := _KEPT_RUN.search(piece):
+            if _is_binary(piece + file.read(START)):
+                return CorpusError(f"cannot read records from {path!r}: it is binary data, not text; {_PICTURE}")
             here, shown = _n_bytes(piece[: found.start()]), " ".join(f"0x{ord(byte) - _FIRST:02x}" for byte in found[0])
             in_line, western = "here", ""
             if encoding == UTF8:
@@ -205,6 +209,12 @@ def find_first_problem(file: TextIO, path: str, encoding: str, limit: int | None
         n_here = _n_bytes(piece)
         offset, before = offset + n_here, 0 if piece.endswith(("\n", "\r")) else before + n_here
     return CorpusError(f"{path!r} changed while it was read")
+
+
+def _is_binary(text: str) -> bool:
+    """Return whether undecodable text has more control characters than text in another encoding has."""
+    n_controls = len(text) - len(_CONTROLS.sub("", text))
+    return len(text) >= _LEAST_BINARY and n_controls > _BINARY_SHARE * len(text)
 
 
 def _n_bytes(text: str) -> int:
