@@ -26,6 +26,8 @@ def test_the_share_of_rows_that_a_prefix_leaves_out(run):
     list(run.iter_samples(2, prefix="an", warn=warned.append))
     (line,) = warned
     assert line.startswith("--prefix 'an': ") and line.endswith("--template 'an*' in its place finds all of them")
+    seqgen.load(run.path, warn=warned.append).top(2, prefix="an")
+    assert warned == [line, line]
     own = run.vocabulary.encode("an").tolist()
     rows = [row.text for row in run.sample(4000, seed=3) if row.text.startswith("an")]
     others = sum(run.vocabulary.encode(text).tolist()[: len(own)] != own for text in rows)

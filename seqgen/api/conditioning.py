@@ -13,7 +13,7 @@ from seqgen.errors import UsageError, nearest_names
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
-    from seqgen.sampling import Sampler
+    from seqgen.sampling import Decoder
 
 _FIRST_RECORDS = 1000  # read for the names of fields
 _MOST_LEFT_OUT = 0.05  # share of the rows with a prefix of which nothing is said
@@ -136,14 +136,14 @@ def _warn_of_unseen(run: OpenRun, wanted: list[str]) -> None:
             run.warn(f"no training record has {line!r:.80}: rows that begin with it are unreliable")
 
 
-def prefix_warning(sampler: Sampler) -> str:
-    """Return the warning of a prefix whose text the symbols of many rows divide otherwise, so that none is sampled."""
+def prefix_warning(decoder: Decoder) -> str:
+    """Return the warning of a prefix whose text the symbols of many rows divide otherwise, so that none is found."""
     from seqgen.sampling import share_across
 
-    prefix = sampler.settings.prefix
-    if not prefix or not (share := share_across(sampler)) > _MOST_LEFT_OUT:
+    prefix = decoder.settings.prefix
+    if not prefix or not (share := share_across(decoder)) > _MOST_LEFT_OUT:
         return ""
     template = "".join(f"\\{char}" if char in "*\\" else char for char in prefix) + "*"
     line = f"--prefix {prefix!r:.60}: {share:.1%} of the rows that begin so are left out, since their symbols divide it"
-    hint = "" if sampler.settings.template else f"; --template {shlex.quote(template)} in its place finds all of them"
+    hint = "" if decoder.settings.template else f"; --template {shlex.quote(template)} in its place finds all of them"
     return f"{line} otherwise{hint}"

@@ -158,7 +158,10 @@ def find_top(run: OpenRun, n: int, n_nodes: int, config: DecodeConfig) -> Top:
 
     config = config.model_copy(update={"exact": False})  # which rejects sampled rows; here a constraint removes rows
     with computing(run.settings.engine.threads):
-        return top_rows(_decoder(Decoder, run, config), n, n_nodes)
+        decoder = _decoder(Decoder, run, config)
+        if line := prefix_warning(decoder):
+            run.warn(line)
+        return top_rows(decoder, n, n_nodes)
 
 
 def _row_filter(run: OpenRun, config: SampleConfig) -> RowFilter:
