@@ -228,7 +228,7 @@ def test_a_link_that_leads_nowhere_is_said_to_be_one(cli, tiny_run, in_tmp, name
         (("plugins", "help"), "seqgen plugins --help lists what it takes\n"),
         (("sample", "--top", "5"), "did you mean --top-p or --top-k?\n"),
         (("evaluate", "--n", "5"), "no such option: --n; did you mean -n?\n"),
-        (("score", "--run", "r", "\u2014ab"), "beside it: train one with seqgen train\n"),
+        (("score", "--run", "r", "\u2014ab"), "or the current folder: train one with seqgen train\n"),
         (("resume", "r", "--steps", "9"), "to train on: seqgen train --from RUN --steps N"),
         (
             ("resume", "r", "--corpus", "a.txt"),
