@@ -250,7 +250,7 @@ def test_a_second_resume_keeps_the_time_used(words, tmp_path, monkeypatch):
 
 def test_a_diverging_run_keeps_the_last_good_checkpoint(words, tmp_path):
     class Bomb(seqgen.StepCell):
-        steps_left = 12 + 1  # training begins by trying one batch out
+        steps_left = 12 + 2  # training begins by trying the cell and one batch out
 
         def __init__(self, input_size, hidden_size):
             super().__init__(input_size, hidden_size)
