@@ -132,7 +132,8 @@ def record_losses(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> 
         None where the part is empty, or the corpus is one long text.
     """
     from seqgen.batches import Encoded
-    from seqgen.evaluation import RecordLosses, penalty, record_nats, text_numbers
+    from seqgen.counting import record_keys
+    from seqgen.evaluation import RecordLosses, penalty, record_nats
 
     encoded = (read_corpus(run) if corpus is None else corpus).encoded[part]
     if not isinstance(encoded, Encoded) or not len(encoded):
@@ -140,7 +141,7 @@ def record_losses(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> 
     with computing(run.settings.engine.threads):
         nats_N = record_nats(run.model, encoded, penalty(run.vocabulary, run.model))
     chars_N, n_targets = encoded.chars_N.astype("float64") + 1, int((encoded.lengths_N - 1).sum())
-    return RecordLosses(nats_N, chars_N, n_targets, text_numbers(encoded))
+    return RecordLosses(nats_N, chars_N, n_targets, record_keys(encoded))
 
 
 def count_bits_per_char(corpus: EncodedCorpus, part: Part) -> dict[str, float]:
@@ -247,7 +248,7 @@ def paired_difference(
         nats_N: the loss of each record (N,) in nats, of the first model.
         other_N: the same of the second model.
         chars_N: the characters of each record; its stop counts as one more.
-        texts_N: the number of the text of each record, as ``record_losses`` has it; None: all texts differ.
+        texts_N: a number for the text of each record, as ``record_losses`` has it; None: all texts differ.
 
     Returns:
         ``bits_per_char``, with its 95% interval ``low`` and ``high`` by a bootstrap over distinct texts.

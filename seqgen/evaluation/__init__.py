@@ -56,7 +56,6 @@ from seqgen.evaluation.record_losses import (
     paired_difference,
     record_losses,
     record_nats,
-    text_numbers,
 )
 from seqgen.evaluation.score import Score, score
 
@@ -69,5 +68,5 @@ __all__ = [
     "loss_of_batches", "losses_of_batches", "lost_conditions", "mean_interval", "membership", "memorization_verdict",
     "nearest_candidates", "notes_on_foreign", "notes_on_reference", "paired_difference", "penalty", "pieces",
     "ppmd_bits_per_char", "ratio_interval", "record_losses", "record_nats", "score", "share_interval",
-    "similarity_metrics", "text_numbers", "total_nats", "unseen_condition_warnings", "unseen_conditions", "verdicts",
+    "similarity_metrics", "total_nats", "unseen_condition_warnings", "unseen_conditions", "verdicts",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Encoded, Stream, evaluation_batches
+from seqgen.counting import record_keys
 from seqgen.evaluation.intervals import N_RESAMPLES, Interval, ratio_interval
 from seqgen.evaluation.loss import batch_logits, held_out_batches, window_logits
 from seqgen.model import evaluation_mode
@@ -40,7 +41,7 @@ class RecordLosses:
         chars_N: its characters, the stop counted as one; of a window, as a share of those of the text, since a window
             may end within a character.
         n_targets: symbols of all records, stops counted.
-        texts_N: the number of the text of each record; records of the same text have the same. None of windows.
+        texts_N: a number for the text of each record, the same for records of the same text. None of windows.
     """
 
     nats_N: Floats
@@ -61,13 +62,6 @@ class RecordLosses:
     def interval(self) -> Interval:
         """Return the 95% interval of ``bits_per_char`` over distinct texts; NaN for a single one."""
         return ratio_interval(self.nats_N / math.log(2), self.chars_N, groups_N=self.texts_N)
-
-
-def text_numbers(encoded: Encoded) -> npt.NDArray[np.int64]:
-    """Return the number of the text of each record, (N,): texts are numbered in the order of the corpus."""
-    numbers: dict[int, int] = {}
-    found = (numbers.setdefault(hash(ids), len(numbers)) for ids in encoded.row_bytes())
-    return np.fromiter(found, dtype=np.int64, count=len(encoded))
 
 
 def record_losses(
@@ -101,7 +95,7 @@ def record_losses(
     rows_N = np.concatenate(batches)
     chars_N = encoded.chars_N[rows_N].astype(np.float64) + 1
     n_targets = int((encoded.lengths_N[rows_N] - 1).sum())
-    return RecordLosses(np.concatenate(list(known)), chars_N, n_targets, text_numbers(encoded)[rows_N])
+    return RecordLosses(np.concatenate(list(known)), chars_N, n_targets, record_keys(encoded)[rows_N])
 
 
 def losses_of_batches(
@@ -234,7 +228,7 @@ def paired_difference(
         nats_N: loss of each record under the first model, nats.
         other_N: loss under the second model.
         chars_N: characters of each record; its stop counts as one more.
-        texts_N: the number of the text of each record: records of the same text are resampled together; None: all
+        texts_N: a number for the text of each record: records of the same text are resampled together; None: all
             texts differ.
         n_resamples: resamples of the texts.
         seed: of the resamples.
