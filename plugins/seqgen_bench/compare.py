@@ -119,10 +119,9 @@ def compare(
     if len(found) < 2:
         raise seqgen.BadOption(f"give at least two different runs to compare, not {len(found)}")
     names = [run.path.name for run in found]
-    compared = [
-        _Compared(run, name if names.count(name) == 1 else str(run.path), {})
-        for run, name in zip(found, names, strict=True)
-    ]
+    compared = [_Compared(run, run.path.name, {}) for run in found]
+    for one in compared:
+        one.name = one.name if names.count(one.name) == 1 else str(one.run.path)
     differing = measure.settings_diff({one.name: one.run for one in compared})
     notes, cache, able = list[str](), dict[str, Any](), list[_Compared]()
     for one in compared:
@@ -178,7 +177,9 @@ def _notes(able: Sequence[_Compared], part: str) -> list[str]:
         return ["the runs were split in different ways: their held-out losses are of different records"]
     there = [name for name in different if any(one.run.settings.corpus.parts.get(name) for one in able)]
     found = " and ".join(title for name, title in _ALL_PARTS.items() if name in there)
-    return [f"the runs have the same {_ALL_PARTS[part]} records, but different {found} records"] if found else []
+    refits = [one.name for one in able if one.run.settings.refit is not None]
+    why = f" (refit on both: {', '.join(refits)})" if 0 < len(refits) < len(able) else ""
+    return [f"the runs have the same {_ALL_PARTS[part]} records, but different {found} records{why}"] if found else []
 
 
 def _of_conditions(able: Sequence[_Compared]) -> list[str]:

@@ -291,7 +291,8 @@ def test_a_refit_hides_no_differences_of_other_runs(words, in_tmp):
     assert found.seed_groups == []
     two = compare([first, refit], n=0)
     assert not [name for name in two.settings if name.startswith("train.")]
-    assert two.notes == ["the runs have the same test records, but different training and validation records"]
+    different = "the runs have the same test records, but different training and validation records"
+    assert two.notes == [f"{different} (refit on both: {refit.path.name})"]
 
 
 def test_runs_that_differ_in_their_seed_are_compared_over_seeds():
