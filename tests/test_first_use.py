@@ -26,7 +26,7 @@ def test_few_records_are_named_where_none_is_left_to_train_on(cli, in_tmp, text,
     assert refused.code == 3 and f"training part: it has {size} in all; add more, or pass --split none" in refused.err
 
 
-def test_a_missing_argument_is_named_as_the_usage_has_it(cli):
+def test_a_missing_argument_is_named_as_the_usage_has_it(cli, in_tmp):
     result = cli("export", "hub", "run")
     assert result.code == 2 and result.err.startswith("seqgen: missing argument OUT; ")
 
