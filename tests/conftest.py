@@ -96,6 +96,16 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_runs_left() -> Iterator[None]:
+    """A run that a test left in the folder of the user would be the newest there, which commands without RUN take."""
+    runs = Path("runs").resolve()
+    before = {path.name for path in runs.glob("*")}
+    yield
+    left = {path.name for path in runs.glob("*")} - before
+    assert not left, f"tests have left {', '.join(sorted(left))} in {runs}: give these runs out=tmp_path / NAME"
+
+
 @pytest.fixture
 def in_memory() -> Iterator[Path]:
     """A fresh folder on a disk in memory where there is one, for tests that make and remove thousands of files."""

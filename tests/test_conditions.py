@@ -263,7 +263,8 @@ def test_values_that_only_held_out_records_have_are_reported(tmp_path):
     for value in ("F", "x", "x", " F"):
         opened.sample(1, given={"sex": value})
     assert said == [f"no training record has the sex {value!r}: the model has not learned it" for value in ("x", " F")]
-    later = seqgen.train(write_with_sex(tmp_path / "more.jsonl", "xF" * 9), start=run, split="none", **settings)
+    more = write_with_sex(tmp_path / "more.jsonl", "xF" * 9)
+    later = seqgen.train(more, start=run, split="none", out=tmp_path / "later", **settings)
     last = seqgen.train(train, start=later, **files, steps=2, out=tmp_path / "last", warn=said.append)
     assert last.settings.corpus.unseen == {"valid": ["sex= F"], "test": ["sex=z"], "start": ["sex= F", "sex=z"]}
 
