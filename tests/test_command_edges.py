@@ -224,7 +224,7 @@ def test_a_link_that_leads_nowhere_is_said_to_be_one(cli, tiny_run, in_tmp, name
         (("train", "--corpus", "a.txt", "--option=", "steps=3"), "takes: steps=3; write --option steps=3\n"),
         (("train", "--corpus=a.txt", "b.txt"), "repeat it: --corpus a.txt --corpus b.txt; or quote"),
         (("list", "\u2013json"), "begins with another dash than a hyphen: write --json\n"),
-        (("checkpoint", "delete", "r"), "No such command 'delete'; seqgen checkpoint --help lists what it takes\n"),
+        (("checkpoint", "delete", "r"), "no such command 'delete'; seqgen checkpoint --help lists what it takes\n"),
         (("plugins", "help"), "seqgen plugins --help lists what it takes\n"),
         (("sample", "--top", "5"), "did you mean --top-p or --top-k?\n"),
         (("evaluate", "--n", "5"), "no such option: --n; did you mean -n?\n"),
@@ -234,7 +234,7 @@ def test_a_link_that_leads_nowhere_is_said_to_be_one(cli, tiny_run, in_tmp, name
             ("resume", "r", "--corpus", "a.txt"),
             "or a link to it, back there; to train on another: seqgen train --from RUN",
         ),
-        (("resume", "r", "--nonsense", "9"), "No such option: --nonsense"),
+        (("resume", "r", "--nonsense", "9"), "no such option: --nonsense"),
     ],
 )
 def test_advice_fits_the_mistake(cli, in_tmp, arguments, expected):

@@ -97,7 +97,7 @@ def test_a_command_has_the_flags_of_train(cli, kit):
     found = cli("dry-run", "--time", "soon", "--hidden", 8, "--valid-file", "v.txt", "-o", "lr=0.1", *kit)
     assert found.code == 0 and found.out == "soon {'valid': 'v.txt', 'hidden': 8, 'options': ['lr=0.1']}\n"
     assert cli("dry-run", "--on", "here", *kit).out == "here {}\n", "a flag of its own takes the place of the setting's"
-    assert cli("dry-run", "--out", "run", *kit).err.startswith("seqgen: No such option: --out")
+    assert cli("dry-run", "--out", "run", *kit).err.startswith("seqgen: no such option: --out")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_command_without_its_plugin_is_a_usage_error_that_names_it(command, pl
 
 
 def test_a_command_that_nobody_has_is_named(cli):
-    assert "No such command 'nothing'" in cli("nothing").err
+    assert "no such command 'nothing'" in cli("nothing").err
 
 
 @pytest.mark.parametrize("name", commands.__all__)

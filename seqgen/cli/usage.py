@@ -19,10 +19,15 @@ from seqgen.plugins import missing_plugin, option_names
 _FURTHER = ("--steps", "--epochs", "--time", "--lr")  # what somebody gives who wants more than a resume
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _NO_COMMAND = re.compile(r"No such command '(\S+)'")
+_OWN_STYLE = (
+    (re.compile(r"^Option '(\S+)' requires an argument"), r"\1 needs a value"),
+    (re.compile(r"^Option '(\S+)' does not take a value"), r"\1 takes no value"),
+    (re.compile(r"\. Did you mean"), "; did you mean"),
+)
 _SETTING = re.compile(r"\w+(\.\w+)*")  # a name that -o takes
 _DASH = "\u2010-\u2015\u2212"  # those that are no hyphen
 _OTHER_DASHES = re.compile(rf"(?:[{_DASH}][-{_DASH}]?|-[{_DASH}])([A-Za-z][\w-]*)(?:=.*)?")
-_HELPFUL = ("Did you mean", " is not one of ", " is not in the range ", " is not a valid ")
+_HELPFUL = ("did you mean", " is not one of ", " is not in the range ", " is not a valid ")
 _LEAST_ALIKE = 0.7  # the similarity from which a flag is suggested for another
 _LEAST_BEGINNING = 3  # characters of a flag that begins as another does
 _PATTERN = "; or quote a pattern, which the shell expands to several: --corpus '*.txt'"
@@ -70,14 +75,27 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
             return f"no such command {unknown[1]!r}: {command_hint}"
     elif option and line.startswith("No such option") and context is not None:
         option = _as_typed(option, arguments)
-        line = f"No such option: {option}"
+        line = f"no such option: {option}"
         if option_hint := hint or _hint_on_option(option, arguments, context):
-            return f"no such option: {option}; {option_hint}"
+            return f"{line}; {option_hint}"
+    line = _in_own_style(line, parameter)
     if hint:
         return f"{line}; {hint}"
     if not line or any(words in line for words in _HELPFUL):
         return line
     return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
+
+
+def _in_own_style(line: str, parameter: Any) -> str:
+    """Return a sentence of the parser as other messages are written: the flags, then what is wrong with them."""
+    flags = "" if parameter is None else ", ".join(parameter.opts)
+    if line.startswith("Missing option ") and flags:
+        return f"missing option {flags}"
+    if line.startswith("Invalid value for ") and flags:
+        return f"{flags}: {line.split(': ', 1)[-1]}"
+    for pattern, own in _OWN_STYLE:
+        line = pattern.sub(own, line)
+    return line[:1].lower() + line[1:]
 
 
 def hint_on_words(words: Sequence[str], arguments: Sequence[str]) -> str:
