@@ -119,9 +119,8 @@ def compare(
     if len(found) < 2:
         raise seqgen.BadOption(f"give at least two different runs to compare, not {len(found)}")
     names = [run.path.name for run in found]
-    compared = [_Compared(run, run.path.name, {}) for run in found]
-    for one in compared:
-        one.name = one.name if names.count(one.name) == 1 else str(one.run.path)
+    unique = [name if names.count(name) == 1 else str(run.path) for run, name in zip(found, names, strict=True)]
+    compared = [_Compared(run, name, {}) for run, name in zip(found, unique, strict=True)]
     differing = measure.settings_diff({one.name: one.run for one in compared})
     notes, cache, able = list[str](), dict[str, Any](), list[_Compared]()
     for one in compared:

@@ -59,8 +59,9 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
 
     cause, parameter, context = error.__cause__, getattr(error, "param", None), getattr(error, "ctx", None)
     hint = hint_on_dashes(arguments, context)
-    if isinstance(cause, ValidationError) and parameter is not None:
-        refused = f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
+    flags = "" if parameter is None else ", ".join(parameter.opts) or parameter.name
+    if isinstance(cause, ValidationError) and flags:
+        refused = f"{flags}: {refusal(cause)}"
         return f"{refused}; {hint}" if hint else refused
     line, option = " ".join(str(error.format_message()).split()).removesuffix("."), getattr(error, "option_name", "")
     if line.startswith("Missing argument ") and parameter is not None:
@@ -78,7 +79,7 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
         line = f"no such option: {option}"
         if option_hint := hint or _hint_on_option(option, arguments, context):
             return f"{line}; {option_hint}"
-    line = _in_own_style(line, parameter)
+    line = _in_own_style(line, flags)
     if hint:
         return f"{line}; {hint}"
     if not line or any(words in line for words in _HELPFUL):
@@ -86,13 +87,11 @@ def usage_line(error: Any, arguments: Sequence[str]) -> str:
     return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
 
 
-def _in_own_style(line: str, parameter: Any) -> str:
-    """Return a sentence of the parser as other messages are written: the flags, then what is wrong with them."""
-    flags = "" if parameter is None else ", ".join(parameter.opts)
-    if line.startswith("Missing option ") and flags:
-        return f"missing option {flags}"
-    if line.startswith("Invalid value for ") and flags:
-        return f"{flags}: {line.split(': ', 1)[-1]}"
+def _in_own_style(line: str, flags: str) -> str:
+    """Return a sentence of the parser as other messages are written: flags first, where they are known."""
+    if flags:
+        line = re.sub(r"^Missing option .*", f"missing option {flags}", line)
+        line = re.sub(r"^Invalid value for .*?: ", f"{flags}: ", line)
     for pattern, own in _OWN_STYLE:
         line = pattern.sub(own, line)
     return line[:1].lower() + line[1:]
