@@ -60,13 +60,13 @@ def _scores(job: Job, texts: Sequence[str]) -> Sequence[seqgen.Score | None]:
         return [score for text in texts for score in _scores(job, [text])]
 
 
-def answer_of(job: Job, choices: Sequence[dict[str, Any]], n_sampled: int) -> dict[str, Any]:
+def answer_of(job: Job, choices: Sequence[dict[str, Any]], n_returned: int) -> dict[str, Any]:
     """Return the body of an answer.
 
     Args:
         job: the job.
         choices: its choices.
-        n_sampled: symbols that were sampled.
+        n_returned: symbols of the choices after their prompts.
     """
     return {
         "id": job.identity,
@@ -74,25 +74,27 @@ def answer_of(job: Job, choices: Sequence[dict[str, Any]], n_sampled: int) -> di
         "created": job.created,
         "model": job.served.name,
         "choices": list(choices),
-        "usage": usage_of(job, n_sampled),
+        "usage": usage_of(job, n_returned),
         "seed": job.seed,
         "warnings": job.warnings,
     }
 
 
-def usage_of(job: Job, n_sampled: int) -> dict[str, int]:
+def usage_of(job: Job, n_returned: int) -> dict[str, int]:
     """Return the numbers of symbols of a job."""
     n_prompt = sum(prompt.n_tokens for prompt in job.prompts)
-    return {"prompt_tokens": n_prompt, "completion_tokens": n_sampled, "total_tokens": n_prompt + n_sampled}
+    return {"prompt_tokens": n_prompt, "completion_tokens": n_returned, "total_tokens": n_prompt + n_returned}
 
 
-def count_sampled(job: Job, rows: Sequence[Sequence[seqgen.Sample]]) -> int:
-    """Return the number of symbols that rows have after their prompts; characters where they cannot be read again.
+def count_returned(job: Job, rows: Sequence[Sequence[seqgen.Sample]]) -> int:
+    """Return the number of symbols of rows between their prompts and stops; characters where they cannot be read again.
 
-    A row may have fewer symbols than its prompt, whose last ones merge with what follows.
+    What was sampled beyond a stop depends on when the rows were looked at. A row may have fewer symbols than its
+    prompt, whose last ones merge with what follows.
     """
-    texts = [row.text for samples in rows for row in samples]
-    prompts = [prompt for prompt, samples in zip(job.prompts, rows, strict=True) for _ in samples]
+    pairs = [(prompt, row) for prompt, samples in zip(job.prompts, rows, strict=True) for row in samples]
+    prompts = [prompt for prompt, _ in pairs]
+    texts = [finished(row.text, len(prompt.text), job.request.stops, row.cut)[0] for prompt, row in pairs]
     try:
         sizes = (job.served.vocabulary.frame_many(texts)[1] - 2).tolist()
         return sum(max(0, size - prompt.n_tokens) for size, prompt in zip(sizes, prompts, strict=True))

@@ -60,7 +60,7 @@ class Metrics:
                 lines.append(f'seqgen_requests_total{{path="{path}",status="{status}"}} {n}')
             for name, help_, counts in (
                 ("seqgen_rows_total", "Rows sampled or scored.", self._rows),
-                ("seqgen_tokens_total", "Symbols sampled.", self._tokens),
+                ("seqgen_tokens_total", "Symbols of rows after their prompts.", self._tokens),
             ):
                 lines += _head(name, "counter", help_)
                 lines += [f'{name}{{model="{_escaped(model)}"}} {n}' for model, n in sorted(counts.items())]

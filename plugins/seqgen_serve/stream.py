@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import seqgen
-from seqgen_serve.choices import answer_of, choices_of, count_sampled, finished, usage_of
+from seqgen_serve.choices import answer_of, choices_of, count_returned, finished, usage_of
 from seqgen_serve.job import Job
 from seqgen_serve.metrics import Metrics
 
@@ -46,11 +46,11 @@ class Stream:
         if choices:
             self._job.post(self._chunk(list(choices)))
 
-    def end(self, n_sampled: int) -> None:
+    def end(self, n_returned: int) -> None:
         """Send the numbers of symbols if they were asked for, and end the stream."""
         options = self._job.request.stream_options
         if options is not None and options.include_usage:
-            self._job.post(self._chunk([]) | {"usage": usage_of(self._job, n_sampled)})
+            self._job.post(self._chunk([]) | {"usage": usage_of(self._job, n_returned)})
         self._job.finish()
 
     def _new(self, index: int, row: seqgen.Sample, start: int, is_last: bool) -> list[dict[str, Any]]:
@@ -91,14 +91,14 @@ def answer(job: Job, rows: Sequence[Sequence[seqgen.Sample]], metrics: Metrics, 
         metrics: where they are counted.
         stream: what has sent the beginnings of the rows; None if nothing has.
     """
-    n_sampled = count_sampled(job, rows)
-    metrics.count_rows(job.served.name, sum(map(len, rows)), n_sampled)
+    n_returned = count_returned(job, rows)
+    metrics.count_rows(job.served.name, sum(map(len, rows)), n_returned)
     if stream is not None:
         stream.send(rows, True)
-        stream.end(n_sampled)
+        stream.end(n_returned)
     elif job.request.stream:
         stream = Stream(job)
         stream.send_choices(choices_of(job, rows))
-        stream.end(n_sampled)
+        stream.end(n_returned)
     else:
-        job.finish(answer_of(job, choices_of(job, rows), n_sampled))
+        job.finish(answer_of(job, choices_of(job, rows), n_returned))

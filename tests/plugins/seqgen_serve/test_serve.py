@@ -19,7 +19,7 @@ from serving import Client, serving, wait_for
 import seqgen
 from browser import Browser, find_chromium
 from conftest import WORDS
-from seqgen_serve.choices import choices_of, count_sampled, finished
+from seqgen_serve.choices import choices_of, count_returned, finished
 from seqgen_serve.errors import ApiError
 from seqgen_serve.job import Prompt
 from seqgen_serve.limits import Limits
@@ -246,11 +246,24 @@ def test_a_character_of_several_bytes_is_sent_once_it_is_whole():
 def test_symbols_that_merge_with_the_prompt_are_not_counted_below_zero():
     sizes = np.array([3, 5])  # with the marks at both ends
     vocabulary = SimpleNamespace(frame_many=lambda texts: (None, sizes))
-    job = SimpleNamespace(served=SimpleNamespace(vocabulary=vocabulary), prompts=[Prompt("Hann", 3, 99, False)])
+    job = SimpleNamespace(
+        served=SimpleNamespace(vocabulary=vocabulary),
+        prompts=[Prompt("Hann", 3, 99, False)],
+        request=SimpleNamespace(stops=[]),
+    )
     rows = [[seqgen.Sample(0, "Hannah", False), seqgen.Sample(1, "Hannab", False)]]
-    assert count_sampled(job, rows) == 0
+    assert count_returned(job, rows) == 0
     sizes += 3
-    assert count_sampled(job, rows) == 1 + 3
+    assert count_returned(job, rows) == 1 + 3
+
+
+def test_usage_counts_what_is_returned_and_not_what_a_stop_cuts_off(client):
+    body = {"model": "run", "prompt": "an", "n": 20, "seed": 3, "stop": ["n", "e"], "max_tokens": 30}
+    answer = client.post(**body)
+    n_returned, n_whole = (sum(map(len, client.texts(**body | {"stop": stop}))) for stop in (body["stop"], []))
+    assert answer["usage"]["completion_tokens"] == n_returned < n_whole
+    chunks = client.stream(stream_options={"include_usage": True}, **body)
+    assert chunks[-1]["usage"] == answer["usage"]
 
 
 @pytest.mark.full
@@ -263,7 +276,7 @@ def test_a_long_text_grows_in_a_stream_and_ends_at_its_stop(client, long_text):
     text = "".join(texts)
     answer = client.post(stop=text[20:24], **body)
     assert answer["choices"][0]["text"] == text.partition(text[20:24])[0]
-    assert answer["usage"]["completion_tokens"] < 1500  # it was not sampled to its end
+    assert answer["usage"]["completion_tokens"] == len(answer["choices"][0]["text"])
 
 
 # -- scores
