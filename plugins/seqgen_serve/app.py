@@ -18,7 +18,7 @@ from seqgen_serve.errors import ApiError, as_api_error
 from seqgen_serve.job import make_job
 from seqgen_serve.limits import Limits
 from seqgen_serve.metrics import Metrics
-from seqgen_serve.schema import parse_json, parse_request
+from seqgen_serve.schema import as_json, parse_json, parse_request
 from seqgen_serve.served import BEGIN, END, ServedRun
 from seqgen_serve.waiting import events, first_event, give_up
 from seqgen_serve.worker import Worker
@@ -115,7 +115,7 @@ class Api:
         body = await self._object(request)
         text = body.get("prompt")
         if not isinstance(text, str):
-            raise ApiError(400, "prompt is not a text", "prompt")
+            raise ApiError(400, f"cannot use prompt {as_json(text)}: it is not a text", "prompt")
         served = self._find(body.get("model"))
         if text in _FRAME:
             tokens = [_FRAME[text]]
@@ -134,7 +134,7 @@ class Api:
         body = await self._object(request)
         ids = body.get("tokens")
         if not isinstance(ids, list) or not all(type(index) is int and 0 <= index < 2**31 for index in ids):
-            raise ApiError(400, "tokens is not a list of ids", "tokens")
+            raise ApiError(400, f"cannot use tokens {as_json(ids)}: send a list of ids of symbols", "tokens")
         served = self._find(body.get("model"))
         return _json({"prompt": served.text_of([index for index in ids if index not in (BEGIN, END)], "tokens")})
 
@@ -150,7 +150,7 @@ class Api:
     async def _object(self, request: Request) -> dict[str, Any]:
         value = parse_json(await self._body(request))
         if not isinstance(value, dict):
-            raise ApiError(400, "the body is not a JSON object")
+            raise ApiError(400, f"cannot read the body {as_json(value)}: it is not a JSON object")
         return value
 
     async def _body(self, request: Request) -> bytes:
@@ -162,7 +162,7 @@ class Api:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise ApiError(415, f"the content type is {kind!r:.60}: send application/json")
+            raise ApiError(415, f"cannot read a body of type {kind!r:.60}: send application/json")
         most, body = self._limits.body, bytearray()
         try:
             async with asyncio.timeout(self._limits.body_s):

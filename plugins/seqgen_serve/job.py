@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import seqgen
 from seqgen_serve.errors import ApiError, as_api_error, with_fields
 from seqgen_serve.limits import Limits
-from seqgen_serve.schema import CompletionRequest
+from seqgen_serve.schema import CompletionRequest, as_json
 from seqgen_serve.served import BEGIN, ServedRun
 
 if TYPE_CHECKING:
@@ -139,17 +139,22 @@ def make_job(request: CompletionRequest, served: ServedRun, limits: Limits) -> J
     """
     prompts, n = request.prompts, request.n or 1
     if n * len(prompts) > limits.rows:
-        asked = f"n = {n}" + (f" for each of {len(prompts)} prompts" if len(prompts) > 1 else "")
-        raise ApiError(413, f"{asked} is more than the {limits.rows:,} rows that this server samples at once", "n")
+        asked = f"n {n}" + (f" for each of {len(prompts)} prompts" if len(prompts) > 1 else "")
+        raise ApiError(413, f"cannot sample {asked}: the most is {limits.rows:,} rows of a request; lower n", "n")
     if request.max_tokens is not None and request.max_tokens > limits.tokens:
         raise ApiError(
-            413, f"max_tokens is {request.max_tokens}, and this server samples {limits.tokens:,} at most", "max_tokens"
+            413,
+            f"cannot sample max_tokens {request.max_tokens}: the most is {limits.tokens:,} symbols of a row; lower it",
+            "max_tokens",
         )
     if request.end and not (request.echo and request.max_tokens == 0):
-        raise ApiError(400, "end is for scoring: give echo and max_tokens 0 with it", "end")
+        raise ApiError(400, "cannot use end true: it is for scoring; give echo true and max_tokens 0 with it", "end")
     if request.max_tokens == 0 and request.constraints:
         name = next(iter(request.constraints))
-        raise ApiError(400, f"max_tokens is 0, so that nothing is sampled: leave {name} out", name)
+        given = as_json(request.constraints[name])
+        raise ApiError(
+            400, f"cannot use {name} {given} with max_tokens 0: nothing is sampled; leave one of them out", name
+        )
     conditions = served.check_conditions(request.label, request.given)
     job = Job(
         served, request, _prompts(served, prompts, request.max_tokens, limits), n,
@@ -158,7 +163,9 @@ def make_job(request: CompletionRequest, served: ServedRun, limits: Limits) -> J
     )  # fmt: skip
     if job.n_symbols > limits.symbols:
         asked = f"{job.n_rows:,} rows of {job.n_symbols // job.n_rows:,} symbols"
-        raise ApiError(413, f"{asked} are more than {limits.symbols:,} symbols in all: lower n or max_tokens", "n")
+        raise ApiError(
+            413, f"cannot sample {asked}: the most is {limits.symbols:,} symbols in all; lower n or max_tokens", "n"
+        )
     return job
 
 
@@ -171,7 +178,11 @@ def _prompts(
 
 def _prompt(served: ServedRun, prompt: str | list[int], max_tokens: int | None, limits: Limits, name: str) -> Prompt:
     if len(prompt) > 16 * limits.tokens:  # a symbol may be several characters
-        raise ApiError(413, f"a prompt is longer than {16 * limits.tokens:,} characters", "prompt")
+        raise ApiError(
+            413,
+            f"cannot read a prompt of length {len(prompt):,}: the most is {16 * limits.tokens:,}; shorten it",
+            "prompt",
+        )
     begins = not isinstance(prompt, str) and prompt[0] == BEGIN
     text = prompt if isinstance(prompt, str) else served.text_of(prompt[begins:])
     try:
@@ -179,7 +190,9 @@ def _prompt(served: ServedRun, prompt: str | list[int], max_tokens: int | None, 
     except (seqgen.SeqgenError, UnicodeError) as error:  # others are failures, and logged
         raise as_api_error(error, "prompt", name) from error
     if n_tokens > limits.tokens:
-        raise ApiError(413, f"a prompt has {n_tokens:,} symbols, and this server takes {limits.tokens:,}", "prompt")
+        raise ApiError(
+            413, f"cannot read a prompt of {n_tokens:,} symbols: the most is {limits.tokens:,}; shorten it", "prompt"
+        )
     own = min(served.run.settings.max_length, n_tokens + limits.tokens)
     longest = own if max_tokens is None else n_tokens + max_tokens
     return Prompt(text, n_tokens, max(longest, 1), begins)

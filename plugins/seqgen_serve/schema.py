@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import pydantic_core
@@ -47,9 +48,9 @@ class CompletionRequest(BaseModel):
     prompt: (
         str | Annotated[list[str], Field(min_length=1)] | _Tokens | Annotated[list[_Tokens], Field(min_length=1)] | None
     ) = None
-    n: int | None = Field(None, ge=1)
-    best_of: int | None = Field(None, ge=1)
-    max_tokens: int | None = Field(None, ge=0)
+    n: int | None = Field(None, ge=1, lt=2**63)
+    best_of: int | None = Field(None, ge=1, lt=2**63)
+    max_tokens: int | None = Field(None, ge=0, lt=2**63)
     temperature: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)
     top_p: float | None = Field(None, gt=0, le=1, allow_inf_nan=False)
     seed: int | None = Field(None, ge=0, lt=2**63)
@@ -65,7 +66,7 @@ class CompletionRequest(BaseModel):
     logit_bias: Any = None
 
     end: bool = False
-    top_k: int | None = Field(None, ge=1)
+    top_k: int | None = Field(None, ge=1, lt=2**63)
     min_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     label: _Text | None = None
     given: dict[str, Annotated[_Text, BeforeValidator(_as_text)]] | None = None
@@ -128,9 +129,27 @@ def parse_json(body: bytes) -> Any:
 _MEANT = {
     "prompt": "send a text, a list of texts, the ids of a text, or a list of such lists; none of them empty",
     "given": 'send an object of values by name: {"year": "1999"}',
+    "stop": "send a text of at most 10,000 characters, or a list of at most 16 such texts",
+    **dict.fromkeys(
+        ("contains", "avoid"), "send a text of at most 10,000 characters, or a list of at most 100 such texts"
+    ),
     "length": 'send a text: "5-8", "5", "5-" or "-8"',
 }
 """Problems of fields for which pydantic would name only one of the types that they may have."""
+_TYPES = {
+    "string_type": "it is not a text",
+    "int_type": "it is not a whole number",
+    "float_type": "it is not a number",
+    "bool_type": "it is neither true nor false",
+    "finite_number": "it is not finite",
+    "greater_than_equal": "the least is {ge}",
+    "greater_than": "it must be above {gt}",
+    "less_than_equal": "the most is {le}",
+    "less_than": "it must be below {lt}",
+    "string_too_long": "the most is {max_length:,} characters",
+}
+"""Reasons by the types of pydantic's errors, whose own begin with "Input should"."""
+_SHOWN = 60  # characters of a value in a message
 
 
 def parse_request(body: bytes) -> CompletionRequest:
@@ -141,29 +160,47 @@ def parse_request(body: bytes) -> CompletionRequest:
     """
     value = parse_json(body)
     if not isinstance(value, dict):
-        raise ApiError(400, 'the body is not a JSON object: send {"model": ..., "prompt": ...}')
+        raise ApiError(
+            400, f'cannot read the body {as_json(value)}: it is not a JSON object; send {{"model": ..., "prompt": ...}}'
+        )
     try:
         request = CompletionRequest.model_validate(value)
     except ValidationError as error:
         raise _refusal(error) from None
     for name, values in _NEUTRAL.items():
-        if getattr(request, name) not in values:
-            raise ApiError(400, f"{name} has no meaning for these models: leave it out", name)
+        if (given := getattr(request, name)) not in values:
+            raise ApiError(
+                400, f"cannot use {name} {as_json(given)}: it has no meaning for these models; leave it out", name
+            )
     if request.stops and (cut := next((name for name in _WHOLE if name in request.constraints), None)):
-        raise ApiError(400, f"stop would cut rows that satisfy {cut} as a whole: leave one of them out", "stop")
+        shown = f"stop {as_json(request.stop)} with {cut} {as_json(getattr(request, cut))}"
+        raise ApiError(
+            400, f"cannot use {shown}: it would cut rows that satisfy {cut} as a whole; leave one of them out", "stop"
+        )
     if request.best_of not in (None, 1, request.n or 1):
         raise ApiError(
-            400, f"best_of is {request.best_of} and n is {request.n or 1}: only equal values work", "best_of"
+            400,
+            f"cannot use best_of {request.best_of} with n {request.n or 1}: only equal values work; leave best_of out",
+            "best_of",
         )
     return request
 
 
 def _refusal(error: ValidationError) -> ApiError:
     """Return the first problem of a request."""
-    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = str(problem["loc"][0]) if problem["loc"] else None
+    problem = error.errors(include_url=False)[0]
+    places = [part for part in problem["loc"] if isinstance(part, str)] or [""]
+    name = places[0]
     if problem["type"] == "extra_forbidden":
-        return ApiError(
-            400, f"unrecognized field {name!r:.60}; known: {', '.join(CompletionRequest.model_fields)}", name
-        )
-    return ApiError(400, f"{name}: {_MEANT.get(str(name), problem['msg'])}", name)
+        known = CompletionRequest.model_fields if len(places) == 1 else StreamOptions.model_fields
+        of = "" if len(places) == 1 else f" of {name}"
+        return ApiError(400, f"unrecognized field {places[-1]!r:.60}{of}; known: {', '.join(known)}", name)
+    reason = _MEANT.get(name) or _TYPES.get(problem["type"], "").format_map(problem.get("ctx", {})) or problem["msg"]
+    field = ".".join(places) if name == "stream_options" else name
+    return ApiError(400, f"cannot use {field} {as_json(problem['input'])}: {reason}", name)
+
+
+def as_json(value: Any) -> str:
+    """Return a value as a message shows it: as the client writes it, cut where it is long."""
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"

@@ -120,11 +120,16 @@ class ServedRun:
             raise as_api_error(error, field) from None
         except (ValueError, seqgen.UsageError):
             least, most = self.vocabulary.symbol_offset, self.vocabulary.size - 1
+            wrong = next((index for index in ids if not least <= index <= most), ids[0])
             raise ApiError(
-                400, f"a token is not a symbol of {self.name!r}: they are {least} to {most}", field
+                400, f"cannot use token {wrong}: the symbols of {self.name!r} are {least} to {most}", field
             ) from None
         if not same:
-            raise ApiError(400, "the tokenizer of the model cuts the text of these tokens in another way", field)
+            raise ApiError(
+                400,
+                f"cannot use tokens {list(ids)!s:.60}: the tokenizer of {self.name!r} cuts their text otherwise",
+                field,
+            )
         return text
 
     def to_json(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ async function call(path, options = {}) {
   }
   if (answer.status === 401) {
     showKeyForm(true);
-    throw new Error(state.key ? "This key is not accepted." : "A key is needed.");
+    throw new Error(state.key ? "the key is not accepted" : "a key is needed");
   }
   const body = await answer.json();
   if (!answer.ok) throw new Error(body.error.message);

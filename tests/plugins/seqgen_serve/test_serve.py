@@ -447,7 +447,7 @@ def test_limits(tiny_run, long_text):
     with serving(tiny_run, long_text, rows=10, tokens=50, symbols=400, body=2000) as client:
         assert "10 rows" in client.error(413, n=11)
         assert "10 rows" in client.error(413, prompt=["a", "b"], n=6)
-        assert "50 at most" in client.error(413, max_tokens=51)
+        assert "the most is 50 symbols" in client.error(413, max_tokens=51)
         assert "60 symbols" in client.error(413, prompt="a" * 60)
         assert "2,000 bytes" in client.error(413, prompt="a" * 3000)
         assert len(client.texts(model="long")[0]) == 50  # its own limit is larger
@@ -675,18 +675,30 @@ def test_strangers_make_no_names_of_counters(client):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"n": 0}, "greater than or equal to 1"), ({"n": "2"}, "n: "), ({"n": True}, "n: "),
-        ({"temperature": -1}, "temperature: "), ({"top_p": 0}, "top_p: "), ({"seed": -1}, "seed: "),
-        ({"nonsense": 1}, "unrecognized field 'nonsense'"), ({"suffix": "x"}, "suffix has no meaning"),
-        ({"best_of": 3, "n": 2}, "best_of is 3"), ({"logit_bias": {"5": 1}}, "logit_bias"),
-        ({"stop": "a", "length": "3"}, "stop would cut rows that satisfy length"),
-        ({"stop": ["a"], "unique": True}, "stop would cut rows that satisfy unique"),
-        ({"given": ["a"]}, "given: send an object"), ({"given": {"a": True}}, "given: send an object"),
-        ({"prompt": []}, "prompt: "), ({"prompt": [[]]}, "prompt: "), ({"prompt": "Ä"}, "unknown symbol 'Ä'"),
+        ({"n": 0}, "cannot use n 0: the least is 1"), ({"n": "2"}, 'cannot use n "2": it is not a whole number'),
+        ({"n": True}, "cannot use n true: it is not a whole number"), ({"n": 10**4000}, "it must be below"),
+        ({"temperature": -1}, "cannot use temperature -1: "), ({"top_p": 0}, "cannot use top_p 0: it must be above 0"),
+        ({"seed": -1}, "cannot use seed -1: the least is 0"), ({"logprobs": 21}, "logprobs 21: the most is 20"),
+        ({"echo": "x"}, 'cannot use echo "x": it is neither true nor false'),
+        ({"stop": ["a", 5]}, 'cannot use stop ["a", 5]: send a text'), ({"stop": ["a"] * 17}, "at most 16 such texts"),
+        ({"label": "x" * 20_000}, "x…: the most is 10,000 characters"),
+        ({"nonsense": 1}, "unrecognized field 'nonsense'; known: model, "),
+        ({"stream_options": {"x": 1}}, "unrecognized field 'x' of stream_options; known: include_usage, "),
+        ({"stream_options": {"include_usage": 1}}, "cannot use stream_options.include_usage 1: it is neither"),
+        ({"suffix": "x"}, 'cannot use suffix "x": it has no meaning'),
+        ({"best_of": 3, "n": 2}, "cannot use best_of 3 with n 2: "),
+        ({"logit_bias": {"5": 1}}, 'cannot use logit_bias {"5": 1}: '),
+        ({"stop": "a", "length": "3"}, 'cannot use stop "a" with length "3": it would cut rows that satisfy length'),
+        ({"stop": ["a"], "unique": True}, 'cannot use stop ["a"] with unique true: it would cut rows'),
+        ({"given": ["a"]}, 'cannot use given ["a"]: send an object'),
+        ({"given": {"a": True}}, "cannot use given true: send an object"),
+        ({"prompt": []}, "cannot use prompt []: "), ({"prompt": [[]]}, "cannot use prompt [[]]: "),
+        ({"prompt": [999]}, "cannot use token 999: the symbols of 'run' are "), ({"prompt": "Ä"}, "unknown symbol 'Ä'"),
         ({"prompt": "\ud800"}, "hex escape"), ({"length": "x"}, "length"), ({"regex": "("}, "regex"),
         ({"contains": "QQ"}, "contains: unknown symbol 'Q'"), ({"prompt": ["a", "Ä"]}, "prompt 2: unknown symbol 'Ä'"),
-        ({"valid": True}, "has none"), ({"end": True}, "end is for scoring"),
-        ({"max_tokens": 0, "novel": True}, "leave novel out"), ({"contains": "an", "length": "1"}, "cannot sample"),
+        ({"valid": True}, "has none"), ({"end": True}, "it is for scoring"),
+        ({"max_tokens": 0, "novel": True}, "cannot use novel true with max_tokens 0: "),
+        ({"contains": "an", "length": "1"}, "cannot sample"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(client, body, said):
