@@ -109,7 +109,8 @@ def tune(
 
     study = StudyFolder(opened)
     wanted = trials or study.definition.trials
-    log(f"{opened.path}: {commands.counted(wanted, 'trial')} of {' '.join(map(str, study.definition.space))}")
+    searched = " ".join(map(str, study.definition.space))
+    log(f"{opened.path}: {_trials_in_words(study, wanted, len(so_far(study).trials))} of {searched}")
     if (workers, on, executor) == (1, "local", {}):
         ended = _here(study, planner, wanted, until)
     else:
@@ -119,6 +120,13 @@ def tune(
             result = so_far(study)
             on_trial(result, next(one for one in result.trials if one.number == number))
     return collect(study, planner.plugins)
+
+
+def _trials_in_words(study: StudyFolder, wanted: int, n_known: int) -> str:
+    """Return the number of trials that a study will have, which may have more than are wanted, or few combinations."""
+    most = wanted if study.combinations is None else min(wanted, len(study.combinations))
+    known = f" ({n_known:,} there already)" if n_known else ""
+    return commands.counted(max(most, n_known), "trial") + known
 
 
 def _once(warn: Callable[[str], None]) -> Callable[[str], None]:

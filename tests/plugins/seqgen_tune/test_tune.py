@@ -121,6 +121,16 @@ def test_all_of_few_combinations_are_tried(words, in_tmp):
     assert "combinations of the settings" not in printed(some.view(), width=200)
 
 
+def test_the_first_line_counts_the_trials_that_the_study_will_have(words, in_tmp):
+    lines, settings = [], {**QUICK, "steps": 2}
+    tune(words, ["lr=1e-3..1e-2"], trials=3, out="study", log=lines.append, **settings)
+    for trials in (2, 4):
+        tune(out="study", trials=trials, log=lines.append)
+    tune(words, ["hidden=4|6"], trials=9, log=lines.append, **{**settings, "hidden": None})
+    counts = [line.partition(": ")[2].partition(" of ")[0] for line in lines]
+    assert counts == ["3 trials", "3 trials (3 there already)", "4 trials (3 there already)", "2 trials"]
+
+
 def test_a_process_that_is_killed_leaves_no_combination_out_and_none_twice(words, in_tmp):
     space, settings = ["hidden=4|5|6"], {**QUICK, "hidden": None, "steps": 2}
     tune(words, space, trials=2, out="study", **settings)
