@@ -16,6 +16,7 @@ from seqgen import commands, exporting
 from seqgen_hub import upload
 
 _N_ROWS, _N_IDS = 4, 12
+_N_VALUES = 10  # of a condition in the card
 _LICENCE = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 _EXTRAS = {"bpe": "bpe", "smiles": "chem", "selfies": "chem"}
 """The extra that reading, writing and checking texts needs, by tokenizer and by domain."""
@@ -97,7 +98,7 @@ class HubExporter:
             "SHA-256 of the records": settings.corpus.digest,
             **first,
             "tokenizer": settings.tokenizer.name,
-            "conditions": ", ".join(run.vocabulary.slots) or "none",
+            "conditions": "; ".join(_values(run)) or "none",
             "optimizer steps": f"{run.state['step']:,}",
             "made by": f"seqgen {settings.seqgen}",
         }
@@ -107,6 +108,15 @@ class HubExporter:
         head = ["---", "library_name: seqgen", "pipeline_tag: text-generation", "tags:", "- seqgen"]
         head += [f"license: {self.licence}"] if self.licence else []
         return "\n".join([*head, "---", "", f"# {_cell(name)}", "", *tables, *use, *shown]) + "\n"
+
+
+def _values(run: seqgen.Run) -> Iterator[str]:
+    """Yield each condition of a run with its values, some of them where they are many: "label: female, male"."""
+    for slot in run.vocabulary.slots:
+        pairs = (condition.partition("=") for condition in run.vocabulary.conditions)
+        values = [value for name, _, value in pairs if name == slot]
+        more = len(values) - _N_VALUES
+        yield f"{slot}: {', '.join(values[:_N_VALUES])}" + (f" and {more:,} more" if more > 0 else "")
 
 
 def _samples(run: seqgen.Run, n: int) -> list[str]:

@@ -168,3 +168,15 @@ def test_a_blend_is_exported_with_its_counts(tmp_path, words):
     run.export("hub", tmp_path / "hub")
     assert "| training records, network alone, bits per character |" in (tmp_path / "hub/README.md").read_text()
     assert seqgen.load(tmp_path / "hub").sample(100) == run.sample(100)
+
+
+@pytest.mark.full
+def test_the_card_names_some_values_of_each_condition(tmp_path):
+    rows = [f"{name},{kind},{year}" for year in range(1900, 1912) for name, kind in (("ada", "<a>"), ("bob", "b"))]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,kind,year", *rows]) + "\n")
+    settings = {"cell": "vanilla", "hidden": 4, "steps": 2, "split": "none"}
+    corpus = str(tmp_path / "rows.csv")
+    run = seqgen.train(corpus, condition=["kind", "year"], out=tmp_path / "run", **settings)
+    run.export("hub", tmp_path / "hub")
+    line = "| conditions | kind: &#60;a&#62;, b; year: " + ", ".join(map(str, range(1900, 1910))) + " and 2 more |"
+    assert line in (tmp_path / "hub" / "README.md").read_text()
