@@ -20,13 +20,14 @@ def sampling_files(run: Any) -> dict[str, bytes]:
     """Return the files of a run folder with the checkpoint in use, by relative path.
 
     It has no state of the optimizer, and is marked as ended: it cannot be resumed. Of paths in run.json the names
-    of files are left, and of the machine the versions of libraries.
+    of files are left, of trackers their names, and of the machine the versions of libraries.
 
     Args:
         run: a :class:`seqgen.Run`.
     """
     settings = _shortened(run.settings.model_dump(mode="json"))
     settings["environment"] = {name: value for name, value in settings["environment"].items() if name in _PUBLIC}
+    settings["train"]["track"] = [tracker.partition("=")[0] for tracker in settings["train"].get("track") or ()]
     files = {"run.json": dump_json(settings), "tokenizer.json": dump_json(run.folder.read_json("tokenizer.json"))}
     model = network_of(run.model)
     if blend_of(run.model) is not None:

@@ -39,6 +39,16 @@ def test_the_folder_says_nothing_of_the_machine(folder, tiny_run):
     assert sorted(path.name for path in checkpoint.iterdir()) == ["MANIFEST.json", "model.safetensors", "state.json"]
 
 
+def test_the_folder_names_trackers_without_their_places(words, tmp_path):
+    pytest.importorskip("tensorboard")
+    run = seqgen.train(
+        words, cell="vanilla", hidden=4, steps=2, out=tmp_path / "run", track=[f"tensorboard={tmp_path / 'logs'}"]
+    )
+    run.export("hub", tmp_path / "hub")
+    text = (tmp_path / "hub" / "run.json").read_text()
+    assert json.loads(text)["train"]["track"] == ["tensorboard"] and str(tmp_path) not in text
+
+
 def test_the_card_has_metrics_licence_digest_and_samples(folder, tiny_run):
     card = (folder / "README.md").read_text()
     _, head, body = card.split("---\n", 2)
