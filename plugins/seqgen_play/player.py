@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -119,11 +120,26 @@ class Player:
         self.seed = (seed + 1) % 2**63
         bits_per_symbol = sum(nats) / math.log(2) / len(nats) if nats else None
         symbols = run.next_symbols(prefix, _N_SYMBOLS, **conditioning)
-        completions = [Completion(row.text, row.cut, self._bits_per_char(row.text, row.cut)) for row in rows]
+        completions = [
+            Completion(row.text, row.cut, self._bits_per_char(row.text, row.cut, len(prefix))) for row in rows
+        ]
         return Look(prefix, bits_per_symbol, symbols, completions, seed)
 
-    def _bits_per_char(self, text: str, cut: bool) -> float | None:
-        """Return the bits per character of a completion, whose text has the given fields already."""
+    @functools.cached_property
+    def _has_parts(self) -> bool:
+        """True if symbols are parts of characters, so that completions may have bytes that are none."""
+        return any(piece.decode("utf-8", "ignore").encode() != piece for piece in self.run.vocabulary.pieces() or ())
+
+    def _bits_per_char(self, text: str, cut: bool, start: int) -> float | None:
+        """Return the bits per character of a completion, whose text has the given fields already.
+
+        Args:
+            text: its text, with U+FFFD in place of bytes that are no character; it is not scored then.
+            cut: whether it was cut.
+            start: the number of characters that were not sampled, at least.
+        """
+        if "\N{REPLACEMENT CHARACTER}" in text[start:] and self._has_parts:
+            return None
         values = self.given if self.label is None else {**self.given, "label": self.label}
         conditions = {name: value for name, value in values.items() if name in self.run.vocabulary.slots}
         try:

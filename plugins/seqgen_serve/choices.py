@@ -9,6 +9,8 @@ from typing import Any
 import seqgen
 from seqgen_serve.job import Job, Prompt
 
+_REPLACED = "\N{REPLACEMENT CHARACTER}"  # in place of bytes that are no character, whose scores a text cannot give
+
 
 def finished(text: str, start: int, stops: Sequence[str], cut: bool) -> tuple[str, str | None]:
     """Return a row up to the stop that is complete first, and the reason of its end.
@@ -40,7 +42,10 @@ def choices_of(job: Job, rows: Sequence[Sequence[seqgen.Sample]]) -> list[dict[s
     places = [number * job.n + row for number, samples in enumerate(rows) for row in range(len(samples))]
     scores: Sequence[seqgen.Score | None] = [None] * len(pairs)
     if request.logprobs is not None:
-        scores = _scores(job, [row.text for _, row in pairs])
+        scores = [
+            None if job.served.parts and _REPLACED in row.text[len(prompt.text) :] else score
+            for (prompt, row), score in zip(pairs, _scores(job, [row.text for _, row in pairs]), strict=True)
+        ]
     for (prompt, row), score, place in zip(pairs, scores, places, strict=True):
         start = len(prompt.text)
         text, reason = finished(row.text, start, request.stops, row.cut)

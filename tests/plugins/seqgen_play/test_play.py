@@ -123,6 +123,14 @@ def test_a_look_is_what_the_run_says(tiny_run):
     assert len(player.look("an").completions) == 1, "they would all be the same"
 
 
+def test_a_completion_with_bytes_that_are_no_character_has_no_score(words, tmp_path):
+    settings = {"cell": "vanilla", "hidden": 4, "steps": 2, "split": "none", "blend": "none", "tokenizer": "byte"}
+    run = seqgen.train(words, out=tmp_path / "run", **settings)
+    completions = [one for seed in range(4) for one in Player(run, temperature=20.0, seed=seed).look("an").completions]
+    replaced = ["\N{REPLACEMENT CHARACTER}" in one.text for one in completions]
+    assert any(replaced) and [one.bits_per_char is None for one in completions] == replaced
+
+
 def test_a_setting_that_cannot_be_changes_nothing(labelled):
     player = Player(labelled, label="a")
     for wrong in ({"temperature": "hot"}, {"seed": -1}, {"label": "c"}):

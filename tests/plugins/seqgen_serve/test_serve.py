@@ -257,6 +257,17 @@ def test_symbols_that_merge_with_the_prompt_are_not_counted_below_zero():
     assert count_returned(job, rows) == 1 + 3
 
 
+def test_a_row_with_bytes_that_are_no_character_has_no_log_probabilities(words, tmp_path):
+    settings = {"cell": "vanilla", "hidden": 4, "steps": 2, "split": "none", "blend": "none", "tokenizer": "byte"}
+    run = seqgen.train(words, out=tmp_path / "run", **settings)
+    with serving(run) as client:
+        choices = client.post(n=20, seed=0, temperature=20, logprobs=0)["choices"]
+        replaced = ["\N{REPLACEMENT CHARACTER}" in choice["text"] for choice in choices]
+        assert any(replaced) and [choice["logprobs"] is None for choice in choices] == replaced
+        body = {"prompt": "\N{REPLACEMENT CHARACTER}", "echo": True, "max_tokens": 0, "logprobs": 0}
+        assert len(client.post(**body)["choices"][0]["logprobs"]["tokens"]) == 3
+
+
 def test_usage_counts_what_is_returned_and_not_what_a_stop_cuts_off(client):
     body = {"model": "run", "prompt": "an", "n": 20, "seed": 3, "stop": ["n", "e"], "max_tokens": 30}
     answer = client.post(**body)
