@@ -74,6 +74,8 @@ class Worker:
         with self._changed:
             if self._stopped:
                 raise ApiError(503, "the server stops")
+            if len(self._waiting) >= self._limits.queue:  # perhaps of clients that have gone away
+                self._waiting = deque([job for job in self._waiting if not self._is_settled(job)])
             if len(self._waiting) >= self._limits.queue:
                 raise ApiError(429, f"the queue of {self._limits.queue:,} is full: try again later")
             self._waiting.append(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import json
 import re
@@ -21,9 +22,10 @@ from browser import Browser, find_chromium
 from conftest import WORDS
 from seqgen_serve.choices import choices_of, count_returned, finished
 from seqgen_serve.errors import ApiError
-from seqgen_serve.job import Prompt
+from seqgen_serve.job import Prompt, make_job
 from seqgen_serve.limits import Limits
 from seqgen_serve.metrics import Metrics
+from seqgen_serve.schema import parse_request
 from seqgen_serve.served import ServedRun
 from seqgen_serve.server import listen
 from seqgen_serve.stream import Stream
@@ -268,6 +270,22 @@ def test_a_row_with_bytes_that_are_no_character_has_no_log_probabilities(words, 
         assert len(client.post(**body)["choices"][0]["logprobs"]["tokens"]) == 3
 
 
+def test_clients_that_have_gone_away_leave_the_queue(tiny_run):
+    async def submit():
+        served = ServedRun("run", tiny_run)
+        worker = Worker(Limits(queue=2), Metrics(lambda line: None))  # not started: nothing leaves the queue by itself
+        jobs = [make_job(parse_request(b'{"n": 1}'), served, Limits()) for _ in range(4)]
+        for job in jobs[:2]:
+            worker.submit(job)
+        with pytest.raises(ApiError, match="the queue of 2 is full"):
+            worker.submit(jobs[2])
+        jobs[0].given_up = ApiError(499, "the client has gone away")
+        worker.submit(jobs[3])
+        assert worker.n_waiting == 2 and jobs[0].answered and not jobs[1].answered
+
+    asyncio.run(submit())
+
+
 def test_usage_counts_what_is_returned_and_not_what_a_stop_cuts_off(client):
     body = {"model": "run", "prompt": "an", "n": 20, "seed": 3, "stop": ["n", "e"], "max_tokens": 30}
     answer = client.post(**body)
@@ -486,9 +504,9 @@ def test_the_time_limit_and_the_queue(long_text):
 def test_a_queue_holds_as_many_requests_as_its_limit():
     worker = Worker(replace(Limits(), queue=2), Metrics(print))
     for _ in range(2):
-        worker.submit(SimpleNamespace())
+        worker.submit(SimpleNamespace(problem=lambda: None))
     with pytest.raises(ApiError, match="the queue of 2 is full") as caught:
-        worker.submit(SimpleNamespace())
+        worker.submit(SimpleNamespace(problem=lambda: None))
     assert caught.value.status == 429 and worker.n_waiting == 2
 
 
