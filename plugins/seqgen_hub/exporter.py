@@ -77,10 +77,13 @@ class HubExporter:
             file = path / name
             file.parent.mkdir(parents=True, exist_ok=True)
             seqgen.write_atomic(file, data)
+        import torch
+
         again = seqgen.load(path, plugins=run.plugins)
         rows = exporting.probe_rows(_N_ROWS, _N_IDS, exporting.symbols_of(run).allowed)
         pairs = zip(exporting.replayed(run.model, rows), exporting.replayed(again.model, rows), strict=True)
-        difference = max(float((mine - theirs).abs().max()) for mine, theirs in pairs)
+        # A maximum of floats would pass over NaN.
+        difference = float(torch.stack([(mine - theirs).abs().max() for mine, theirs in pairs]).max())
         notes = [upload.upload(path, self.push, public=self.public)] if self.push and not difference else []
         return seqgen.Exported([path], "logits", difference, tolerance=0.0, notes=notes)
 

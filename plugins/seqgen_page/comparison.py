@@ -132,7 +132,7 @@ def compared(path: Path, program: Any, step: exporting.OneStep, expected: Expect
 def _of_program(program: Any, step: exporting.OneStep) -> float:
     import torch
 
-    module, worst = program.module(), 0.0
+    module, worst = program.module(), torch.zeros(())
     mine = step.initial_leaves(2)
     with torch.no_grad():
         for _ in range(_FIRST if step.growing else 0):
@@ -142,8 +142,8 @@ def _of_program(program: Any, step: exporting.OneStep) -> float:
             ids_B = torch.full((2,), index)
             logits_BV, *mine = step(ids_B, *mine)
             their_BV, *theirs = module(ids_B, *theirs)
-            worst = max(worst, float((logits_BV - their_BV).abs().max()))
-    return worst
+            worst = torch.maximum(worst, (logits_BV - their_BV).abs().max())  # NaN where one is
+    return float(worst)
 
 
 def lost_bits(model: Any, rounded: Any, symbols: exporting.Symbols, rows: Sequence[Sequence[int]]) -> float:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +35,27 @@ def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
     with pytest.raises(MissingExtra, match=r"seqgen-lm\[onnx\]"):
         OnnxExporter()
+
+
+@pytest.mark.parametrize("at", [0, 5])
+def test_logits_that_are_no_numbers_are_a_difference(at, tmp_path, monkeypatch):
+    calls = itertools.count()
+
+    class Session:
+        def __init__(self, *_, **__):
+            pass
+
+        def run(self, names, inputs):
+            return [np.full((len(inputs["ids"]), 11), np.nan if next(calls) == at else 0.0, np.float32)]
+
+    class Step:
+        initial_leaves = staticmethod(lambda width: [])
+
+        def __call__(self, ids_B):
+            return [torch.zeros(len(ids_B), 11)]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    assert math.isnan(_difference(tmp_path / "model.onnx", Step(), SYMBOLS))
 
 
 def sampled_by_the_guide():

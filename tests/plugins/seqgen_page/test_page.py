@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ from seqgen.errors import ExportRefused
 from seqgen.model import RecurrentModel
 from seqgen.tokenizers import Vocabulary
 from seqgen_page import compiler, packing
-from seqgen_page.comparison import Expected, compared, find_node, lost_bits, page_results
+from seqgen_page.comparison import Expected, _of_program, compared, find_node, lost_bits, page_results
 from seqgen_page.document import document
 from seqgen_page.texts import text_facts
 
@@ -737,3 +738,19 @@ def test_twelve_cells_in_a_browser(cell, tmp_path, words):
     same = sum(one == other.text for one, other in zip(found["seeded"], run.sample(1000), strict=True))
     assert same >= 999 and not math.isnan(worst)
     assert page.stat().st_size <= 1.4 * 4 * run.settings.n_parameters + 200_000
+
+
+def test_logits_of_a_program_that_are_no_numbers_are_a_difference():
+    calls = itertools.count()
+
+    class Step:
+        growing = ()
+        initial_leaves = staticmethod(lambda width: [])
+
+        def __call__(self, ids_B):
+            return [torch.zeros(2, 5)]
+
+    def module(ids_B):
+        return [torch.full((2, 5), math.nan if next(calls) == 1 else 0.0)]
+
+    assert math.isnan(_of_program(SimpleNamespace(module=lambda: module), Step()))
