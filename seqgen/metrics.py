@@ -43,7 +43,7 @@ METRICS: Mapping[str, MetricInfo] = {
     "test_bits_per_char": MetricInfo(
         _LOSS, "test, bits per character", "bits",
         "nats / ln 2 / (characters + records); "
-        "the interval resamples distinct texts, or 256-symbol windows of a long text",
+        "the interval resamples distinct texts, or some 10 to 32 parts of a long text",
     ),
     "test_network_bits_per_char": MetricInfo(
         _LOSS, "test, network alone", "bits", "the same without counts and what records repeat, where it has any"

@@ -15,10 +15,12 @@ import torch
 import seqgen
 from conftest import WORDS
 from seqgen.api.evaluate import _beside_counts
+from seqgen.api.evidence import gather, memorization_metrics
 from seqgen.batches import encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.evaluation import excerpt, held_out_loss, penalty, pieces, record_losses
 from seqgen.evaluation.memorization import TOO_FEW
+from seqgen.evaluation.record_losses import RecordLosses, _parts
 from seqgen.metrics import METRICS, baselines_of
 from seqgen.model import RecurrentModel
 from seqgen.render import evaluation_view
@@ -73,6 +75,42 @@ def test_windows_of_a_long_text_have_the_characters_of_their_symbols():
     symbols = re.findall(r"x+|\s", text)
     expected = [len("".join(symbols[first : first + 256])) for first in range(0, len(symbols), 256)]
     assert costs.chars_N == pytest.approx(expected, rel=1e-3) and max(expected) > 2 * min(expected[:3])
+
+
+@pytest.mark.parametrize(("n_windows", "n_lanes"), [(8, 1), (16, 1), (100, 1), (9, 11), (300, 32)])
+def test_windows_near_each_other_are_in_one_part_of_a_long_text(n_windows, n_lanes):
+    lanes_LW = _parts(n_windows, n_lanes).reshape(n_windows, n_lanes).T
+    in_order = lanes_LW.flatten()
+    assert np.all(np.diff(in_order) >= 0), "a part is one piece of the text"
+    assert min(10, n_windows * n_lanes) <= len(set(in_order.tolist())) <= 32
+    assert np.ptp(np.bincount(in_order)) <= 1
+
+
+def test_the_interval_of_a_long_text_has_its_coverage():
+    """Losses of windows near each other are alike: half of the intervals hold the truth if each window counts."""
+    random, covered = np.random.default_rng(6), 0
+    for _ in range(300):
+        noise_NW, nats_NW = random.normal(0, 1, (400, 32)), np.zeros((400, 32))
+        for window in range(1, 400):
+            nats_NW[window] = 0.8 * nats_NW[window - 1] + noise_NW[window]
+        losses = RecordLosses(100 + nats_NW.flatten(), np.full(12_800, 100 / np.log(2)), 1, _parts(400, 32))
+        low, high = losses.interval()
+        covered += low <= 1 <= high
+    assert 0.92 <= covered / 300 <= 0.98
+
+
+def test_pieces_of_few_samples_do_not_decide_on_copying(tmp_path):
+    """Three samples are three, however many pieces of each are looked for."""
+    text = "".join(np.random.default_rng(7).choice(list("abcdefgh "), 20_000).tolist())
+    (tmp_path / "book.txt").write_text(text)
+    settings = {"layout": "stream", "cell": "vanilla", "hidden": 4, "steps": 2, "blend": "none"}
+    run = seqgen.train(tmp_path / "book.txt", out=tmp_path / "run", **settings)
+    data = run.read_corpus()
+    for n, is_known in ((3, False), (12, True)):
+        found = gather(run, data, [text[1000 * start : 1000 * start + 1000] for start in range(n)])
+        metrics = memorization_metrics(run, data, found)
+        assert metrics["examined"] == 5 * n and ("shared_difference_chars_low" in metrics) == is_known
+        assert (metrics["memorisation"] == TOO_FEW) != is_known
 
 
 @pytest.mark.parametrize("tokenizer", [CharTokenizer.fit([*WORDS, "é"]), ByteTokenizer()])

@@ -19,6 +19,7 @@ MAX_TRAINING, MAX_TEST = 3_000_000, 300_000
 _MAX_COMPARED = 10_000  # held-out and training records whose lengths and characters are compared with
 _MAX_EXAMINED = 500  # samples and held-out records that are looked for in the training records
 _PIECE = 200  # characters of a long text that are looked for together, at most
+_N_BLOCKS = 32  # parts of a held-out long text, whose pieces are alike, at most
 _MAX_NEAR, _MAX_NEAR_CHARS = 200_000, 20_000_000  # training records among which the nearest is looked for
 
 
@@ -36,6 +37,8 @@ class Evidence:
         training: as many training records, or pieces, at most.
         alphabet: the characters of the corpus.
         where: the part of the corpus that each sample and each examined held-out record stands in, or "new".
+        groups: of a long text, the sample that each piece of samples is from, and the part of the held-out text that
+            each held-out piece stands in; of records, none.
         sizes: records of the training part and of those held out; of a long text, symbols.
         different: different texts of the training part, and further ones of those held out; of a long text, none.
         notes: what was left out or cut, a line each.
@@ -50,6 +53,7 @@ class Evidence:
     training: list[str] = field(default_factory=list)
     alphabet: set[str] = field(default_factory=set)
     where: dict[str, str] = field(default_factory=dict)
+    groups: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {})
     sizes: tuple[int, int] = (0, 0)
     different: tuple[int, int] = (0, 0)
     notes: list[str] = field(default_factory=list)
@@ -134,7 +138,12 @@ def _gather_pieces(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
     width = min((len(text) for text in (*found.samples, *texts) if text), default=1)
     width = min(width, _PIECE)
     found.held_out = [piece for text in texts for piece in pieces(text, width, _MAX_COMPARED)]
-    found.looked_for = [piece for text in found.samples for piece in pieces(text, width, _MAX_EXAMINED)]
+    cut = [pieces(text, width, _MAX_EXAMINED) for text in found.samples]
+    found.looked_for = [piece for some in cut for piece in some]
+    found.groups = (
+        {piece: number for number, some in enumerate(cut) for piece in some},
+        {piece: number * _N_BLOCKS // len(found.held_out) for number, piece in enumerate(found.held_out)},
+    )
     found.training = [piece for text in found.train for piece in pieces(text, width, _MAX_COMPARED)]
 
 
@@ -226,11 +235,13 @@ def memorization_metrics(run: OpenRun, data: EncodedCorpus, found: Evidence) -> 
         found.notes.append("no sample is other than a copy: the nearest record and shared substrings are left out")
         return {**metrics, "memorisation": memorization_verdict(metrics, len(found.looked_for), n_held_out)}
     near = nearest_candidates([*fresh, *held_out], found.near) if records else None
+    sources, blocks = found.groups
+    groups = None if records else ([sources[piece] for piece in fresh], [blocks[piece] for piece in held_out])
     try:
-        metrics |= similarity_metrics(fresh, held_out, found.train, near)
+        metrics |= similarity_metrics(fresh, held_out, found.train, near, groups)
     except MissingExtra as error:
         found.notes.append(f"left out: {error}")
-        metrics |= similarity_metrics(fresh, held_out, found.train, None)
+        metrics |= similarity_metrics(fresh, held_out, found.train, None, groups)
     else:
         if near is not None and len(near) < found.sizes[0]:
             found.notes.append(f"the nearest record is looked for among {len(near):,} of {found.sizes[0]:,}")

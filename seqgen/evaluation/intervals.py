@@ -3,7 +3,7 @@
 Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13 (percentile interval); Wilson 1927,
 doi:10.1080/01621459.1927.10502953 (score interval of a proportion).
 
-Dimension letters: N records, D resamples.
+Dimension letters: N records, D resamples, G groups, S strata.
 """
 
 from __future__ import annotations
@@ -99,35 +99,69 @@ def _jackknife_interval(pair_N2: Floats, *, signed: bool) -> Interval:
     return float(ratio - half), float(ratio + half)
 
 
-def difference(first_N: Floats, second_N: Floats, strata: tuple[Integers, Integers]) -> tuple[float, Interval]:
+def difference(
+    first_N: Floats,
+    second_N: Floats,
+    strata: tuple[Integers, Integers],
+    groups: tuple[Integers, Integers] | None = None,
+) -> tuple[float, Interval]:
     """Return mean(first) - mean(second) at equal strata, and its 95% interval, each side resampled alone.
 
-    The interval is that of percentiles; with fewer than 50 texts of a kind, Student's t times the spread of resamples.
+    The interval is that of percentiles; with fewer than 50 texts of a kind, Student's t interval. The number of texts
+    is the effective one, since those of the second kind have weights: (sum of weights)^2 / sum of their squares.
+
+    Source: Kish 1965, Survey Sampling, 11.7 (effective number).
 
     Args:
         first_N: a measurement of each text of one kind.
         second_N: the same of another kind; the number may differ.
         strata: the stratum of each text of either kind; the second kind has texts in all of them. Those of the second
             kind have the weights that make its strata as frequent as those of the first.
+        groups: the group of each text of either kind, such as the long text that it is a piece of: texts of a group
+            count as one; None: each is one of its own.
 
     Returns:
-        The difference; and the lower and the upper end, both NaN where a kind has fewer than two texts.
+        The difference; and the lower and the upper end, both NaN where a kind has fewer than two groups.
     """
-    random = np.random.default_rng(0)
-    frequent = np.bincount(strata[0], minlength=int(strata[1].max()) + 1) / len(first_N)
-    parts = [(share, second_N[strata[1] == stratum]) for stratum, share in enumerate(frequent) if share]
-    value = float(first_N.mean()) - sum(share * float(part_N.mean()) for share, part_N in parts)
-    if min(len(first_N), len(second_N)) < 2:
-        return value, (math.nan, math.nan)
-    expected_N = np.array(
-        [second_N[strata[1] == stratum].mean() if share else 0.0 for stratum, share in enumerate(frequent)]
+    first_groups_N, second_groups_N = groups or (np.arange(len(first_N)), np.arange(len(second_N)))
+    frequent_S = np.bincount(strata[0], minlength=int(strata[1].max()) + 1) / len(first_N)
+    sizes_S = np.maximum(np.bincount(strata[1], minlength=len(frequent_S)), 1)
+    means_S = np.bincount(strata[1], second_N, len(frequent_S)) / sizes_S
+    gaps_N = first_N - means_S[strata[0]]
+    value = float(gaps_N.mean())
+    all_same_N = np.zeros(len(first_N), dtype=np.int64)
+    parts = (
+        _influences(gaps_N - value, all_same_N, np.full(len(first_N), 1 / len(first_N)), first_groups_N),
+        _influences(second_N - means_S[strata[1]], strata[1], (frequent_S / sizes_S)[strata[1]], second_groups_N),
     )
-    gaps_D = _resampled_means(first_N - expected_N[strata[0]], random)
-    noise_D = sum(share * (_resampled_means(part_N, random) - part_N.mean()) for share, part_N in parts)
-    if (fewest := min(len(first_N), len(second_N))) < _FEW_UNITS:
-        half = t_quantile(fewest - 1) * math.sqrt(fewest / (fewest - 1)) * float(np.std(gaps_D - noise_D))
+    if min(len(influence_G) for influence_G, _ in parts) < 2:
+        return value, (math.nan, math.nan)
+    if (fewest := min(effective for _, effective in parts)) < _FEW_UNITS:
+        half = t_quantile(max(1, round(fewest) - 1)) * math.sqrt(sum(float((one_G**2).sum()) for one_G, _ in parts))
         return value, (value - half, value + half)
-    return value, _percentile_interval(gaps_D - noise_D)
+    random = np.random.default_rng(0)
+    gaps_D, noise_D = (_resampled_sums(influence_G[:, None], random, N_RESAMPLES)[:, 0] for influence_G, _ in parts)
+    return value, _percentile_interval(value + gaps_D - noise_D)
+
+
+def _influences(
+    deviations_N: Floats, strata_N: Integers, weights_N: Floats, groups_N: Integers
+) -> tuple[Floats, float]:
+    """Return what each group adds to the error of a weighted mean, and the effective number of groups.
+
+    The squares of what they add sum to the variance of the mean, without bias where each text is a group of its own.
+
+    Args:
+        deviations_N: the measurement of each text minus the mean of its stratum.
+        strata_N: the stratum of each text.
+        weights_N: the weight of each text, 1 in total.
+        groups_N: the group of each text.
+    """
+    pairs = np.unique(np.stack((strata_N, groups_N)), axis=1)
+    n_groups_S = np.bincount(pairs[0])
+    unbiased_S = np.sqrt(n_groups_S / np.maximum(n_groups_S - 1, 1))
+    sums_G2 = _sums_of_groups(np.stack((weights_N * deviations_N * unbiased_S[strata_N], weights_N), 1), groups_N)
+    return sums_G2[:, 0], float(weights_N.sum() ** 2 / (sums_G2[:, 1] ** 2).sum())
 
 
 def length_strata(first_N: Integers, second_N: Integers, least: int) -> tuple[Integers, Integers]:
@@ -167,12 +201,6 @@ def binomial_tail(hits: int, n: int, share: float) -> float:
         for k in range(hits, n + 1)
     ]  # fmt: skip
     return min(1.0, math.fsum(map(math.exp, logs)))
-
-
-def _resampled_means(values_N: Floats, random: np.random.Generator) -> Floats:
-    sums_D1 = _resampled_sums(np.asarray(values_N, dtype=np.float64)[:, None], random, N_RESAMPLES)
-    means_D: Floats = sums_D1[:, 0] / len(values_N)
-    return means_D
 
 
 def _resampled_sums(values_NK: Floats, random: np.random.Generator, n_resamples: int) -> Floats:

@@ -127,7 +127,11 @@ def nearest_candidates(texts: Sequence[str], training: Sequence[str]) -> Sequenc
 
 
 def similarity_metrics(
-    texts: Sequence[str], held_out: Sequence[str], training: Sequence[str], candidates: Sequence[str] | None
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    training: Sequence[str],
+    candidates: Sequence[str] | None,
+    groups: tuple[Sequence[int], Sequence[int]] | None = None,
 ) -> dict[str, float]:
     """Return the similarity of texts to training records, with that of held-out records as the chance level.
 
@@ -136,13 +140,16 @@ def similarity_metrics(
         held_out: held-out records that are not copies; may be empty.
         training: training records, searched for shared substrings.
         candidates: the records among which the nearest one is searched; None: leave that out.
+        groups: of a long text, the sample that each text is a piece of, and the part of the held-out text that each
+            held-out piece stands in: pieces of one are alike, so that intervals resample these; None: each is alone.
 
     Returns:
         ``shared_mean_chars`` and ``shared_max_chars``, the longest substring shared with a training record;
         ``nearest_mean`` and ``nearest_median``, the result of ``nearest_distances``; each also for held-out records
         with the suffix ``_chance``; the longest substring of all by chance is that of as many held-out records as
         samples. ``shared_difference_chars`` and ``nearest_difference``, the mean of the samples minus that of held-out
-        records of the same lengths, with its 95% interval in ``_low`` and ``_high`` where there are ten of each.
+        records of the same lengths, with its 95% interval in ``_low`` and ``_high`` where there are ten of each, or ten
+        groups of each.
 
     Raises:
         MissingExtra: ``candidates`` is given and rapidfuzz is not installed.
@@ -153,6 +160,8 @@ def similarity_metrics(
         measured["nearest"] = nearest_distances(both, candidates)
     metrics: dict[str, float] = {}
     lengths = np.array(list(map(len, texts))), np.array(list(map(len, held_out)))
+    groups = groups or (range(len(texts)), range(len(held_out)))
+    groups_N, fewest = (np.array(groups[0]), np.array(groups[1])), min(len(set(groups[0])), len(set(groups[1])))
     for name, values_N in measured.items():
         other, unit = ("max", "_chars") if name == "shared" else ("median", "")
         for part_N, chance in ((values_N[: len(texts)], ""), (values_N[len(texts) :], "_chance")):
@@ -162,8 +171,8 @@ def similarity_metrics(
                 metrics[f"{name}_{other}{unit}{chance}"] = float(second)
         if held_out:
             key, strata = f"{name}_difference{unit}", length_strata(*lengths, max(_MIN_TEXTS, len(held_out) // _STRATA))
-            metrics[key], (low, high) = difference(values_N[: len(texts)], values_N[len(texts) :], strata)
-            if min(len(texts), len(held_out)) >= _MIN_TEXTS:
+            metrics[key], (low, high) = difference(values_N[: len(texts)], values_N[len(texts) :], strata, groups_N)
+            if fewest >= _MIN_TEXTS:
                 metrics |= {f"{key}_low": low, f"{key}_high": high}
     return metrics
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from seqgen.protocols import Flags, Floats, Integers
 
+_LEAST_PARTS = 10  # of a long text whose windows are resampled, if it has as many
+
 
 @dataclass(frozen=True)
 class RecordLosses:
@@ -41,13 +43,14 @@ class RecordLosses:
         chars_N: its characters, the stop counted as one; of a window, as a share of those of the text, since a window
             may end within a character.
         n_targets: symbols of all records, stops counted.
-        texts_N: a number for the text of each record, the same for records of the same text. None of windows.
+        texts_N: a number for the text of each record, the same for records of the same text; for each window of a long
+            text, the same for those of one part of it, of which there are 10 to 32: windows near each other are alike.
     """
 
     nats_N: Floats
     chars_N: Floats
     n_targets: int
-    texts_N: Integers | None = None
+    texts_N: Integers
 
     @property
     def loss_nats(self) -> float:
@@ -60,7 +63,7 @@ class RecordLosses:
         return float(self.nats_N.sum()) / math.log(2) / float(self.chars_N.sum())
 
     def interval(self) -> Interval:
-        """Return the 95% interval of ``bits_per_char`` over distinct texts; NaN for a single one."""
+        """Return the 95% interval of ``bits_per_char`` over distinct texts, or parts of one; NaN for a single one."""
         return ratio_interval(self.nats_N / math.log(2), self.chars_N, groups_N=self.texts_N)
 
 
@@ -137,8 +140,8 @@ def nats_of_rows(
 
 
 def _window_losses(model: nn.Module, encoded: Stream, vocabulary: Vocabulary, penalty_V: Tensor) -> RecordLosses:
-    """Return the losses of the windows of a long text."""
-    nats, chars, n_targets, n_chars = [np.empty(0)], [np.empty(0)], 0, 0
+    """Return the losses of the windows of a long text, the first ones of all lanes in front."""
+    nats, chars, n_targets, n_chars, B = [np.empty(0)], [np.empty(0)], 0, 0, 1
     state: State = None
     with evaluation_mode(model):
         for window in held_out_batches(encoded, 10**9):
@@ -153,7 +156,14 @@ def _window_losses(model: nn.Module, encoded: Stream, vocabulary: Vocabulary, pe
     chars_N = np.concatenate(chars)
     if chars_N.any():
         chars_N *= n_chars / chars_N.sum()
-    return RecordLosses(np.concatenate(nats), chars_N, n_targets)
+    return RecordLosses(np.concatenate(nats), chars_N, n_targets, _parts(len(chars) - 1, B))
+
+
+def _parts(n_windows: int, n_lanes: int) -> Integers:
+    """Return the part of the text that each window stands in: its lane, or a section of it where there are few."""
+    n_sections = min(-(-_LEAST_PARTS // n_lanes), n_windows)
+    section_W, lane_B = np.arange(n_windows) * n_sections // max(1, n_windows), np.arange(n_lanes)
+    return (lane_B * n_sections + section_W[:, None]).flatten()
 
 
 @dataclass(frozen=True)
