@@ -71,6 +71,20 @@ def test_rows_become_data_frames(package, tiny_run):
     assert list(frame["text"]) == [row.text for row in rows] and frame.shape[0] == 4
 
 
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_values_that_come_late_are_those_of_the_data_frame(package):
+    pytest.importorskip(package)
+
+    class Rows(seqgen.Tabular):
+        def to_rows(self):
+            early = {"canonical": None, "valid": None, "loss": 1, "year": None}
+            return [early] * 150 + [{"canonical": "CCO", "valid": True, "loss": 2.5, "year": 1999}]
+
+    frame = getattr(Rows(), f"to_{package}")()
+    assert [list(frame[name])[-1] for name in frame.columns] == ["CCO", True, 2.5, 1999]
+    assert frame.shape == (151, 4)
+
+
 def test_a_picture_is_saved_as_svg_only(tiny_run, tmp_path):
     tiny_run.plot().save(tmp_path / "curve.svg")
     assert (tmp_path / "curve.svg").read_bytes() == tiny_run.plot().content

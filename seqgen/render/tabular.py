@@ -16,6 +16,8 @@ from seqgen.render.html import export_html
 from seqgen.render.tables import Listing
 
 _MIME = {".svg": "svg+xml", ".png": "png"}
+# Polars takes the types of the first hundred rows for those of all: it fails on a text after them, and cuts 2.5 to 2.
+_READING: dict[str, dict[str, Any]] = {"polars": {"infer_schema_length": None}}
 
 
 class Picture:
@@ -83,4 +85,4 @@ def _frame(package: str, rows: list[dict[str, Any]]) -> Any:
         module = importlib.import_module(package)
     except ImportError:
         raise MissingExtra(package, f"to_{package}()") from None
-    return module.DataFrame(rows)
+    return module.DataFrame(rows, **_READING.get(package, {}))
