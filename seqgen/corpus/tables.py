@@ -33,6 +33,10 @@ _QUOTES = {  # by a part of the message of Python's csv module
 }
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # default names of the text field
 
+_GUESSED = {  # what is counted of a text field with an unusual name, which may be a record of a table without names
+    "csv": "row taken as the heading", "tsv": "row taken as the heading", "rows": "column taken as the text",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -83,8 +87,8 @@ class Table(FileSource):
         for number, row in self.rows(counts):
             if name is None:
                 name = self._text_field(row)
-                unusual = self.form in ("csv", "tsv") and not self.columns.is_chosen
-                counts[f"row taken as the heading: {name!r:.40}"] += unusual and name not in _USUAL
+                if self.form in _GUESSED and not self.columns.is_chosen and name not in _USUAL:
+                    counts[f"{_GUESSED[self.form]}: {name!r:.40}"] += 1
             if not self.columns.text_fields:
                 self._refuse_no_text(number, row, name)
             record = self._record(row, name)

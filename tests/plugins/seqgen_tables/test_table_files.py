@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -96,6 +97,16 @@ def test_a_sheet_is_found_by_its_name_or_number(name):
     sheets = {"²" if name == "²" else "first": [["n"], [1e300], [2.0**53], [2.0**53 - 1], [-3.0]], "last": [["title"]]}
     cells = [row["n"] for row in excel.ExcelReader(sheet=name).read(io.BytesIO(workbook(sheets)))]
     assert list(map(repr, cells)) == ["1e+300", "9007199254740992.0", "9007199254740991", "-3"]
+
+
+@pytest.mark.parametrize("first", ["Ann", "Names of 2020", "name"])
+def test_the_first_row_of_a_sheet_that_may_be_no_name_is_reported(first, cli, in_tmp):
+    Path("a.xlsx").write_bytes(workbook({"people": [[first], ["Ben"], ["Cid"]]}))
+    shown = json.loads(cli("show", "corpus", "a.xlsx", "--json").out)
+    found = {f"column taken as the text: {first!r}": 1} if first != "name" else {}
+    assert shown["records"] == 2 and shown["skipped_or_changed"] == found
+    chosen = json.loads(cli("show", "corpus", "a.xlsx", "--text-field", first, "--json").out)
+    assert chosen["records"] == 2 and chosen["skipped_or_changed"] == {}
 
 
 def write_parquet(path, columns, **options):
