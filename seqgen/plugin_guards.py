@@ -110,6 +110,30 @@ def published_fault(metric: object) -> str:
     return ""
 
 
+def takes_training(metric: Callable[..., Any]) -> bool:
+    """Return whether a metric has a parameter ``training``."""
+    try:
+        return "training" in inspect.signature(metric).parameters
+    except (ValueError, TypeError):  # of what is not written in Python nothing is known
+        return False
+
+
+def signature_fault(metric: Callable[..., Any]) -> str:
+    """Return what is wrong with the parameters of a metric, which is called as ``evaluate`` does."""
+    try:
+        signature = inspect.signature(metric)
+    except (ValueError, TypeError):
+        return ""
+    try:
+        signature.bind((), (), **({"training": ()} if takes_training(metric) else {}))
+    except TypeError:
+        named = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+        has = signature.replace(parameters=named, return_annotation=inspect.Signature.empty)
+        needed = "(samples, reference) or (samples, reference, training)"
+        return f"its signature is {short_repr(has, 120).removeprefix('<Signature ').removesuffix('>')}, not {needed}"
+    return ""
+
+
 # -- the guards
 
 
@@ -191,11 +215,13 @@ class GuardedMetric(Guarded):
     """A metric whose values are checked to be named numbers, or None.
 
     Raises:
-        PluginError: its published values are wrong.
+        PluginError: its signature or its published values are wrong.
     """
 
     def __init__(self, part: Any, label: str) -> None:
         super().__init__(part, label)
+        if fault := signature_fault(part):
+            raise PluginError(f"{label}: {fault}{defined_at(part)}")
         if fault := published_fault(part):
             raise PluginError(f"{label}: {fault}")
 

@@ -871,6 +871,7 @@ def bad_metrics():
     yield "values", metric(lambda self, samples, reference: {" x": 1}), "the name ' x' is not one line"
     yield "values", metric(lambda self, samples, reference: {"x": 1 / len(samples)}), "ZeroDivisionError"
     yield "values", metric(lambda self, samples, reference: 3), "not numbers by name"
+    yield "values", metric(lambda self, samples, reference, texts: {}), "its signature is .*, texts., not .*training"
     yield "hostile-strings", metric(lambda self, samples, reference: {"x": len(samples[0].encode())}), "raises Unicode"
     yield "untouched", metric(sorts), "modifies the lists"
     yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "'few', not a number"

@@ -147,8 +147,14 @@ def test_records_of_a_reference_that_are_not_valid_are_said(run, tmp_path):
     assert not any("of the reference" in note for note in run.evaluate(5).get("notes", ()))
 
 
-def test_a_metric_that_takes_other_arguments_is_named(run, monkeypatch):
+def test_a_metric_that_takes_other_arguments_is_refused_with_its_signature(run, monkeypatch):
     monkeypatch.setattr(Lengths, "__call__", lambda self, samples: {})
+    with pytest.raises(seqgen.PluginError, match=r"^metric lengths of pack .*: its signature is \(samples\), not "):
+        run.evaluate(5)
+
+
+def test_a_metric_that_raises_is_named(run, monkeypatch):
+    monkeypatch.setattr(Lengths, "__call__", lambda self, samples, reference: samples[0] + 1)
     with pytest.raises(TypeError) as caught:
         run.evaluate(5)
     assert "metric lengths of pack" in caught.value.__notes__[0]

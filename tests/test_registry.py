@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -155,6 +156,33 @@ def test_published_values_are_looked_at_where_a_metric_is_built(published, messa
     assert metric_of(NAMES, published={"Other (1999)": {"n": 1}}).published
     with pytest.raises(PluginError, match=f"^metric x of guilty: {message}"):
         metric_of(NAMES, published=published)
+
+
+def metric_with(function):
+    return Entry("guilty", MetricSpec(name="x", summary="s", load=lambda: function)).use({})
+
+
+@pytest.mark.parametrize(
+    ("function", "signature"),
+    [
+        (lambda samples: {}, "(samples)"),
+        (lambda samples, reference, texts: {}, "(samples, reference, texts)"),
+        (lambda samples, training: {}, "(samples, training)"),
+        (lambda samples, reference, training, /: {}, "(samples, reference, training, /)"),
+        (lambda samples, reference, *, scale: {}, "(samples, reference, *, scale)"),
+    ],
+)
+def test_the_signature_of_a_metric_is_looked_at_where_it_is_built(function, signature):
+    needed = "not (samples, reference) or (samples, reference, training)"
+    line = f"metric x of guilty: its signature is {signature}, {needed} (<lambda>, line "
+    with pytest.raises(PluginError, match=f"^{re.escape(line)}"):
+        metric_with(function)
+
+
+def test_a_metric_may_have_other_parameters_with_defaults():
+    assert metric_with(lambda a, b, scale=1.0, *, training: {"n": scale})([], [], training=()) == {"n": 1.0}
+    assert metric_with(lambda *texts: {"n": len(texts)})([], []) == {"n": 2}
+    assert metric_with(max)  # of this no signature is known
 
 
 def test_the_corpora_of_published_values_are_names():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from seqgen.corpus import Corpus, Splitter
 from seqgen.errors import Interrupted, one_line
 from seqgen.evaluation.novelty import verdicts
+from seqgen.plugin_guards import takes_training
 from seqgen.specs import DomainSpec
 
 
@@ -59,7 +59,7 @@ def domain_metrics(
     """
     result, notes, failures = dict[str, Any](), list[str](), list[BaseException]()
     for name, metric in metrics.items():
-        more = {"training": training} if _takes_training(metric) else {}
+        more = {"training": training} if takes_training(metric) else {}
         try:
             values = _by_name(metric(texts, compared, **more))
         except Interrupted:
@@ -147,10 +147,3 @@ def _plain(value: Any) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return int(value) if isinstance(value, Integral) else float(value)
-
-
-def _takes_training(metric: Callable[..., Any]) -> bool:
-    try:
-        return "training" in inspect.signature(metric).parameters
-    except (ValueError, TypeError):  # of what is not written in Python nothing is known
-        return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import io
 import itertools
 import tempfile
@@ -13,6 +12,7 @@ from random import Random
 from typing import Any
 
 from seqgen.metrics import METRICS, Evaluation
+from seqgen.plugin_guards import takes_training
 from seqgen.specs import CorpusSpec
 from seqgen.testing.check import Subject
 from seqgen.testing.registry import find_spec
@@ -66,7 +66,7 @@ def exercise(subject: Subject, *, times: int = 1) -> list[Any]:
 
 def compute_metric(metric: Any, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float | None]:
     """Return the values of a metric, with training records if it has a parameter for them."""
-    given = {"training": tuple(reference)} if "training" in inspect.signature(metric).parameters else {}
+    given = {"training": tuple(reference)} if takes_training(metric) else {}
     found: Mapping[str, float | None] = metric(samples, reference, **given)
     return found
 

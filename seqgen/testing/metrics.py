@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seqgen.plugin_guards import metric_fault, published_fault, value_fault
+from seqgen.plugin_guards import metric_fault, published_fault, signature_fault, value_fault
 from seqgen.testing.check import Subject, is_one_line
 from seqgen.testing.exercise import compute_metric, few_records_of, must_not_raise
 
@@ -26,6 +26,7 @@ def _compute(metric: Any, samples: list[str], reference: list[str]) -> set[str]:
 def values(subject: Subject) -> None:
     """Check that it returns named numbers or None, and why others are omitted, also without samples or a reference."""
     metric, texts, records = subject.build(), list(subject.texts), few_records_of(subject)
+    assert not (fault := signature_fault(metric)), fault
     pairs: tuple[tuple[list[str], list[str]], ...] = (
         (texts, texts),
         ([], texts),
