@@ -142,6 +142,8 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
         UsageError, match="not conditioned on labels, and its records have none; to sample by label, train on records"
     ):
         tiny_run.sample(1, label="low")
+    with pytest.raises(UsageError, match="and its records have none; to score by label, train on records"):
+        tiny_run.score("anna", label="low")
     with pytest.raises(UsageError, match=r"not conditioned on labels.*; it is conditioned on one, two: --given one="):
         (tmp_path / "two.csv").write_text("text,one,two\n" + "aa,1,2\nzz,2,1\n" * 20)
         options = {"steps": 1, "split": "none", "out": tmp_path / "two"}
@@ -155,6 +157,18 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
         seqgen.train(tmp_path / "names.csv", condition="name", steps=1, out=tmp_path / "x")
     with pytest.raises(UsageError, match=r"'label': no record has it beside its text; .*neither a label nor fields"):
         seqgen.train(words, condition="label", steps=1, out=tmp_path / "x")
+
+
+def test_fields_are_scored_in_the_text(tmp_path):
+    """A field with which no record begins is refused for that reason, not as one that rows cannot begin with."""
+    (tmp_path / "rows.csv").write_text("kind,cost,text\n" + "low,1,aa\nhigh,2,zz\n" * 20)
+    options = {"options": {"fields": "kind,cost,text"}, "hidden": 4, "steps": 1, "split": "none", "out": tmp_path / "run"}
+    run = seqgen.train(tmp_path / "rows.csv", **options)
+    for field in ("kind", "cost"):
+        with pytest.raises(UsageError, match=f"^'{field}' is a field .*: write it in the text that is scored$"):
+            run.score("kind=low", given={field: "1"})
+    with pytest.raises(UsageError, match=r"^no field 'mana' to give; known: kind, cost, text"):
+        run.score("kind=low", given={"mana": "1"})
 
 
 def test_a_field_called_label_is_one(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from seqgen.errors import UsageError, nearest_names
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
+    from seqgen.corpus import Record
     from seqgen.sampling import Decoder
 
 _FIRST_RECORDS = 1000  # read for the names of fields
@@ -44,32 +45,49 @@ class Conditioning:
         Raises:
             UsageError: the run was not trained with such a condition or field.
         """
-        wanted = as_conditions(given, label)
-        slots = run.vocabulary.slots if wanted else ()
-        fields = {name: value for name, value in wanted.items() if name not in slots}
-        if "label" in fields:
-            title = run.settings.corpus.options.get("path") or run.settings.corpus.title
-            labelled = any(record.value("label") for record in itertools.islice(run.corpus, _FIRST_RECORDS))
-            title = title if isinstance(title, str) else " --corpus ".join(title)
-            field = run.settings.corpus.options.get("label_field")
-            how = f"--corpus {title} --condition label" + (f" --label-field {field}" if field else "")
-            train = f"train with {how}" if labelled else "train on records that have one"
-            none = "" if labelled else ", and its records have none"
-            instead = f"; it is conditioned on {', '.join(slots)}: --given {slots[0]}=VALUE" if slots else ""
-            raise UsageError(f"this run is not conditioned on labels{none}{instead}; to sample by label, {train}")
-        options = run.settings.corpus.options
-        column, of_text = options.get("label_field"), str(options.get("fields") or "").split(",")
-        if column in fields and column not in of_text and "label" in slots:
-            asked = f"--label {shlex.quote(fields[column])}"
-            raise UsageError(f"{column!r} is the label of this run: ask for it by {asked}")
+        conditions, fields = split_conditions(run, label, given, "sample")
         lines = [f"{name}={value}\n" for name, value in fields.items()]
         if fields and tuple(fields.items()) not in run.checked_fields:
-            _check_fields(run, list(fields))
+            _check_order(run, fields, check_fields(run, fields))
             _warn_of_unseen(run, [f"{name}={value}" for name, value in fields.items()])
             run.checked_fields.add(tuple(fields.items()))
-        conditions = {name: value for name, value in wanted.items() if name in slots}
-        _warn_of_untrained(run, conditions)
+        warn_of_untrained(run, conditions)
         return cls(conditions, "".join(lines))
+
+
+def split_conditions(
+    run: OpenRun, label: str | None, given: Mapping[str, Any], verb: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return those of some values that are of conditions of a run, and the rest, which may be of fields.
+
+    Args:
+        run: the run.
+        label: the label, or None.
+        given: values by name.
+        verb: the purpose of the values, for messages: "sample" or "score".
+
+    Raises:
+        UsageError: the run has no labels, or has them as a condition by another name.
+    """
+    wanted = as_conditions(given, label)
+    slots = run.vocabulary.slots if wanted else ()
+    fields = {name: value for name, value in wanted.items() if name not in slots}
+    if "label" in fields:
+        title = run.settings.corpus.options.get("path") or run.settings.corpus.title
+        labelled = any(record.value("label") for record in itertools.islice(run.corpus, _FIRST_RECORDS))
+        title = title if isinstance(title, str) else " --corpus ".join(title)
+        field = run.settings.corpus.options.get("label_field")
+        how = f"--corpus {title} --condition label" + (f" --label-field {field}" if field else "")
+        train = f"train with {how}" if labelled else "train on records that have one"
+        none = "" if labelled else ", and its records have none"
+        instead = f"; it is conditioned on {', '.join(slots)}: --given {slots[0]}=VALUE" if slots else ""
+        raise UsageError(f"this run is not conditioned on labels{none}{instead}; to {verb} by label, {train}")
+    options = run.settings.corpus.options
+    column, of_text = options.get("label_field"), str(options.get("fields") or "").split(",")
+    if column in fields and column not in of_text and "label" in slots:
+        asked = f"--label {shlex.quote(fields[column])}"
+        raise UsageError(f"{column!r} is the label of this run: ask for it by {asked}")
+    return {name: value for name, value in wanted.items() if name in slots}, fields
 
 
 def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[str, str]:
@@ -86,7 +104,7 @@ def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[st
     return {name: str(value) for name, value in values.items()}
 
 
-def _warn_of_untrained(run: OpenRun, conditions: Mapping[str, str]) -> None:
+def warn_of_untrained(run: OpenRun, conditions: Mapping[str, str]) -> None:
     """Warn of each value of a condition that held-out records have and no training record: its weights are random."""
     unseen = set[str]().union(*run.settings.corpus.unseen.values())
     for pair in conditions.items():
@@ -95,14 +113,13 @@ def _warn_of_untrained(run: OpenRun, conditions: Mapping[str, str]) -> None:
             run.warn(f"no training record has the {pair[0]} {pair[1]!r:.80}: the model has not learned it")
 
 
-def _check_fields(run: OpenRun, wanted: list[str]) -> None:
-    """Refuse fields that records do not have, or do not begin with in a run that saw them in one order only."""
-    known: dict[str, None] = {}
-    begins = False
-    for record in itertools.islice(run.corpus, _FIRST_RECORDS):
-        names = [line.partition("=")[0] for line in record.text.split("\n") if "=" in line]
-        known.update(dict.fromkeys(name for name in names if name in record.fields))
-        begins = begins or names[: len(wanted)] == wanted
+def check_fields(run: OpenRun, wanted: Iterable[str]) -> list[str]:
+    """Return the fields that records have; refuse others.
+
+    Raises:
+        UsageError: records do not have one of the fields.
+    """
+    known = dict.fromkeys(name for names, record in _first_fields(run) for name in names if name in record.fields)
     for name in wanted:
         if name not in known:
             slots = run.vocabulary.slots
@@ -112,12 +129,25 @@ def _check_fields(run: OpenRun, wanted: list[str]) -> None:
             near = nearest_names(name, [*known, *slots])
             more = near or f"{have}; --condition NAME trains with a condition"
             raise UsageError(f"no field {name!r} to give{more}")
+    return list(known)
+
+
+def _check_order(run: OpenRun, wanted: Iterable[str], known: list[str]) -> None:
+    """Refuse fields with which no record begins, in a run that saw them in one order only."""
+    wanted = list(wanted)
+    begins = any(names[: len(wanted)] == wanted for names, _ in _first_fields(run))
     if not begins and run.settings.augmentation is None:
         shuffling = "an --augment that shuffles them (seqgen list augmentations)"
         raise UsageError(
             f"this run saw fields in one order only, so rows cannot begin with {', '.join(wanted)}; "
             f"give them as the records begin ({', '.join(known)}), or train with {shuffling}"
         )
+
+
+def _first_fields(run: OpenRun) -> Iterator[tuple[list[str], Record]]:
+    """Yield the first records, each with the names of its lines ``name=value``."""
+    for record in itertools.islice(run.corpus, _FIRST_RECORDS):
+        yield [line.partition("=")[0] for line in record.text.split("\n") if "=" in line], record
 
 
 def _warn_of_unseen(run: OpenRun, wanted: list[str]) -> None:

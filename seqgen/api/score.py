@@ -9,13 +9,14 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seqgen.api.conditioning import Conditioning, as_conditions
+from seqgen.api.conditioning import as_conditions, check_fields, split_conditions, warn_of_untrained
 from seqgen.compute import computing
 from seqgen.config import as_whole, values_by_name
 from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, shortened
 from seqgen.render import visible
 
 if TYPE_CHECKING:
+    from seqgen.api.conditioning import Conditioning
     from seqgen.api.open_run import OpenRun
     from seqgen.evaluation import ReferenceScores, Score
     from seqgen.protocols import Verdict
@@ -70,11 +71,13 @@ def conditions(run: OpenRun, label: str | None, given: Mapping[str, Any]) -> dic
     Raises:
         UsageError: the run was not trained with one of them.
     """
-    conditioning = Conditioning.of(run, label, given)
-    if conditioning.prefix:
-        name = conditioning.prefix.partition("=")[0]
+    found, fields = split_conditions(run, label, given, "score")
+    if fields:
+        check_fields(run, fields)
+        name = next(iter(fields))
         raise UsageError(f"{name!r} is a field and not a condition of this run: write it in the text that is scored")
-    return dict(conditioning.conditions)
+    warn_of_untrained(run, found)
+    return found
 
 
 def iter_scores(
