@@ -162,8 +162,8 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
 def test_fields_are_scored_in_the_text(tmp_path):
     """A field with which no record begins is refused for that reason, not as one that rows cannot begin with."""
     (tmp_path / "rows.csv").write_text("kind,cost,text\n" + "low,1,aa\nhigh,2,zz\n" * 20)
-    options = {"options": {"fields": "kind,cost,text"}, "hidden": 4, "steps": 1, "split": "none", "out": tmp_path / "run"}
-    run = seqgen.train(tmp_path / "rows.csv", **options)
+    options = {"hidden": 4, "steps": 1, "split": "none", "out": tmp_path / "run"}
+    run = seqgen.train(tmp_path / "rows.csv", options={"fields": "kind,cost,text"}, **options)
     for field in ("kind", "cost"):
         with pytest.raises(UsageError, match=f"^'{field}' is a field .*: write it in the text that is scored$"):
             run.score("kind=low", given={field: "1"})
