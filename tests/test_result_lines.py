@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 import seqgen
 from conftest import finish, run_seqgen
+from seqgen.api.run_metadata import with_blend
 from seqgen.api.training_run import how_to_continue
+from seqgen.config import LEAST_HELD_OUT
 from seqgen.render import progress
 from seqgen.render.result_lines import result_lines
 
@@ -43,7 +46,20 @@ def test_a_step_that_few_held_out_records_choose_is_said_to_be_one(by_copies, ti
 
     why = "later steps copy more" if by_copies else "chosen by only 1 held-out record"
     assert f"{why}; the last step, {steps[-1]:,}: --checkpoint latest" in said(1, steps[0])
-    assert "--checkpoint" not in said(1, steps[-1]) + said(5, steps[0])
+    assert "--checkpoint" in said(LEAST_HELD_OUT - 1, steps[0])
+    assert "--checkpoint" not in said(1, steps[-1]) + said(LEAST_HELD_OUT, steps[0])
+
+
+def test_records_too_few_to_choose_the_best_step_decide_on_no_blend(tiny_run):
+    train = tiny_run.settings.train.model_copy(update={"blend": None, "repeats": None, "best_by": "loss"})
+    resolved = SimpleNamespace(counts=None, domain=SimpleNamespace(syntax=False))
+
+    def blended(n_held_out):
+        data = SimpleNamespace(encoded={"valid": range(n_held_out)}, vocabulary=tiny_run.vocabulary)
+        return with_blend(train, data, resolved)
+
+    assert (blended(LEAST_HELD_OUT).blend, blended(LEAST_HELD_OUT).repeats) == ("auto", "auto")
+    assert (blended(LEAST_HELD_OUT - 1).blend, blended(LEAST_HELD_OUT - 1).repeats) == ("none", "none")
 
 
 def test_notebooks_show_them_at_the_end(words, tmp_path, monkeypatch):

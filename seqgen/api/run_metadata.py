@@ -24,6 +24,7 @@ from seqgen.checkpoint import (
     lengths_with_refit,
 )
 from seqgen.compute import give_back_memory
+from seqgen.config import LEAST_HELD_OUT
 from seqgen.corpus import whole_path
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
@@ -44,7 +45,6 @@ _BATCHES = (32, 64, 128)
 _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 """Dropout by the largest number of training symbols that it is for."""
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
-_LEAST_HELD_OUT = 5  # records that decide on blending
 
 _MAX_COUNTED = 4_000_000  # symbols, of which all are counted; of more only a part, unless all are asked for
 _PART_COUNTED = 2_000_000  # symbols of such a part: four million take 230 MB and more while they are counted
@@ -197,7 +197,7 @@ def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedC
         raise BadOption("best_by=copies needs records, and one long text (--layout stream) has none")
     counted, start = data.survey, resolved.start
     knows = start is not None and (
-        start.settings.corpus.digest == counted.digest or corpus.parts["valid"] >= _LEAST_HELD_OUT
+        start.settings.corpus.digest == counted.digest or corpus.parts["valid"] >= LEAST_HELD_OUT
     )
     chosen = knows or corpus.valid is not None or not train.split[1]
     few = counted.n_records < _FEW_RECORDS and 2 * counted.n_distinct >= counted.n_records
@@ -234,7 +234,7 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConf
             "cannot learn when records repeat themselves: repeats is on, and nothing is held out; hold some out, as "
             "with --split 80/10/10, or drop it"
         )
-    few = n_held_out < _LEAST_HELD_OUT
+    few = n_held_out < LEAST_HELD_OUT
     if few:  # to decide by; "auto" may be what another run does whose weights this one starts from
         train = train.model_copy(update={name: None for name in ("blend", "repeats") if getattr(train, name) == "auto"})
     conditioned = bool(data.vocabulary.conditions)

@@ -17,6 +17,8 @@ _RECOMMENDED = "as recommended"
 _CELLS = "str | type | CellSpec | Sequence[str | type | CellSpec]"
 ENDS = ("steps", "epochs", "time_s")
 """Settings of training that end a run; patience may end it earlier."""
+LEAST_HELD_OUT = 5
+"""Validation records below which the best step is a matter of chance, and nothing is blended by them."""
 
 
 def says_end(train: Mapping[str, Any]) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 
 from seqgen import training
 from seqgen.checkpoint import RunSettings
+from seqgen.config import LEAST_HELD_OUT
 from seqgen.counting import blend_of
 from seqgen.render.text import counted
 
-_FEW_RECORDS = 5  # held-out records below which the best step is a matter of chance
 _ABSURD_NATS = 20.0  # what guessing among half a billion symbols would cost
 
 
@@ -58,7 +58,7 @@ def _few_line(
 ) -> str:
     """Return the line on a best step before the last that very few held-out records decide, or no more than copies."""
     n_held_out, last = settings.corpus.parts["valid"], metrics[-1].get("step", 0) if metrics else 0
-    if not 0 < n_held_out < _FEW_RECORDS or settings.corpus.layout != "lines" or last <= state["best_step"]:
+    if not 0 < n_held_out < LEAST_HELD_OUT or settings.corpus.layout != "lines" or last <= state["best_step"]:
         return ""
     why = "later steps copy more" if by_copies else f"chosen by only {counted(n_held_out, 'held-out record')}"
     return f"{why}; the last step, {last:,}: --checkpoint latest"
