@@ -149,12 +149,12 @@ METRICS: Mapping[str, MetricInfo] = {
         "where its interval excludes 0",
     ),
 }  # fmt: skip
-"""All metrics of core, by name; the plugin of a domain describes its own, ``metric.figure``."""
+"""All metrics of core, by name; a plugin describes its own, ``metric.figure``."""
 
 FEW_RECORDS = 10
 """Held-out records, or windows of a long text, below which a loss has an interval that says little."""
-DOMAIN = "Metrics of the domain"
-"""The group of the metrics that the domain of a run has."""
+OF_PLUGINS = "Metrics of plugins"
+"""The group of the metrics that the domain of a run has, and of those that a user names."""
 _NOT_SHOWN = ("notes", "published")
 _SUFFIXES = ("_low", "_high", "_chance", "_chance_low", "_chance_high")
 
@@ -168,7 +168,7 @@ class MetricRow(NamedTuple):
         value: with its unit.
         interval: its 95% interval, or "".
         chance: its value for held-out records, or "".
-        meaning: its definition; "" for metrics of the domain.
+        meaning: its definition; "" for metrics of plugins.
     """
 
     name: str
@@ -204,7 +204,7 @@ class Evaluation:
 
     Attributes:
         metrics: the result of ``Run.evaluate``, by name.
-        labels: names for people of the domain's metrics, by name, where they have one.
+        labels: names for people of metrics of plugins, by name, where they have one.
         settings: the content of run.json.
         history: the lines of metrics.jsonl.
         rows: the first samples, each with ``row``, ``text``, ``cut``, ``bits_per_char`` and ``where``, of which the
@@ -224,7 +224,7 @@ class Evaluation:
     has_records: bool = True
 
     def groups(self) -> list[tuple[str, list[MetricRow]]]:
-        """Return the metrics to show, as (heading, rows), in the order of ``METRICS``; the domain's come last."""
+        """Return the metrics to show, as (heading, rows), in the order of ``METRICS``; those of plugins come last."""
         return list(groups(self.metrics, self.labels))
 
     def best_baseline(self) -> str | None:
@@ -236,18 +236,18 @@ class Evaluation:
         return has_few_tested(self.metrics)
 
     def published(self) -> dict[str, dict[str, float]]:
-        """Return the published values of the domain's metrics, by the name of a model, then of a metric."""
+        """Return the published values of metrics of plugins, by the name of a model, then of a metric."""
         return by_model(self.metrics.get("published", {}))
 
 
 def groups(
     metrics: Mapping[str, Any], labels: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, list[MetricRow]]]:
-    """Yield the metrics as (heading, rows), in the order of ``METRICS``; the domain's come last.
+    """Yield the metrics as (heading, rows), in the order of ``METRICS``; those of plugins come last.
 
     Args:
         metrics: by name.
-        labels: names for people of the domain's metrics, by name.
+        labels: names for people of metrics of plugins, by name.
     """
     known: dict[str, list[MetricRow]] = {}
     for name, info in METRICS.items():
@@ -258,7 +258,7 @@ def groups(
         if name not in METRICS and name not in beside and name not in _NOT_SHOWN:
             label = (labels or {}).get(name) or name.replace("_", " ")
             row = MetricRow(name, label, format_metric(value))
-            known.setdefault(DOMAIN, []).append(row)
+            known.setdefault(OF_PLUGINS, []).append(row)
     yield from known.items()
 
 

@@ -214,7 +214,7 @@ def test_every_metric_is_documented():
 def test_the_table_has_groups_and_escapes_texts(tiny_run):
     figures = {**tiny_run.evaluate(30), "notes": ["[bold]x[/bold]\x1b[0m"], "own.figure": 0.25}
     text = shown(evaluation_view(figures), width=100)
-    for heading in ("Held-out loss", "Baselines on the same split", "Memorization", "Metrics of the domain"):
+    for heading in ("Held-out loss", "Baselines on the same split", "Memorization", "Metrics of plugins"):
         assert heading in text
     assert "[bold]x[/bold]\\x1b[0m" in text and "own.figure" in text and "by chance" in text
     assert figures["memorisation"] in text

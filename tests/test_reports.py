@@ -140,7 +140,7 @@ def test_rows_of_an_evaluation_are_ready_to_show():
         "40.0% to 60.0%",
     )
     assert [row.chance for rows in groups.values() for row in rows if row.name == "copies"] == ["20.0%"]
-    assert [row.label for row in groups["Metrics of the domain"]] == ["own: size (nm)"]
+    assert [row.label for row in groups["Metrics of plugins"]] == ["own: size (nm)"]
     assert evaluation.published() == {"Other (1999)": {"own.size": 3.0}}
 
 

@@ -47,7 +47,7 @@ def evaluate(
     """Evaluate a run: held-out losses, and metrics of samples; write the reports of the configuration.
 
     Returns:
-        The metrics by name; labels of the domain's metrics, by name; the files of the reports; and the errors of
+        The metrics by name; labels of metrics of plugins, by name; the files of the reports; and the errors of
         metrics and reports that failed, for the caller to raise when the rest is shown.
 
     Raises:

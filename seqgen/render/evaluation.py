@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqgen.metrics import DOMAIN, MetricRow, groups
+from seqgen.metrics import OF_PLUGINS, MetricRow, groups
 from seqgen.render.tables import Listing
 from seqgen.render.text import visible
 
@@ -24,12 +24,12 @@ def evaluation_view(
 
     Args:
         metrics: by name.
-        published: published values of the domain's metrics, by name of a model.
-        labels: labels of the domain's metrics, by name.
+        published: published values of metrics of plugins, by name of a model.
+        labels: labels of metrics of plugins, by name.
     """
     parts: list[RenderableType] = []
     for heading, rows in groups(metrics, labels):
-        if heading == DOMAIN and published:
+        if heading == OF_PLUGINS and published:
             parts += [Text(heading, style="bold"), _beside_published(rows, metrics, published)]
         else:
             parts.append(_group(heading, rows))

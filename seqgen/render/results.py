@@ -136,7 +136,7 @@ class EvaluationResult(dict[str, Any], Tabular):
 
     Args:
         metrics: by name.
-        labels: labels of the domain's metrics, by name.
+        labels: labels of metrics of plugins, by name.
     """
 
     def __init__(self, metrics: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
