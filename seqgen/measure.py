@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -11,6 +10,7 @@ from seqgen.checkpoint import find_differences
 from seqgen.checkpoint import leakage_notes as _leakage_notes
 from seqgen.compute import computing
 from seqgen.metrics import FEW_RECORDS as FEW_RECORDS
+from seqgen.plugins import DIGITS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -209,7 +209,8 @@ def settings_diff(runs: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
 
     Returns:
         For each setting, as ``-o`` spells it, its value in each run; None where a run has no such setting. "plugins" is
-        there where their code differs: their names, each with the first digits of a digest of its code.
+        there where their code differs: their names, each with the first digits of the digest of its code; of a plugin
+        in one file these are its version, and those of the modules beside it that it imports may follow.
     """
     found = find_differences({name: run.settings for name, run in runs.items()})
     plugins = {name: _code_of_plugins(run) for name, run in runs.items()}
@@ -217,8 +218,9 @@ def settings_diff(runs: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
 
 
 def _code_of_plugins(run: Run) -> str | None:
-    rows = [(row["package"], f"{row.get('sha256') or ''}{row.get('code') or ''}") for row in run.settings.plugins]
-    return ", ".join(f"{name} {hashlib.sha256(code.encode()).hexdigest()[:8]}" for name, code in rows if code) or None
+    rows = [(str(row["package"]), [row.get("sha256"), row.get("code")]) for row in run.settings.plugins]
+    shown = [(name, [digest[:DIGITS] for digest in digests if digest]) for name, digests in rows]
+    return ", ".join(" ".join((name, *digests)) for name, digests in shown if digests) or None
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:

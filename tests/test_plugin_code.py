@@ -141,6 +141,24 @@ def test_a_plugin_file_alone_has_no_code_beside_it(write, words, in_tmp):
     assert row["sha256"] and "code" not in row
 
 
+def test_a_plugin_file_has_one_fingerprint(write, words, in_tmp):
+    """The digits that ``seqgen compare`` shows begin with the file's version, as messages and other tables have it."""
+    here = write(leakyhelp="A = 1\n")
+    runs = {}
+    for name, source in (("first", MODULE), ("other", MODULE + "import leakyhelp\n")):
+        write(leakyalone=source + HOOK.format(load="leakyalone:LeakyUnits"))
+        runs[name] = seqgen.train(words, cell="leaky", plugins=here / "leakyalone.py", **QUICK, out=name)
+        sys.modules.pop("leakyalone")
+    rows = [row for run in runs.values() for row in run.settings.plugins]
+    first, other = (row for row in rows if row["package"] == "leakyalone")
+    assert seqgen.measure.settings_diff(runs) == {
+        "plugins": {
+            "first": f"leakyalone {first['version']}",
+            "other": f"leakyalone {other['version']} {other['code'][: len(other['version'])]}",
+        }
+    }
+
+
 def notebook(source: str, number: int, name: str = "LeakyUnits"):
     """Return a class that a cell of a notebook defines, of which ``linecache`` has the source."""
     file = f"/nowhere/ipykernel_1/{number}.py"

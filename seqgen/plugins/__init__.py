@@ -2,6 +2,7 @@
 
 from seqgen.plugins.code import code_of_parts
 from seqgen.plugins.discovery import (
+    DIGITS,
     Candidate,
     entry_point_candidates,
     file_candidate,
@@ -26,7 +27,7 @@ from seqgen.plugins.sources import hint_on_source
 from seqgen.plugins.trackers import check_trackers, offered_trackers
 
 __all__ = [
-    "CORE", "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins", "check_trackers",
+    "CORE", "DIGITS", "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins", "check_trackers",
     "choose_parts", "choose_plugins", "code_of_parts", "default_plugins", "entry_point_candidates", "failure_reason",
     "file_candidate", "get_referenced", "hint_on_keyword", "hint_on_source", "installed", "load_objects",
     "missing_plugin", "offered_trackers", "option_names", "option_ranges", "origin_of",

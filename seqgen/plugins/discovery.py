@@ -19,6 +19,8 @@ from urllib.request import url2pathname
 from seqgen.errors import UsageError, did_you_mean
 
 GROUP = "seqgen"
+DIGITS = 12
+"""Number of digits of the SHA-256 of code that are shown; those of a one-file plugin are its version."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def file_candidate(path: Path) -> Candidate:
     if not _is_free(path):
         raise UsageError(f"cannot use {str(path)!r} as a plugin: Python has a module {path.stem!r}; rename the file")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Candidate(path.stem, path.name, digest[:12], lambda: _import_file(path), sha256=digest)
+    return Candidate(path.stem, path.name, digest[:DIGITS], lambda: _import_file(path), sha256=digest)
 
 
 def _is_free(path: Path) -> bool:

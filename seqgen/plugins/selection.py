@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError
 from seqgen.plugins.code import unwrapped
-from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate
+from seqgen.plugins.discovery import DIGITS, Candidate, entry_point_candidates, file_candidate
 from seqgen.plugins.manager import Plugins, Provenance
 from seqgen.registry import MEMBERS, Entry
 from seqgen.specs import PARTS, SPEC_TYPES, CellSpec, LoadableSpec, ModelSpec, Spec, TokenizerSpec
@@ -318,4 +318,4 @@ def _provenance(name: str, given: str, module: ModuleType | None = None) -> Prov
     if file is None or not Path(file).is_file():
         return Provenance(_package(name), "Python", "0", given=given)
     digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    return Provenance(_package(name), Path(file).name, digest[:12], digest, given=given)
+    return Provenance(_package(name), Path(file).name, digest[:DIGITS], digest, given=given)
