@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import posixpath
+import random
 import re
 import runpy
 import shlex
@@ -103,6 +105,20 @@ def test_an_example_of_the_guide_works(name, cli, words, in_tmp, monkeypatch):
         sys.modules.pop(name.removesuffix(".py"))
         assert result.code == 0, result.err
     assert SAID.get(name, "\n") in result.out
+
+
+def test_new_days_are_no_copies_beside_the_corpus_of_the_guide():
+    """Days that no model has made: the corpus itself must give no reason to call them copies."""
+    from seqgen.evaluation import memorization_verdict, similarity_metrics
+
+    records = [record.text for record in runpy.run_path(str(EXAMPLES["dates.py"]))["load"]()]
+    held_out = records[::10]
+    training = set(records) - set(held_out)
+    every = range(datetime.date(1900, 1, 1).toordinal(), datetime.date(2000, 1, 1).toordinal())
+    days = [str(datetime.date.fromordinal(day)) for day in random.Random(1).sample(every, 500)]
+    new = [day for day in days if day not in training]
+    metrics = similarity_metrics(new, held_out, sorted(training), None)
+    assert "no evidence" in memorization_verdict(metrics, len(new), len(held_out))
 
 
 @pytest.mark.parametrize("name", one_in(5, sorted({*USES} - {"other_executors.py"})))
