@@ -62,6 +62,8 @@ def test_tables_show_text_without_markup():
     assert "where" not in shown(samples_table([{"row": 0, "text": "x", "cut": False}]))
     refused = shown(samples_table([{"row": 0, "text": "x", "cut": False, "valid": False, "where": "new"}]))
     assert "not valid" in refused and "new" not in refused
+    record = shown(samples_table([{"row": 0, "text": "x", "cut": False, "valid": False, "where": "train"}]))
+    assert "in training, not valid" in record
     cut = samples_table([{"row": 0, "text": "CC", "cut": True}], lambda text: Text(f"{text}  C2H6"))
     assert "CC…  C2H6" in shown(cut)
 

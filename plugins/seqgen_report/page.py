@@ -205,7 +205,8 @@ def _samples(evaluation: seqgen.Evaluation) -> Iterator[str]:
     for row in evaluation.rows:
         text = escape(seqgen.visible_lines(row["text"])) + ("…" if row["cut"] else "")
         bits, where = seqgen.format_metric(row["bits_per_char"]), _PLACES.get(str(row["where"]), "-")
-        where = "not valid" if row.get("valid") is False else where
+        if row.get("valid") is False:
+            where = "not valid" if where in ("new", "-") else f"{where}, not valid"
         yield f'<tr><td class="text">{text}</td><td class="n">{bits}</td><td>{where}</td></tr>'
     yield "</tbody></table></div></section>"
 

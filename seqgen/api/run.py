@@ -191,7 +191,8 @@ class Run(OpenRun, Tabular):
         Returns:
             ``valid`` and ``canonical``, the form that "unique" and "novel" compare, are there if the domain has a
             validator and no condition has that name; the form of an invalid text is None. ``bits_per_char`` and
-            ``where`` ("train", "valid", "test" or "new") are None if they are not known.
+            ``where`` are None if they are not known. ``where`` is "train", "valid" or "test" of a record of that part,
+            else "not valid" of an invalid text, and "new" of any other.
         """
         from seqgen.api.score import describe_samples
 

@@ -200,7 +200,7 @@ def describe_samples(
             **_judgement(sample.text, judged),
             **columns,
             "bits_per_char": _bits_of(scores[sample.text], sample.cut and run.vocabulary.ends) if scores else None,
-            "where": where.get(sample.text),
+            "where": _place(sample.text, where, judged),
         }
         for sample in samples
     ]
@@ -211,6 +211,12 @@ def _judgement(text: str, judged: Mapping[str, Verdict]) -> dict[str, Any]:
     if (verdict := judged.get(text)) is None:
         return {}
     return {"valid": verdict.ok, "canonical": verdict.form(text) if verdict.ok else None}
+
+
+def _place(text: str, where: Mapping[str, str], judged: Mapping[str, Verdict]) -> str | None:
+    """Return the part of the corpus that has a text, or "new" or "not valid" if none has it; None if not known."""
+    place = where.get(text)
+    return "not valid" if place == "new" and text in judged and not judged[text].ok else place
 
 
 def _bits_of(score: Score, is_cut: bool) -> float:

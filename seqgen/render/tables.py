@@ -171,7 +171,7 @@ def samples_table(
     rows: Iterable[Mapping[str, Any]],
     renderer: Callable[[str], RenderableType] | None = None,
 ) -> Listing:
-    """Return a table of samples: row, text, bits per character, and the part of the corpus that contains it, if valid.
+    """Return a table of samples: row, text, bits per character, and whether it is new, a record, or not valid.
 
     A sample that was cut ends with an ellipsis.
 
@@ -188,9 +188,11 @@ def samples_table(
         if row["cut"] and isinstance(text, Text):
             n = len(visible_lines(row["text"])) if text.plain.startswith(visible_lines(row["text"])) else len(text)
             text = text[:n] + Text("…", style="dim") + text[n:]  # before anything that a renderer adds to it
-        where = "not valid" if row.get("valid") is False else row.get("where")
-        place = {"train": "in training", "valid": "held out", "test": "held out"}.get(str(where), where)
-        shown.append({**row, "text": text, "where": Text(place, style=styles.get(str(where), "")) if place else None})
+        where, refused = row.get("where"), row.get("valid") is False
+        known = {"train": "in training", "valid": "held out", "test": "held out"}.get(str(where))
+        place = ", ".join(filter(None, (known, "not valid" if refused else None))) or where
+        style = styles.get("not valid" if refused else str(where), "")
+        shown.append({**row, "text": text, "where": Text(place, style=style) if place else None})
     columns = [
         name for name in ("row", "text", "bits_per_char", "where") if any(row.get(name) is not None for row in shown)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html.parser
 import math
 import re
@@ -89,6 +90,8 @@ def test_texts_of_a_page_are_escaped():
     assert "0.975" in found.words and "CharRNN" in made
     assert made.count("&lt;script&gt;") >= 5 and "日" in made
     assert "<td>not valid</td>" in made and "<td>new</td>" not in made
+    record = {**evaluation.rows[0], "where": "test"}
+    assert "<td>held out, not valid</td>" in page(dataclasses.replace(evaluation, rows=[record]))
 
 
 def test_the_best_baseline_leads():
