@@ -119,9 +119,11 @@ def held_out_loss(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> 
 
 
 def record_losses(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> RecordLosses | None:
-    """Return the loss of each record of a held-out part, in the order of the corpus.
+    """Return the loss of each record of a held-out part, in the order of the corpus; of a long text, of each window.
 
-    That is ``nats_N``, ``chars_N`` and ``texts_N``, numbers that are the same for records of the same text.
+    That is ``nats_N``, ``chars_N`` and ``texts_N``, numbers that are the same for records of the same text, or for
+    windows of 256 symbols in one of 10 to 32 parts of a long text. Its windows are those of its own symbols: two runs
+    have the same ones if their tokenizers cut the text alike.
 
     Args:
         run: the run.
@@ -129,17 +131,21 @@ def record_losses(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> 
         corpus: as ``held_out_loss`` takes it.
 
     Returns:
-        None where the part is empty, or the corpus is one long text.
+        None where the part is empty.
     """
     from seqgen.batches import Encoded
     from seqgen.counting import record_keys
     from seqgen.evaluation import RecordLosses, penalty, record_nats
+    from seqgen.evaluation import record_losses as losses_of
 
     encoded = (read_corpus(run) if corpus is None else corpus).encoded[part]
-    if not isinstance(encoded, Encoded) or not len(encoded):
+    if not len(encoded):
         return None
     with computing(run.settings.engine.threads):
-        nats_N = record_nats(run.model, encoded, penalty(run.vocabulary, run.model))
+        penalty_V = penalty(run.vocabulary, run.model)
+        if not isinstance(encoded, Encoded):
+            return losses_of(run.model, encoded, run.vocabulary, penalty_V)
+        nats_N = record_nats(run.model, encoded, penalty_V)
     chars_N, n_targets = encoded.chars_N.astype("float64") + 1, int((encoded.lengths_N - 1).sum())
     return RecordLosses(nats_N, chars_N, n_targets, record_keys(encoded))
 

@@ -35,8 +35,8 @@ class Comparison(seqgen.Tabular):
             trained_s, tokens_per_s (evaluations counted); blended, with counts or what records repeat or not;
             network_bits_per_char, of a blend its network alone on validation records, from the log;
             validation_bits_per_char, test_bits_per_char; difference, difference_low and difference_high: bits per
-            character more than the best run needs for the same records, with its 95% interval over these texts (other
-            seeds of the same settings differ besides); samples, valid, unique and novel. None where there is no value.
+            character more than the best run needs for the same records, with its 95% interval over these texts or parts
+            of one (other seeds differ besides); samples, valid, unique and novel. None where there is no value.
         settings: those that are not the same in all runs, by name, then by run.
         notes: reasons why values cannot be compared or are missing, a line each.
         seed_groups: rows of :func:`seqgen_bench.seed_groups.seed_groups`; [] where the records of the part differ.
@@ -65,7 +65,7 @@ class _Compared:
         run: the run.
         name: its name, unique among the runs.
         row: its row.
-        losses: the losses of the records of the part; None where there are no records.
+        losses: the losses of the records of the part, or of the windows of a long text; None where there are none.
         digests: a value for each part, and one for "all" of them, which is equal for two runs with the same texts; {}
             where the run was not evaluated.
         keys_N: by which the records of the part are paired, where those of two runs may be in another order.
@@ -77,6 +77,11 @@ class _Compared:
     losses: Any = None
     digests: Mapping[str, Hashable] = field(default_factory=dict)
     keys_N: Any = None
+
+    @property
+    def windows(self) -> list[float] | None:
+        """The characters of the windows of a long text, which depend on the tokenizer."""
+        return None if self.losses is None or self.run.vocabulary.ends else self.losses.chars_N.tolist()
 
     def paired(self, values_N: Any) -> Any:
         """Return values of the records of the part in an order that runs with the same texts share."""
@@ -156,8 +161,7 @@ def _add_digests(able: Sequence[_Compared], part: str) -> None:
     settings = [one.run.settings for one in able]
     known = [(one.corpus.digest, one.corpus.layout, one.train.split, one.train.split_seed) for one in settings]
     for one, key in zip(able, known, strict=True):
-        same = len(set(known)) == 1 or one.run.settings.corpus.layout == "stream"
-        if same:
+        if len(set(known)) == 1 or one.run.settings.corpus.layout == "stream":
             is_refit = one.run.settings.refit is not None
             one.digests = {"all": key[0], "test": key} | dict.fromkeys(("train", "valid"), (key, is_refit))
         else:
@@ -217,12 +221,9 @@ def _evaluate(one: _Compared, corpus: Any, part: str, n: int, seed: int) -> None
     row |= _network_alone(run)
     row["tokens_per_s"] = measure.tokens_per_s(run, corpus)
     for name, title in PARTS.items():
-        losses = measure.record_losses(run, name, corpus) if name == part else None
-        if losses is not None:
-            one.losses = losses
-            row[f"{title}_bits_per_char"] = losses.bits_per_char
-        elif (loss := measure.held_out_loss(run, name, corpus)) is not None:
-            row[f"{title}_bits_per_char"] = loss.bits_per_char
+        loss = (measure.record_losses if name == part else measure.held_out_loss)(run, name, corpus)
+        row[f"{title}_bits_per_char"] = None if loss is None else loss.bits_per_char
+        one.losses = loss if name == part else one.losses
     if n and run.vocabulary.ends:
         counts = measure.count_samples(run, [sample.text for sample in run.sample(n, seed=seed)])
         valid = None if run.lacking or run.validator is None else counts.valid
@@ -236,7 +237,7 @@ def _pair(able: Sequence[_Compared], part: str, column: str) -> list[str]:
     paired = [one for one in able if one.losses is not None]
     best = min(paired, key=lambda one: _order(one.row[column]), default=None)
     for one in paired:
-        if best is None or one is best or one.digests[part] != best.digests[part]:
+        if best is None or one is best or one.digests[part] != best.digests[part] or one.windows != best.windows:
             continue
         nats_N, chars_N, texts_N = map(one.paired, (one.losses.nats_N, one.losses.chars_N, one.losses.texts_N))
         found = measure.paired_difference(nats_N, best.paired(best.losses.nats_N), chars_N - 1, texts_N)
@@ -245,5 +246,5 @@ def _pair(able: Sequence[_Compared], part: str, column: str) -> list[str]:
             one.row |= {"difference_low": found.low, "difference_high": found.high}
     sizes = [len(one.losses.nats_N) for one in paired if one.row["difference"] is not None]
     fewest = min(sizes, default=measure.FEW_RECORDS)
-    shown = commands.counted(fewest, f"{_ALL_PARTS[part]} record")
+    shown = commands.counted(fewest, f"{_ALL_PARTS[part]} {'window' if paired and paired[0].windows else 'record'}")
     return [f"{shown}: the difference and its interval say little"] if fewest < measure.FEW_RECORDS else []

@@ -333,6 +333,25 @@ def test_a_comparison_shows_means_over_seeds(cli, runs, tmp_path):
     assert not compare([*both, runs["otherwise"]], n=0).seed_groups, "not of the same test records"
 
 
+def test_runs_on_one_long_text_are_compared_over_its_parts(tmp_path):
+    (tmp_path / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 600)
+    settings = {"layout": "stream", "cell": "vanilla", "hidden": 8, "blend": "none", "split": "50/0/50"}
+    good, poor, bytes_ = (
+        seqgen.train(tmp_path / "book.txt", **settings, **given, options={"samples": 0}, out=tmp_path / f"{number}")
+        for number, given in enumerate([{"steps": 60, "lr": 0.02}, {"steps": 2}, {"steps": 2, "tokenizer": "byte"}])
+    )
+    found = compare([good, poor], n=0)
+    bits = {row["run"]: row["test_bits_per_char"] for row in found.rows}
+    assert bits == pytest.approx({run.path.name: run.evaluate(0)["test_bits_per_char"] for run in (good, poor)})
+    best, other = found.rows
+    assert best["run"] == "0" and best["difference"] is None and not found.notes
+    assert other["difference"] == pytest.approx(bits["1"] - bits["0"])
+    assert 0 < other["difference_low"] < other["difference"] < other["difference_high"]
+    assert compare([poor, bytes_], n=0).rows[1]["difference"] is not None, "a byte is a character here"
+    words = seqgen.train(tmp_path / "book.txt", **settings, steps=2, tokenizer="word", out=tmp_path / "words")
+    assert all(row["difference"] is None for row in compare([good, words], n=0).rows), "their windows differ"
+
+
 def test_the_order_of_the_records_does_not_matter(tmp_path, runs):
     words = (runs["good"].path.parent / "words.txt").read_text(encoding="utf-8").splitlines()
     (tmp_path / "turned.txt").write_text("\n".join(words[::-1]) + "\n", encoding="utf-8")
