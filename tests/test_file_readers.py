@@ -199,3 +199,16 @@ def test_a_reader_is_part_of_the_stamp(tmp_path):
     stamps = [get_stamp(load_file(Readers(readers), path=str(path))) for readers in ([], [by_content], [by_content])]
     assert stamps[0] != stamps[1] == stamps[2]
     assert Counter(record.label for record in load_file(Readers([by_content]), path=str(path))) == {"w": 1}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "reason"),
+    [("utf-16", "is not utf-16: UTF-16 stream does not start with BOM"), ("punycode", "is not puny")],
+)
+def test_bytes_that_are_not_of_an_encoding_are_no_fault_of_the_reader(encoding, reason, tmp_path):
+    (tmp_path / "a.x").write_bytes("\xe4nna\nben\n".encode("latin-1"))
+    with pytest.raises(CorpusError, match=f"a.x' {reason}"):
+        read(tmp_path / "a.x", installed(words), encoding=encoding)
+    faulty = installed(lambda lines: [next(iter(lines)).encode().decode("ascii")])
+    with pytest.raises(PluginError, match=r"reader x of p fails on .*a.x', line 1: Unicode"):
+        read(tmp_path / "a.x", faulty, encoding="latin-1")

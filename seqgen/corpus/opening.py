@@ -63,8 +63,13 @@ def open_text(
         try:
             with TextIOWrapper(opened, encoding=found, errors=KEEP_UNDECODABLE, newline=newline) as text:
                 yield text
-        except UnicodeError as error:  # of an encoding that cannot continue after an error
-            raise CorpusError(f"{str(place)!r} is not {found}: {error}") from None
+        except UnicodeError as error:
+            raise undecodable(place, found, error) from None
+
+
+def undecodable(place: Place, encoding: str, error: UnicodeError) -> CorpusError:
+    """Return the error of a file in an encoding that cannot continue after an invalid byte, or lacks its mark."""
+    return CorpusError(f"{str(place)!r} is not {encoding}: {error}")
 
 
 class _Range(RawIOBase):

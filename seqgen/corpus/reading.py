@@ -13,7 +13,7 @@ from numbers import Integral
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from seqgen.corpus.corpus import Record, record_fault
-from seqgen.corpus.opening import START, decoded_start, open_bytes
+from seqgen.corpus.opening import START, decoded_start, open_bytes, undecodable
 from seqgen.corpus.places import Place, name_of, suffix_of
 from seqgen.corpus.readers import FileSource, TextFile
 from seqgen.corpus.tables import Table
@@ -208,6 +208,9 @@ def _source_of(
                 for line in itertools.chain(found, itertools.repeat("", n_empty)):
                     position.number += 1
                     yield line or ""
+        except UnicodeError as error:  # which would pass for a fault of the reader
+            own.append(undecodable(file.path, text.encoding, error))
+            raise own[-1] from None
         except SeqgenError as error:
             own.append(error)
             raise
