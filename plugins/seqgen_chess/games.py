@@ -53,12 +53,15 @@ class PgnReader:
         """Yield the games.
 
         Raises:
-            CorpusError: the movetext is not as the standard has it.
+            CorpusError: the movetext is not as the standard has it, or a comment or variation goes on into the tags of
+                the next game.
         """
         game, movetext = _Game(), _Movetext()
         for line in lines:
             if line.startswith("%") and not movetext.in_comment:
                 continue
+            if movetext.is_commented and _LINE_TAG.match(line):  # else what follows would be moves of the game before
+                raise seqgen.CorpusError(f"{line[:40]!r} stands within a comment or variation that is not closed")
             if not line.strip() and not movetext.is_commented:
                 game.has_header = bool(game.tags)
             for token in movetext.tokens(line):

@@ -85,6 +85,8 @@ def test_games_and_tags_may_share_a_line():
         ("1. e4 (1. d4", "the file ends within a comment or variation"),
         ("1. e4 1-0 {never closed", "the file ends within a comment or variation"),
         ("1. e4 1-0 hello", "'hello' is no move"),
+        ('1. e4 {never closed\n\n[White "B"]\n\n1. d4 {closed} d5 *', r"White .* stands within a comment or variation"),
+        ('1. e4 (1. d4\n\n[White "B"]\n\n1. d4 (1. c4)) d5 *', r"White .* stands within a comment or variation"),
         ("1. e4 )", "a variation is closed that is not open"),
     ],
 )
