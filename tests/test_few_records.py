@@ -101,7 +101,7 @@ def test_many_records_and_warm_starts_use_the_loss(in_tmp):
             ("same.txt", {}),
             ("few.txt", {"split": "none"}),
             ("few.txt", {"model": "ngram", "hidden": None}),
-            ("few.txt", {"blend": "auto"}),
+            ("few.txt", {"blend": "auto", "split": "60/30/10"}),
             ("few.txt", {"blend": "ngram"}),
         )
     ):
@@ -110,6 +110,69 @@ def test_many_records_and_warm_starts_use_the_loss(in_tmp):
     assert alone.settings.train.best_by == "copies"
     assert seqgen.train("few.txt", valid="many.txt", out="held-out", **small).settings.train.best_by == "loss"
     assert seqgen.train("few.txt", start="few", out="further", steps=1).settings.train.best_by == "loss"
+
+
+def test_a_test_file_changes_nothing_of_the_training(in_tmp):
+    """It holds nothing out for validation: of the list a twentieth is, and its size alone chooses the defaults."""
+    many = [f"{a}{b}" for a in NAMES[:15] for b in NAMES[15:39]]
+    (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
+    (in_tmp / "many.txt").write_text("\n".join(many) + "\n")
+    (in_tmp / "more.txt").write_text("\n".join(f"{name}o" for name in many) + "\n")
+    runs = {name: seqgen.train(f"{name}.txt", test="more.txt", steps=1, out=name) for name in ("few", "many")}
+    few, many_ = (run.settings for run in runs.values())
+    assert few.train.best_by == "copies" and few.model.options["hidden"] == 128 and few.train.blend == "none"
+    assert many_.train.best_by == "loss" and many_.model.options["hidden"] == 256 and many_.train.blend == "auto"
+    assert few.train.split == many_.train.split == (0.95, 0.05, 0.0)
+    parts = many_.corpus.parts
+    assert parts["valid"] > 5 and parts["train"] + parts["valid"] == parts["test"] == len(many)
+    assert [record.text for record in runs["many"].records("test")] == [f"{name}o" for name in many]
+    held = {record.text for record in runs["many"].records("valid")}
+    again = seqgen.load("many")
+    assert len(held) == parts["valid"] and held == {record.text for record in again.records("valid")}
+    assert seqgen.refit("many").settings.corpus.parts == {"train": len(many), "valid": 0, "test": len(many)}
+
+
+def test_a_split_beside_a_test_file_leaves_it_no_share(in_tmp):
+    (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
+    (in_tmp / "test.txt").write_text("otto\nerna\n")
+    given = {"test": "test.txt", "steps": 1, "hidden": 4}
+    run = seqgen.train("few.txt", split="70/30/0", out="split", **given)
+    parts = run.settings.corpus.parts
+    assert parts["valid"] > 8 and parts["test"] == 2 and parts["train"] + parts["valid"] == len(NAMES)
+    whole = seqgen.train("few.txt", split="none", out="none", **given)
+    assert whole.settings.corpus.parts == {"train": len(NAMES), "valid": 0, "test": 2}
+    for split in ("80/10/10", (0.8, 0.1, 0.1)):
+        with pytest.raises(seqgen.BadOption, match="leave no share for the test, as in 95/5/0"):
+            seqgen.train("few.txt", split=split, out="refused", **given)
+    with pytest.raises(seqgen.BadOption, match="not both"):
+        seqgen.train("few.txt", split="95/5/0", layout="stream", out="refused", **given)
+    further = seqgen.train("few.txt", start=run, steps=1, out="further").settings
+    assert further.start.learned == () and further.train.split == run.settings.train.split
+    of_whole = seqgen.train("few.txt", start=whole, test="test.txt", split="70/30/0", steps=1, out="leaking").settings
+    assert of_whole.start.learned == ("valid",), "the first run was trained on all of the list"
+    apart = seqgen.train("few.txt", start=run, test="test.txt", split="90/10/0", steps=1, out="less").settings
+    assert apart.start.learned == ()
+
+
+def test_a_run_of_before_beside_a_test_file_is_trained_on_the_whole_list(in_tmp, monkeypatch):
+    (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
+    (in_tmp / "test.txt").write_text("otto\nerna\n")
+    with monkeypatch.context() as patched:  # what such runs say, though nothing was split
+        patched.setattr("seqgen.config.train._BESIDE_TEST", (0.9, 0.05, 0.05))
+        seqgen.train("few.txt", test="test.txt", steps=1, hidden=4, out="run")
+    run = seqgen.load("run")
+    assert len(list(run.records("train"))) == len(NAMES) and run.read_corpus() is not None
+    further = seqgen.train("few.txt", start="run", steps=1, out="further").settings
+    assert further.corpus.parts == {"train": len(NAMES), "valid": 0, "test": 2}
+
+
+def test_few_held_out_records_do_not_decide_on_a_blend(in_tmp):
+    """With fewer than five auto blends nothing, and their loss would choose a step that copies."""
+    (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
+    run = seqgen.train("few.txt", blend="auto", steps=1, hidden=4, out="auto")
+    assert 0 < run.settings.corpus.parts["valid"] < 5
+    assert run.settings.train.blend == "none" and run.settings.train.best_by == "copies"
+    assert seqgen.train("few.txt", blend="ngram", steps=1, hidden=4, out="ngram").settings.train.best_by == "loss"
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,8 @@ class ResolvedConfig:
 
     def open_corpus(self, plugins: Plugins, *, new: bool = False) -> Corpus:
         """Open the corpus, with its held-out files; ``new`` as in ``seqgen.api.corpora.open_corpus``."""
-        held = self.config.valid, self.config.test
-        return open_corpus(self.corpus, self.options["corpus"], *held, self.layout, new=new, plugins=plugins)
+        held, options = (self.config.valid, self.config.test, self.layout), self.options["corpus"]
+        return open_corpus(self.corpus, options, *held, split=self.train.split, new=new, plugins=plugins)
 
 
 def resolve(
@@ -155,8 +155,6 @@ def resolve(
     said = merge(without_overruled(given.toml, asked), asked) | {"corpus": of_corpus}
     if corpus.qualified == FILE:
         of_corpus["layout"] = layout
-    if (config.valid or config.test) and "split" in said.get("train", {}):
-        raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
     config = given.config if start is None else start.filled_in(given.config, parts, said)
     _check_params(config, fields["model"], said.get("model", {}), given.toml.get("model", {}))
     known = (_recommended if start is None else start.recommended)(parts, fields, said)
@@ -166,6 +164,8 @@ def resolve(
         if part not in fields and part not in parts and values:
             raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
     train, unsaid = _train_options(config, merged, said.get("train", {}), fields)
+    of_start = start is not None and given.config.test is None
+    train |= config.split_beside_files(layout, said.get("train", {}).get("split"), of_start=of_start)
     settings = TrainSettings(**build_options(TrainSettings, train, "train"))
     if line := split_warning(said.get("train", {}).get("split", "none")):
         warn(line)

@@ -29,6 +29,7 @@ from seqgen.corpus import (
     TextFile,
     TrailingNames,
     absolute,
+    divides_beside_test,
     exists,
     find_places,
     find_repeated,
@@ -168,6 +169,7 @@ def open_corpus(
     test: str | Path | None = None,
     layout: str | None = None,
     *,
+    split: Sequence[float] = (1.0, 0.0, 0.0),
     new: bool = False,
     plugins: Plugins | None = None,
 ) -> Corpus:
@@ -179,6 +181,7 @@ def open_corpus(
         valid: a file of validation records, or None.
         test: a file of test records, or None.
         layout: "stream" sees records as one long text; None: as the corpus is.
+        split: the shares of the parts; beside a file of test records alone they may hold out validation records.
         new: whether no run has read it yet, so that files of kinds whose lines are no records are refused.
         plugins: where the readers of files come from; None: core reads them.
 
@@ -206,7 +209,8 @@ def open_corpus(
     if valid is not None or test is not None:
         by_domain = plugins if not is_file and layout == "lines" else None
         options_of = partial(_suiting, entry, by_domain) if by_domain else lambda path: same
-        source = PresplitSource(source, *(_held_out(path, options_of, layout, readers) for path in held))
+        of_valid, of_test = (_held_out(path, options_of, layout, readers) for path in held)
+        source = PresplitSource(source, of_valid, of_test, divides_beside_test(split, held, layout))
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
     opening = {
@@ -215,6 +219,7 @@ def open_corpus(
         "valid": None if valid is None else str(valid),
         "test": None if test is None else str(test),
         "layout": layout,
+        "split": list(split),
     }
     return Corpus(entry.qualified, source, *said, plugin=entry.owner, opening=opening)
 
@@ -222,8 +227,8 @@ def open_corpus(
 def open_again(opening: Mapping[str, Any], plugins: Plugins) -> Corpus:
     """Open a corpus in another process, by its attribute ``opening``."""
     entry = plugins.registry.get("corpus", opening["corpus"])
-    held = opening["valid"], opening["test"], opening["layout"]
-    return open_corpus(entry, entry.options(opening["options"]), *held, plugins=plugins)
+    held, split = (opening["valid"], opening["test"], opening["layout"]), opening["split"]
+    return open_corpus(entry, entry.options(opening["options"]), *held, split=split, plugins=plugins)
 
 
 def _kinds(options: Mapping[str, Any], readers: Readers) -> FileKinds:

@@ -326,4 +326,5 @@ def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
     options = entry.options(corpus.options)
     if entry.qualified == FILE and options["reader"] is not None:
         part_entry(plugins, "reader", options["reader"], settings)
-    return open_corpus(entry, options, corpus.valid, corpus.test, corpus.layout, plugins=plugins)
+    held = corpus.valid, corpus.test, corpus.layout
+    return open_corpus(entry, options, *held, split=settings.train.split, plugins=plugins)

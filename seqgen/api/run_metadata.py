@@ -61,10 +61,10 @@ def settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> R
         PluginError: a part cannot be built.
     """
     settings = _run_settings(resolved, plugins, data)
+    settings = settings.model_copy(update={"train": with_best_by(settings, data, resolved)})
     if not getattr(resolved.corpus.spec, "recommended", None):
         settings = with_sizes(settings, data, resolved.open)
-    train = with_best_by(settings, data, resolved)
-    train = with_blend(train, data, resolved)
+    train = with_blend(settings.train, data, resolved)
     train = with_refit(train, data, resolved)
     settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
     if budget is None:
@@ -148,11 +148,11 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
 
     It passes 25 times over a list of up to 10,240 records, and takes 2,000 steps on a longer one; a short list is
     trained on with much dropout. ``benchmarks/learning_curves.py`` measures this. Of one long text the windows are
-    counted as records, and its batch stays. Models of plugins keep their defaults, and so do fewer than 200 records and
-    texts of fewer than 20,000 symbols.
+    counted as records, and its batch stays. Models of plugins keep their defaults, and so do texts of fewer than 20,000
+    symbols, and fewer than 200 records unless a held-out loss chooses the best step.
 
     Args:
-        settings: settings of the run.
+        settings: settings of the run, with the criterion of the best step.
         data: its encoded corpus.
         unsaid: the options, as (part, name), that nobody says anything about.
     """
@@ -163,7 +163,8 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     stream = settings.corpus.layout == "stream"
     n_symbols, shown = (len(part), len(part) // settings.train.window) if stream else (len(part.flat), len(part))
     shown *= _PASSES
-    if n_symbols < _SHORT_TEXT if stream else settings.corpus.n_records < _FEW_RECORDS:
+    decided = settings.train.best_by == "loss" and settings.corpus.parts["valid"] and not _is_repeated(data)
+    if n_symbols < _SHORT_TEXT if stream else _is_short(settings) and not decided:
         return settings
     fitting = (size for size in _BATCHES if shown <= size * _MOST_STEPS)
     batch_size = settings.train.batch_size if stream else next(fitting, _BATCHES[-1])
@@ -177,6 +178,17 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     }
     settings = settings.with_values("train", chosen["train"])
     return settings.with_values("model", {"options": settings.model.options | chosen["model"]})
+
+
+def _is_short(settings: RunSettings) -> bool:
+    """Return whether a corpus has fewer than 200 records, those of a file of test records not counted."""
+    corpus = settings.corpus
+    return corpus.n_records - (corpus.parts["test"] if corpus.test is not None else 0) < _FEW_RECORDS
+
+
+def _is_repeated(data: EncodedCorpus) -> bool:
+    """Return whether most records are the same, so that copies are the goal."""
+    return 2 * data.survey.n_distinct < data.survey.n_records
 
 
 def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedConfig) -> TrainSettings:
@@ -195,14 +207,14 @@ def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedC
     train, corpus = settings.train, settings.corpus
     if train.best_by == "copies" and corpus.layout != "lines":
         raise BadOption("best_by=copies needs records, and one long text (--layout stream) has none")
-    counted, start = data.survey, resolved.start
+    start = resolved.start
     knows = start is not None and (
-        start.settings.corpus.digest == counted.digest or corpus.parts["valid"] >= LEAST_HELD_OUT
+        start.settings.corpus.digest == data.survey.digest or corpus.parts["valid"] >= LEAST_HELD_OUT
     )
     chosen = knows or corpus.valid is not None or not train.split[1]
-    few = counted.n_records < _FEW_RECORDS and 2 * counted.n_distinct >= counted.n_records
+    few = _is_short(settings) and not _is_repeated(data)
     asked = train.blend == "ngram" or (train.blend == "auto" and (start is None or knows))  # "auto" of another run
-    blended = asked and corpus.parts["valid"] > 0
+    blended = asked and corpus.parts["valid"] >= (1 if train.blend == "ngram" else LEAST_HELD_OUT)
     by = "copies" if few and corpus.layout == "lines" and not (chosen or resolved.counts or blended) else "loss"
     return train.model_copy(update={"best_by": train.best_by or by})
 

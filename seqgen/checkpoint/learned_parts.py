@@ -8,7 +8,7 @@ from pathlib import Path
 from seqgen.checkpoint.run_folder import RunFolder
 from seqgen.checkpoint.settings import RunSettings, WarmStartSettings
 from seqgen.config import TrainSettings
-from seqgen.corpus import Splitter, real_paths
+from seqgen.corpus import Splitter, divides_beside_test, real_paths
 from seqgen.errors import SeqgenError
 
 _TITLES = {"valid": "validation", "test": "test"}
@@ -31,14 +31,21 @@ def learned_parts(
     earlier = () if before.start is None else before.start.learned
     seen = _learned_of(before)
     there, here = (_real_files(pair) for pair in ((before.corpus.valid, before.corpus.test), files))
-    found: Collection[str] = _TITLES
-    if here != [None, None]:  # the corpus itself is trained on as a whole; other files are new to the weights
-        found = learned_files(before, files, parts) or ()
+    found = by_split = set(_TITLES)
+    corpus, split, layout = before.corpus, before.train.split, before.corpus.layout
+    if "test" not in seen:
+        if there != [None, None] and not divides_beside_test(split, (corpus.valid, corpus.test), layout):
+            split = (1.0, 0.0, 0.0)
+        former = Splitter(split, before.train.split_seed, joined="valid" in seen)
+        by_split = set(Splitter(train.split, train.split_seed).learned_by(former, by_text=layout == "lines"))
+    if here != [None, None]:  # other files are new to the weights
+        found = set(learned_files(before, files, parts) or ())
         if None in _with_former(before) and any(path not in [*there, None] for path in here):
             earlier = None
-    elif there == here and "test" not in seen:
-        split = Splitter(before.train.split, before.train.split_seed, joined="valid" in seen)
-        found = Splitter(train.split, train.split_seed).learned_by(split, by_text=before.corpus.layout == "lines")
+        if divides_beside_test(train.split, files, layout):
+            found |= by_split & {"valid"}
+    elif there == here:
+        found = by_split
     learned = tuple(part for part in _TITLES if part in found and part in parts)
     return None if earlier is None and not learned else learned
 

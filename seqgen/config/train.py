@@ -14,6 +14,7 @@ from seqgen.errors import BadOption, short_repr
 
 _MODEL, _END, _DATA, _MORE = "The model", "Stopping", "The data", "Other settings"
 _RECOMMENDED = "as recommended"
+_BESIDE_TEST = (0.95, 0.05, 0.0)  # shares of the records beside a file of test records
 _CELLS = "str | type | CellSpec | Sequence[str | type | CellSpec]"
 ENDS = ("steps", "epochs", "time_s")
 """Settings of training that end a run; patience may end it earlier."""
@@ -229,7 +230,7 @@ class TrainConfig(TrainSettings, UserConfig):
         Field(None, description="file of validation records, instead of a split")
     )
     test: Annotated[str | Path | None, Flag(_DATA, names=("--test-file",), metavar="FILE", accepts="str | Path")] = (
-        Field(None, description="file of test records, instead of a split")
+        Field(None, description="file of test records, instead of a split; without --valid-file 95/5/0 holds")
     )
     start: Annotated[
         str | Path | None,
@@ -266,6 +267,31 @@ class TrainConfig(TrainSettings, UserConfig):
         else:
             own = {name for name, flag in flags_of(type(self)).items() if flag.part == part}
         return {name: getattr(self, name) for name in type(self).model_fields if name in own & self.model_fields_set}
+
+    def split_beside_files(self, layout: str, split: Any, *, of_start: bool) -> dict[str, Any]:
+        """Return the split of the records beside held-out files as an option of training; {} where another one holds.
+
+        Beside a file of test records alone, a twentieth of the records is held out for validation.
+
+        Args:
+            layout: "lines" or "stream"; one long text is not split beside files.
+            split: the split that the user gives, or None.
+            of_start: whether the files are those of the run to start from, whose split then holds.
+
+        Raises:
+            BadOption: a split is given beside a validation file or a long text, or leaves a share for the test.
+        """
+        if not (self.valid or self.test):
+            return {}
+        divided = self.valid is None and layout == "lines"
+        if split is None:
+            return {"split": _BESIDE_TEST} if divided and not of_start else {}
+        if not divided:
+            raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
+        if parse_split(split)[2]:
+            shown = short_repr(split)
+            raise BadOption(f"cannot split {shown} beside a test file: leave no share for the test, as in 95/5/0")
+        return {}
 
     def with_toml(self, toml: Layer) -> Self:
         """Return the settings with the conditions and augmentation of [train] and the domain of [corpus], or their own.

@@ -139,17 +139,19 @@ def without_training_part(corpus: Corpus, name: str, have: str) -> CorpusError:
 
 @dataclass(frozen=True)
 class PresplitSource:
-    """A source with held-out parts given by the user: all of ``train`` is trained on.
+    """A source with held-out parts given by the user.
 
     Attributes:
         train: the records to train on.
         valid: the records of the validation part, or None.
         test: the records of the test part, or None.
+        divided: whether a split takes validation records from ``train``; else all of it is trained on.
     """
 
     train: Iterable[Record]
     valid: Iterable[Record] | None = None
     test: Iterable[Record] | None = None
+    divided: bool = False
 
     def parts(self) -> dict[Any, Iterable[Record]]:
         """Return the records of the parts that are given, by name."""
@@ -157,8 +159,11 @@ class PresplitSource:
         return {name: records for name, records in held if records is not None}
 
     def __iter__(self) -> Iterator[Record]:
-        """Iterate over the parts in order, each record marked with its part."""
+        """Iterate over the parts in order, each record marked with its part unless a split decides on it."""
         for name, records in self.parts().items():
+            if self.divided and name == "train":
+                yield from records
+                continue
             for record in records:
                 yield record._replace(split=name)
 
@@ -285,6 +290,22 @@ def _one(text: str, label: Any, fields: Mapping[str, Any], split: Any) -> str:
 # -- the split
 
 PARTS = ("train", "valid", "test")
+
+
+def divides_beside_test(shares: Sequence[float], files: Sequence[str | Path | None], layout: str) -> bool:
+    """Return whether a split takes validation records from the records beside a file of test records.
+
+    So it does if it leaves no share for the test; a run that was made before splits did so has such a share.
+
+    Args:
+        shares: the shares of training, validation and test.
+        files: the file of validation records and that of test records, or None.
+        layout: "lines" or "stream"; one long text is not split beside files.
+    """
+    valid, test = files
+    return test is not None and valid is None and layout == "lines" and shares[1] > 0 == shares[2]
+
+
 _NO_SHARE = 1e-9  # of a corpus: shares that were divided differ by rounding
 
 

@@ -28,7 +28,13 @@ def files_of(source: Any) -> Sequence[Any]:
     """Return the sources of the files, in order; [] if the records are not those of files, or are pieces of a text."""
     if isinstance(source, PresplitSource):
         found = [(split, files_of(part)) for split, part in source.parts().items()]
-        return [_of_split(file, split) for split, files in found for file in files] if all(f for _, f in found) else []
+        if not all(files for _, files in found):
+            return []
+        return [
+            file if source.divided and split == "train" else _of_split(file, split)
+            for split, files in found
+            for file in files
+        ]
     if isinstance(source, JoinedFiles):
         files = [] if source.stream else list(source.sources())
         return files if all(isinstance(file, TextFile | FileSource) for file in files) else []

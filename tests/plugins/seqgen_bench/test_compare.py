@@ -172,7 +172,7 @@ def test_records_whose_labels_differ_are_the_same(tmp_path):
 
 
 def test_the_same_test_file_is_compared_whatever_was_trained_on(tmp_path):
-    held_out, settings = tmp_path / "test.txt", {"cell": "vanilla", "hidden": 4, "steps": 1}
+    held_out, settings = tmp_path / "test.txt", {"cell": "vanilla", "hidden": 4, "steps": 1, "split": "none"}
     held_out.write_text("\n".join(WORDS[:12]))
     for name, texts in (("all", WORDS), ("half", WORDS[:20])):
         (tmp_path / f"{name}.txt").write_text("\n".join(texts))
@@ -255,6 +255,7 @@ def test_of_a_blend_the_loss_of_its_network_is_shown_too(words, in_tmp, cli):
 @pytest.mark.parametrize("checkpoint", ["best", "latest"])
 def test_the_loss_of_a_network_alone_is_that_of_the_step_in_use(checkpoint, words, in_tmp):
     settings = {"cell": "vanilla", "hidden": 16, "steps": 20, "lr": 0.3, "options": {"eval_every": 5, "samples": 0}}
+    settings |= {"dropout": 0, "batch_size": 128}
     blended = seqgen.train(words, blend="ngram", out="blended", **settings)
     seqgen.train(words, blend="none", out="alone", **{**settings, "steps": 1})
     rows = {row["run"]: row for row in compare(["blended", "alone"], n=0, checkpoint=checkpoint).rows}
