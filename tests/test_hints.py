@@ -1,9 +1,12 @@
 """Mistakes of newcomers, and the hints that they get."""
 
+import json
+
 import pytest
 import torch
 
 import seqgen
+from seqgen.api.train import plan
 from seqgen.engine.plan_runner import TracedStep
 
 CELL = """
@@ -237,6 +240,39 @@ def test_records_that_are_none_of_the_domain_are_told(train, in_tmp):
     path.write_text("".join(f"{name}\n" for name in ("Ada", "Bea", "Cyd", "Dora")) * 20)
     again = train(path, "--domain", "name", out="other")
     assert again.code == 0 and again.err == ""
+
+
+WRAPPED = "The bell of the old church rings; then it\nstops, and all the people of the village go home.\n" * 30
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "a.fna",
+            ">a\nACGT\n>b\nGATTACA\n>c\nACGJ\n" * 9,
+            "9 of the first 27 records are not valid for the domain dna, such as 'ACGJ'",
+        ),
+        ("a.txt", WRAPPED, "begin amid a sentence: --layout stream reads them"),
+        ("a.txt", "anna \nben\n" * 30, "30 records begin or end with white space"),
+        ("a.txt", "anna\nben\n" * 30, None),
+        ("a.csv", "selfies\n[C][O]\n[N]\nCCO\n" + "[C]\n" * 30, "1 of the first 33 records are not SELFIES"),
+        ("a.selfies", "CCO\nCN\n" * 30, "cannot train with the tokenizer selfies: 60 of the first 60"),
+    ],
+)
+def test_a_file_is_shown_with_the_warnings_of_training(name, content, said, cli, in_tmp):
+    (in_tmp / name).write_text(content)
+    if ".fna" in name:
+        pytest.importorskip("seqgen_bio")
+    elif "selfies" in name + content:
+        pytest.importorskip("seqgen_smiles")
+    lines = list[str]()
+    try:
+        plan(name, warn=lines.append)
+    except seqgen.CorpusError as error:
+        lines.append(str(error))
+    found = json.loads(cli("show", "corpus", name, "--json").out)["warnings"]
+    assert sorted(found) == sorted(lines) and (found == [] if said is None else said in found[0]), lines
 
 
 def test_held_out_records_that_are_none_of_the_domain_are_not_said_to_be_trained_on(cli, in_tmp):

@@ -27,6 +27,7 @@ from seqgen.compute import computing, threads_here
 from seqgen.corpus import PresplitSource, Record
 from seqgen.errors import (
     BadOption,
+    CorpusError,
     MissingExtra,
     PluginError,
     SeqgenError,
@@ -56,22 +57,35 @@ _ARGUMENTS = re.compile(r"takes (\d+) positional arguments? but (\d+) w")
 
 def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Vocabulary) -> list[str]:
     """Return warnings about the first records: not valid in the domain, unusual for the tokenizer, not augmented."""
-    looked_into = (
-        resolved.corpus.qualified == FILE
-        or resolved.augmentation is not None
-        or has_corpus_warning(resolved.tokenizer.load())
-    )
+    is_file = resolved.corpus.qualified == FILE
+    looked_into = is_file or resolved.augmentation is not None or has_corpus_warning(resolved.tokenizer.load())
     if resolved.layout != "lines" or not looked_into:
         return []  # a corpus may be slow to read
     source: Any = resolved.open_corpus(plugins).source
     train, *held_out = source.parts().values() if isinstance(source, PresplitSource) else (source,)
     texts, held_out_texts = _first_texts(train), _first_texts(itertools.chain.from_iterable(held_out))
     found = (
-        *_of_domain(resolved, plugins, texts, held_out_texts),
+        *(_of_file(resolved.parts["domain"], plugins, texts, held_out_texts) if is_file else ()),
         _of_tokenizer(resolved.tokenizer, texts),
         _of_augmentation(resolved, vocabulary, texts),
-        _of_wrapped_lines(texts) if resolved.corpus.qualified == FILE else "",
     )
+    return [line for line in found if line]
+
+
+def file_warnings(domain: Entry, records: Iterable[Record], plugins: Plugins) -> list[str]:
+    """Return the warnings with which a run on a file begins if no more is said than the file, its lines being records.
+
+    Args:
+        domain: of its texts.
+        records: its records, of which the first are read.
+        plugins: the registered parts.
+    """
+    texts, tokenizer = _first_texts(records), domain.spec_as(DomainSpec).tokenizer
+    found = _of_file(domain, plugins, texts, [])
+    try:
+        found.append(_of_tokenizer(get_referenced(domain, "tokenizer", tokenizer, plugins), texts))
+    except CorpusError as error:  # a run is refused
+        found.append(str(error))
     return [line for line in found if line]
 
 
@@ -160,36 +174,34 @@ def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
         return f"tokenizer {entry.spec.name}: {line}" if line else ""
 
 
-def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str], held_out: list[str]) -> list[str]:
-    """Return warnings about a user's file, and files of held-out records, by the validator of its domain."""
-    spec = resolved.domain
-    if resolved.corpus.qualified != FILE:
-        return []
+def _of_file(domain: Entry, plugins: Plugins, texts: list[str], held_out: list[str]) -> list[str]:
+    """Return warnings about a user's file, and files of held-out records, by its lines and its domain's validator."""
+    spec, of_lines = domain.spec_as(DomainSpec), _of_wrapped_lines(texts)
     try:
-        validator = domain_validator(resolved, plugins)
+        validator = domain_validator(domain, plugins)
     except MissingExtra as error:
-        return [f"the records are not validated: {error}"]
+        return [f"the records are not validated: {error}", of_lines]
     if validator is None:
-        return []
+        return [of_lines]
     verdicts, of_held_out = [validator.validate(text) for text in texts], list[Verdict]()
     with contextlib.suppress(Exception):  # a run is not stopped by it, which is said where other spellings are counted
         of_held_out = [validator.validate(text) for text in held_out]
-    files = resolved.config.valid or resolved.config.test  # other spellings in these are counted
     return [
         _of_validity(spec, texts, verdicts, "records", "they are trained on as they are"),
         _of_validity(spec, held_out[: len(of_held_out)], of_held_out, "held-out records", "losses on them say little"),
-        "" if files else _of_spelling(texts, verdicts),
+        "" if held_out else _of_spelling(texts, verdicts),  # those of held-out files are counted
+        of_lines,
     ]
 
 
-def domain_validator(resolved: ResolvedConfig, plugins: Plugins) -> Any:
-    """Return the validator of the domain, or None.
+def domain_validator(domain: Entry, plugins: Plugins) -> Any:
+    """Return the validator of a domain, or None.
 
     Raises:
         MissingExtra: it needs a package that is not installed.
     """
-    name = resolved.domain.validator
-    return None if name is None else get_referenced(resolved.parts["domain"], "validator", name, plugins).use({})
+    name = domain.spec_as(DomainSpec).validator
+    return None if name is None else get_referenced(domain, "validator", name, plugins).use({})
 
 
 def _of_spelling(texts: list[str], verdicts: Sequence[Verdict]) -> str:

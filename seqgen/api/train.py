@@ -235,7 +235,7 @@ def _of_held_out(resolved: ResolvedConfig, plugins: Plugins, corpus: Corpus, dat
 
     validator = None
     with contextlib.suppress(MissingExtra):
-        validator = domain_validator(resolved, plugins)
+        validator = domain_validator(resolved.parts["domain"], plugins)
     form = None if validator is None else partial(canonical_form, validator=validator)
     splitter = Splitter(resolved.train.split, resolved.train.split_seed)
     found = partial(leakage_warnings, corpus, data.encoded, data.survey, splitter)

@@ -168,7 +168,7 @@ def show_one(
     if kind == "run":
         show_run(name, as_json)
         return
-    single, plugins, implied = _kind(kind), session.plugins, dict[str, Any]()
+    single, plugins, implied, domain = _kind(kind), session.plugins, dict[str, Any](), None
     if name is None:
         raise UsageError(f"say which: seqgen show {kind} NAME (seqgen list {kind} has the names)")
     if single == "cell" and "," in name:
@@ -180,7 +180,8 @@ def show_one(
         assigned = fold_reader_options(parse_assignments(option or ()))
         implied |= assigned_to("corpus", assigned) | named
         if found.qualified == FILE and "path" in implied:
-            implied = read_file_as(implied, plugins)[1] | implied
+            domain, known = read_file_as(implied, plugins)
+            implied = known | implied
     else:
         found = plugins.registry.get(single, name, plugins.failed_hint)
     facts, options = _facts(found) | implied, _options(found)
@@ -190,7 +191,7 @@ def show_one(
         facts = {"corpus": name} | {key: value for key, value in implied.items() if key != "path"}
         table = Text("seqgen show corpus file has the options with which files are read")
     try:
-        profile = _profile(found, implied) if single == "corpus" and not _lacking(options, implied) else None
+        profile = _profile(found, implied, domain) if single == "corpus" and not _lacking(options, implied) else None
     except MissingExtra:
         if as_json:
             show_json(facts | {"options": options})
@@ -250,11 +251,15 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
         raise
 
 
-def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
+def _profile(found: Entry, implied: dict[str, Any], domain: Entry | None) -> dict[str, Any]:
+    """Return what a corpus holds, and the warnings with which a run on it begins; a file has a domain."""
     from seqgen.api.corpora import open_corpus
+    from seqgen.api.preflight import file_warnings
     from seqgen.corpus import Table, TextFile, count_skipped, profile
 
     corpus = open_corpus(found, found.options(implied), new=True, plugins=session.plugins)
     shown = profile(corpus, str(implied.get("path", found.spec.name)), of_lines=isinstance(corpus.source, TextFile))
     shown["skipped_or_changed"] |= count_skipped(corpus.source)
+    if domain is not None and implied.get("layout", "lines") == "lines":
+        shown["warnings"] += file_warnings(domain, corpus, session.plugins)
     return shown | ({"text_field": corpus.source.text_field()} if isinstance(corpus.source, Table) else {})
