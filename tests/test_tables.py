@@ -317,3 +317,14 @@ def test_long_items_of_an_array_are_not_skipped(tmp_path):
         records(tmp_path / "a.json", max_line_chars=10, long_lines="skip")
     (tmp_path / "a.json").write_text('"anna"\n"a name that is long"\n')
     assert [one.text for one in records(tmp_path / "a.json", max_line_chars=10, long_lines="skip")] == ["anna"]
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_a_text_of_many_lines_is_no_longer_than_a_line(separator, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f'text{separator}n\nanna{separator}1\n"ben\n' + "carl\n" * 30 + f'dora"{separator}2\n')
+    assert [len(one.text) for one in records(path, max_line_chars=158)] == [4, 158]
+    with pytest.raises(
+        CorpusError, match=r"line 3: it has 158 characters, more than 157; .*=N allows longer ones, or the"
+    ):
+        records(path, max_line_chars=157)

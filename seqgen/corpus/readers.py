@@ -31,6 +31,7 @@ from seqgen.errors import CorpusError
 MAX_LINE_CHARS = 10_000
 BLANK, LONG, UNDECODABLE = "blank lines skipped", "long lines skipped", "undecodable lines skipped"
 REPLACED, SKIPPED = "undecodable bytes replaced", "undecodable bytes skipped"
+LONG_RECORDS, SKIPS_LONG = "long records skipped", "-o corpus.long_lines=skip skips them"
 _BLOCK_CHARS = 1 << 16
 _MAX_EMPTY = 1_000_000  # consecutive empty lines in a table, where they may belong to a quoted value
 Normal = Literal["none", "NFC", "NFD", "NFKC", "NFKD"]
@@ -210,6 +211,28 @@ class TextFile:
         line, n = replace_undecodable(line, "\ufffd")
         counts[REPLACED] += n
         return line
+
+    def takes(self, text: str, what: str, counts: Counter[str], hint: str = SKIPS_LONG) -> bool:
+        """Return whether a record that is no line of its own is short enough; count it if it is to be skipped.
+
+        Args:
+            text: its text.
+            what: the record, for the message, such as "row 3".
+            counts: gets a skipped one.
+            hint: what else to do about one that is too long.
+
+        Raises:
+            CorpusError: it is too long, and such records are not to be skipped.
+        """
+        if len(text) <= self.max_line_chars:
+            return True
+        if self.long_lines == "refuse":
+            raise CorpusError(
+                f"{str(self.path)!r}, {what}: it has {len(text):,} characters, more than {self.max_line_chars}; "
+                f"-o corpus.max_line_chars=N allows longer ones, {hint}"
+            )
+        counts[LONG_RECORDS] += 1
+        return False
 
     def head(self) -> str:
         """Return the first characters of the file, without a byte order mark."""

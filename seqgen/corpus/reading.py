@@ -28,7 +28,7 @@ from seqgen.errors import (
     short_repr,
 )
 
-EMPTY, LONG = "records without text skipped", "long records skipped"
+EMPTY = "records without text skipped"
 _MAX_RAW_CHARS = 1 << 24  # of a line that is part of a record
 _OF_THE_FILE = (SeqgenError, OSError, EOFError, zlib.error, zipfile.BadZipFile)
 Item = Record | Mapping[str, Any]
@@ -241,7 +241,7 @@ class ReaderRecords(FileSource):
             text = self.file.cleaned(item.text)
             if not text or text.isspace():
                 counts[EMPTY] += 1
-            elif fits(self.file, text, f"record {number}", counts):
+            elif self.file.takes(text, f"record {number}", counts):
                 label = self.file.label if item.label is None else item.label
                 yield Record(text, label, item.fields, self.file.split or item.split)
         self.file.store_counts(counts)
@@ -264,14 +264,6 @@ class ReaderTable(Table):
     reader: InstalledReader = field(kw_only=True)
     unit: ClassVar[str] = "row"
 
-    def __iter__(self) -> Iterator[Record]:
-        """Iterate over the records; the first row determines the text field."""
-        counts = Counter[str]()
-        for number, record in enumerate(super().__iter__(), 1):
-            if fits(self.file, record.text, f"record {number}", counts):
-                yield record
-        self.file.counts.update(counts)
-
     def rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Yield the rows, numbered from 1."""
         position = Position("line" if self.reader.text else "row")
@@ -282,23 +274,6 @@ class ReaderTable(Table):
     def stamp(self) -> list[object]:
         """Return a value that changes when the records do."""
         return [*super().stamp(), *stamp_of_reader(self.reader)]
-
-
-def fits(file: TextFile, text: str, what: str, counts: Counter[str]) -> bool:
-    """Return whether a record is short enough; count it if it is to be skipped.
-
-    Raises:
-        CorpusError: it is too long, and such records are not to be skipped.
-    """
-    if len(text) <= file.max_line_chars:
-        return True
-    if file.long_lines == "refuse":
-        raise CorpusError(
-            f"{str(file.path)!r}, {what}: it has {len(text):,} characters, more than {file.max_line_chars}; "
-            "-o corpus.max_line_chars=N allows longer ones, -o corpus.long_lines=skip skips them"
-        )
-    counts[LONG] += 1
-    return False
 
 
 def stamp_of_reader(reader: InstalledReader) -> list[object]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import repeat
 
 from seqgen.corpus.corpus import Record
-from seqgen.corpus.readers import FileSource
+from seqgen.corpus.readers import LONG_RECORDS, SKIPS_LONG, FileSource
 from seqgen.errors import CorpusError
 
-LONG, UNREAD = "long records skipped", "records with undecodable lines skipped"
+UNREAD = "records with undecodable lines skipped"
 BEFORE = "lines before the first record skipped"
 
 
@@ -109,13 +109,12 @@ class SeparatedRecords(FileSource):
             elif self.file.long_lines == "refuse":
                 raise CorpusError(
                     f"cannot read the record from line {lines.number} of {str(self.file.path)!r}: it is longer than "
-                    f"{most} characters; -o corpus.max_line_chars=N allows longer ones, "
-                    "-o corpus.long_lines=skip skips them"
+                    f"{most} characters; -o corpus.max_line_chars=N allows longer ones, {SKIPS_LONG}"
                 )
 
     def _finished(self, lines: _Lines, counts: Counter[str]) -> Iterator[Record]:
         """Yield the record made of the lines, if there is one."""
         if lines.unread or lines.n_chars > self.file.max_line_chars:
-            counts[UNREAD if lines.unread else LONG] += 1
+            counts[UNREAD if lines.unread else LONG_RECORDS] += 1
         elif text := self.file.cleaned("\n".join(lines.kept)):
             yield Record(text, self.file.label, split=self.file.split)

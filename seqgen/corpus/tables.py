@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from seqgen.corpus.corpus import Record
 from seqgen.corpus.json_array import JsonArray, explain
 from seqgen.corpus.opening import is_decodable, replace_undecodable
-from seqgen.corpus.readers import FileSource
+from seqgen.corpus.readers import SKIPS_LONG, FileSource
 from seqgen.errors import BadOption, CorpusError, UsageError, did_you_mean, short_repr, shortened
 
 TableForm = Literal["jsonl", "csv", "tsv", "rows"]
@@ -33,6 +33,7 @@ _QUOTES = {  # by a part of the message of Python's csv module
 }
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # default names of the text field
 
+_LATE = "or the quote that opens it is closed too late"  # of what is too long in csv and tsv
 _GUESSED = {  # what is counted of a text field with an unusual name, which may be a record of a table without names
     "csv": "row taken as the heading", "tsv": "row taken as the heading", "rows": "column taken as the text",
 }  # fmt: skip
@@ -83,7 +84,7 @@ class Table(FileSource):
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the records; the first row determines the text field."""
-        name, counts = None, Counter[str]()
+        name, counts, hint = None, Counter[str](), _LATE if self.form in ("csv", "tsv") else SKIPS_LONG
         for number, row in self.rows(counts):
             if name is None:
                 name = self._text_field(row)
@@ -92,11 +93,11 @@ class Table(FileSource):
             if not self.columns.text_fields:
                 self._refuse_no_text(number, row, name)
             record = self._record(row, name)
-            if record.text.strip():
+            if not record.text.strip():
+                counts["rows without text skipped"] += 1
+            elif self.file.takes(record.text, f"{self.unit} {number}", counts, hint):
                 counts["rows without label kept"] += self.columns.label is not None and record.label is None
                 yield record
-            else:
-                counts["rows without text skipped"] += 1
         self.file.store_counts(counts)
 
     def field_names(self) -> list[str]:
