@@ -244,6 +244,16 @@ def test_a_list_is_not_taken_as_a_text(tmp_path, form):
     assert records(path, fields="tags")[0].text == 'tags=["x", "y"]'
 
 
+@pytest.mark.parametrize("columns", [["name", "kind"], ["name"], ["first"]])
+def test_an_object_of_columns_is_no_record(columns, tmp_path):
+    path, by_row = tmp_path / "rows.json", {"0": "anna", "1": "ben"}
+    path.write_text(json.dumps(dict.fromkeys(columns, by_row)))  # as to_json() of pandas writes it
+    with pytest.raises(CorpusError, match=r"holds an object, not a text, .*; save a list of rows, .* orient='records'"):
+        records(path)
+    path.write_text(json.dumps([dict.fromkeys(columns, by_row)] * 2))
+    assert [one.text for one in records(path)] == [json.dumps(by_row)] * 2
+
+
 @pytest.mark.parametrize(("first", "counts"), [("anna", {"row taken as the heading: 'anna'": 1}), ("name", {})])
 def test_a_heading_that_may_be_a_record_is_counted(first, counts, tmp_path):
     (tmp_path / "list.csv").write_text(f"{first}\nben\ncarl\n")

@@ -88,6 +88,7 @@ class Table(FileSource):
         for number, row in self.rows(counts):
             if name is None:
                 name = self._text_field(row)
+                self._refuse_columns(number, row, name)
                 if self.form in _GUESSED and not self.columns.is_chosen and name not in _USUAL:
                     counts[f"{_GUESSED[self.form]}: {name!r:.40}"] += 1
             if not self.columns.text_fields:
@@ -140,6 +141,14 @@ class Table(FileSource):
             way = "save that list alone, as [...]" if self._is_one_row() else way
             raise CorpusError(
                 f"{self._where(number)}: field {name!r} holds a list, not a text: {short_repr(row[name], 40)}; {way}"
+            )
+
+    def _refuse_columns(self, number: int, row: Mapping[str, Any], name: str) -> None:
+        """Refuse a file that is one object of columns, whose values by row would be one text."""
+        if self.form == "jsonl" and isinstance(row.get(name), dict) and self._is_one_row():
+            raise CorpusError(
+                f"{self._where(number)}: field {name!r} holds an object, not a text, and no other row follows: "
+                f"{short_repr(row[name], 40)}; save a list of rows, as pandas does with to_json(PATH, orient='records')"
             )
 
     def _is_one_row(self) -> bool:
