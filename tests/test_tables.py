@@ -263,6 +263,15 @@ def test_a_heading_that_may_be_a_record_is_counted(first, counts, tmp_path):
     assert len(list(chosen)) == 2 and get_counts(chosen) == {}
 
 
+def test_a_heading_amid_the_rows_is_no_record(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"name,kind\nanna,f\r\nname,kind\r\nben,m\nname,m\n")  # as cat joins two files
+    source = load_file(path=str(tmp_path / "a.csv"))
+    assert [record.text for record in source] == ["anna", "ben", "name"]
+    assert get_counts(source) == {"rows that repeat the names of the columns skipped": 1}
+    (tmp_path / "b.csv").write_text("name\nanna\nname\n")  # a list of words may hold this one
+    assert [record.text for record in records(tmp_path / "b.csv")] == ["anna", "name"]
+
+
 def test_what_was_replaced_in_an_array_is_counted(tmp_path):
     (tmp_path / "rows.json").write_bytes(b'[{"name": "ann\xff"}, {"name": "ben"}]')
     source = load_file(path=str(tmp_path / "rows.json"), encoding_errors="replace")

@@ -277,7 +277,7 @@ class Table(FileSource):
                 separator, first, above = sep_line[1], next(lines, ""), above + 1
             rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
             names: list[str] | None = None
-            begin = end = above
+            heading, begin, end = list[str](), above, above
             try:
                 for read in rows:
                     begin, end = end + 1, above + rows.line_num
@@ -287,9 +287,12 @@ class Table(FileSource):
                     if row is None:
                         continue
                     if names is None:
-                        names = self._named(row, begin)
+                        names, heading = self._named(row, begin), row
                         continue
                     if not row:
+                        continue
+                    if row == heading and len(row) > 1:  # of files joined by cat
+                        counts["rows that repeat the names of the columns skipped"] += 1
                         continue
                     if len(row) != len(names):
                         raise self._wrong_length(begin, row, names, separator)
