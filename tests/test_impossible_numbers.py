@@ -99,6 +99,14 @@ def test_no_table_of_a_configuration_takes_any_value(table, said, cli, in_tmp):
     assert result.code == 2 and result.err.count("\n") == 1 and said in result.err, result.err
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_a_line_longer_than_any_is_refused(name, cli, in_tmp):
+    (in_tmp / name).write_text("text,n\nanna,1\n")
+    assert cli("show", "corpus", name, "-o", f"max_line_chars={10**9}").code == 0
+    refused = cli("show", "corpus", name, "-o", f"max_line_chars={DIGITS}")
+    assert refused.code == 2 and "max_line_chars' of corpus file: " in refused.err, refused.err
+
+
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("depth", [99, 150, 985, 100_000])
 @pytest.mark.parametrize("opening", ["[", '{"y":'])

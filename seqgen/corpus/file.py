@@ -244,7 +244,9 @@ def load_file(
     fields: Annotated[
         str | None, Field(description="comma-separated fields that make up the text as lines name=value")
     ] = None,
-    max_line_chars: Annotated[int, Field(ge=1, description="longest line allowed, in characters")] = MAX_LINE_CHARS,
+    max_line_chars: Annotated[
+        int, Field(ge=1, le=1_000_000_000, description="longest line allowed, in characters")
+    ] = MAX_LINE_CHARS,
     long_lines: Annotated[Literal["refuse", "skip"], Field(description="refuse or skip longer lines")] = "refuse",
     encoding: Annotated[
         str, Field(min_length=1, description="encoding of the file, as Python names it: utf-16, latin-1, cp1252")
