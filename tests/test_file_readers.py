@@ -201,6 +201,14 @@ def test_a_reader_is_part_of_the_stamp(tmp_path):
     assert Counter(record.label for record in load_file(Readers([by_content]), path=str(path))) == {"w": 1}
 
 
+def test_lines_of_a_reader_may_be_as_long_as_records(tmp_path, monkeypatch):
+    monkeypatch.setattr("seqgen.corpus.reading._MAX_RAW_CHARS", 50)
+    (tmp_path / "a.x").write_text("b" * 60)
+    with pytest.raises(CorpusError, match="line 1: longer than 50 characters"):
+        read(tmp_path / "a.x", installed(words), max_line_chars=40)
+    assert len(read(tmp_path / "a.x", installed(words), max_line_chars=60)[0]) == 1
+
+
 @pytest.mark.parametrize(
     ("encoding", "reason"),
     [("utf-16", "is not utf-16: UTF-16 stream does not start with BOM"), ("punycode", "is not puny")],

@@ -29,7 +29,7 @@ from seqgen.errors import (
 )
 
 EMPTY = "records without text skipped"
-_MAX_RAW_CHARS = 1 << 24  # of a line that is part of a record
+_MAX_RAW_CHARS = 1 << 24  # of a line that is part of a record, unless longer ones are allowed
 _OF_THE_FILE = (SeqgenError, OSError, EOFError, zlib.error, zipfile.BadZipFile)
 Item = Record | Mapping[str, Any]
 
@@ -200,7 +200,8 @@ def _source_of(
         with open_bytes(file.path, binary=True) as opened:
             yield opened
         return
-    raw = replace(file, max_line_chars=_MAX_RAW_CHARS, long_lines="refuse", counts={})
+    most = max(_MAX_RAW_CHARS, file.max_line_chars)
+    raw = replace(file, max_line_chars=most, long_lines="refuse", counts={})
 
     def lines() -> Iterator[str]:
         try:
