@@ -67,7 +67,7 @@ METRICS: Mapping[str, MetricInfo] = {
     ),
     "baseline_kneser_ney_bits_per_char": MetricInfo(
         _BASELINES, "modified Kneser-Ney, chosen order", "bits",
-        "exact n-gram counts of the order that predicts each training record best from all others",
+        "exact n-gram counts of the order that predicts the training records best, each from those of other texts",
     ),
     "baseline_kneser_ney_order": MetricInfo(
         _BASELINES, "chosen order", "count",

@@ -175,6 +175,15 @@ def test_the_order_is_that_of_the_training_texts_alone():
     assert found.by_order[0] != kneser_ney_bits_per_char(train, WORDS[:3], "".join(train)).by_order[0]
 
 
+def test_frequent_texts_count_as_often_for_the_order_as_for_the_loss():
+    """Words are predicted best by a high order; random texts, if they are most of the text, by a low one."""
+    random = np.random.default_rng(1)
+    noise = ["".join(random.choice(list("abcdefghijkl"), 5)) for _ in range(60)]
+    words = [first + second for first in WORDS[:20] for second in WORDS[:20]]
+    orders = [kneser_ney_bits_per_char(words + noise * times, WORDS, "").order for times in (1, 100)]
+    assert orders[0] >= 4 and orders[1] <= 2
+
+
 def test_a_long_text_is_left_out_by_blocks():
     """A text that repeats itself is predicted best by a high order, one of random symbols by a low one."""
     random = np.random.default_rng(2)

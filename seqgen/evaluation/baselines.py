@@ -5,8 +5,9 @@
     xz        bits that the test part adds to the compressed training part
 
 and stronger ones: modified Kneser-Ney n-grams of every order (``seqgen.counting``), and PPMd. Neither order is chosen
-by the test texts: that of the n-gram is the one that predicts each training text best from all others, that of PPMd the
-one that adds the fewest bits for a tenth of the training texts after the rest.
+by the test texts: that of the n-gram is the one that predicts the training texts best, each from those that differ from
+it and as often as it occurs, that of PPMd the one that adds the fewest bits for a tenth of the training texts after the
+rest.
 
 The symbols are characters and, where texts end, a stop that counts as one character, whatever tokenizer the run has.
 The alphabet is that of the whole corpus, so every character has a positive probability.
@@ -170,7 +171,7 @@ class CountBits(NamedTuple):
     """The bits per character of n-grams.
 
     Attributes:
-        order: the order that predicts each training text best from all others.
+        order: the order that predicts the training texts best, each from those that differ from it.
         by_order: bits per character of the test texts under the orders 1 to 12.
     """
 
@@ -203,12 +204,12 @@ def kneser_ney_bits_per_char(
     )
     at_N = both.targets_N
     cut = int(np.searchsorted(at_N, size))
-    times_N = predicted.weight_S[at_N[cut:] - size]
+    counted_N, predicted_N = counted.weight_S[at_N[:cut]], predicted.weight_S[at_N[cut:] - size]
     losses, by_order = [], []
     for probs_N in leave_out_by_order(both, MAX_ORDER):
         bits_N = -np.log2(probs_N)
-        losses.append(float(bits_N[:cut].mean()) if cut else 0.0)
-        by_order.append(float(bits_N[cut:] @ times_N / times_N.sum()))
+        losses.append(float(bits_N[:cut] @ counted_N))  # of all occurrences, as in the test texts
+        by_order.append(float(bits_N[cut:] @ predicted_N / predicted_N.sum()))
     return CountBits(1 + int(np.argmin(losses)), by_order)
 
 
