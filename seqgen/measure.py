@@ -154,7 +154,8 @@ def count_bits_per_char(corpus: EncodedCorpus, part: Part) -> dict[str, float]:
     """Return the bits per character that counting reaches on a held-out part, by a name that states the order.
 
     The names are "5-gram", "Kneser-Ney n=5", "PPMd n=4" (if pyppmd is installed) and "xz", with the orders that fit the
-    training part. At most 3 million training characters are counted, and 300,000 predicted.
+    training part. At most 3 million training characters are counted, and 300,000 predicted; the alphabet is that of the
+    whole corpus.
 
     Args:
         corpus: as ``held_out_loss`` takes it.
@@ -164,10 +165,9 @@ def count_bits_per_char(corpus: EncodedCorpus, part: Part) -> dict[str, float]:
     from seqgen.evaluation import count_bits_per_char as bits_of
     from seqgen.evaluation import excerpt
 
-    limits = {"train": MAX_TRAINING, "valid": MAX_TEST, "test": MAX_TEST}
+    limits = {"train": MAX_TRAINING, part: MAX_TEST}
     texts = {name: excerpt(corpus.encoded[name], corpus.vocabulary, most_chars=limit) for name, limit in limits.items()}
-    alphabet = {character for some in texts.values() for text in some for character in text}
-    return bits_of(texts["train"], texts[part], alphabet, ends=corpus.vocabulary.ends)
+    return bits_of(texts["train"], texts[part], corpus.survey.alphabet, ends=corpus.vocabulary.ends)
 
 
 def count_samples(run: Run, texts: Iterable[str | Sample]) -> SampleCounts:

@@ -159,9 +159,15 @@ def test_survey_counts_and_digests():
         return result
 
     first = look([Record("ab"), Record("c", "x")])
-    assert (first.n_records, first.n_chars, first.longest) == (2, 3, 2)
+    assert (first.n_records, first.n_chars, first.longest, first.alphabet) == (2, 3, 2, "abc")
     others = [[Record("c", "x"), Record("ab")], [Record("ab"), Record("c")], [Record("abc", "x")]]
     assert len({first.digest, *(look(records).digest for records in others)}) == 4
+
+
+def test_survey_has_the_alphabet_of_all_texts():
+    texts = ["zab", "é"] * 100 + ["\ud800é", "a\x7f", "b\n", "文a", "\U0010ffffé", "ba"]
+    list(survey(map(Record, texts), "c", result := Survey()))
+    assert result.alphabet == "".join(sorted(set("".join(texts))))
 
 
 def test_what_is_not_a_record_is_the_plugins_fault():

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from seqgen.corpus import (
@@ -277,8 +277,8 @@ def _cache(corpus: Corpus, facts: Mapping[str, Any]) -> ReadingCache:
 
 
 def open_survey_cache(corpus: Corpus) -> ReadingCache:
-    """Return the cache of a corpus's survey."""
-    return _cache(corpus, {"what": "survey"})
+    """Return the cache of a corpus's survey; other versions of seqgen may have surveyed less."""
+    return _cache(corpus, {"what": "survey", "of": [each.name for each in fields(Survey)]})
 
 
 def _read_survey(cache: ReadingCache) -> Survey | None:

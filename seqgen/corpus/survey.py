@@ -1,4 +1,7 @@
-"""Corpus statistics collected in one pass, the values of conditions among them."""
+"""Corpus statistics collected in one pass, the values of conditions among them.
+
+Dimension letters: C codes of characters.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import hashlib
 import itertools
 import operator
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +50,7 @@ class Survey:
         n_distinct: the number of distinct texts: exact up to 262,144, else within about half a percent.
         n_controls: control characters below U+0020, white space left out, and U+007F.
         n_padded: the number of records that begin or end with white space.
+        alphabet: the characters of all texts, sorted.
         counts: what reading skipped or changed, by description.
     """
 
@@ -58,6 +63,7 @@ class Survey:
     n_distinct: int = 0
     n_controls: int = 0
     n_padded: int = 0
+    alphabet: str = ""
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -219,7 +225,10 @@ class Tally:
             PluginError: an item is not a Record.
             UsageError: a condition has very many values.
         """
+        import numpy as np
+
         iterator, found = iter(records), self.survey
+        seen_C = np.zeros(sys.maxunicode + 1, dtype=bool)  # by code; a set of the characters would take far longer
         while chunk := list(itertools.islice(iterator, CHUNK_RECORDS)):
             columns = _columns(chunk, whose)
             texts: list[str] = columns[0]
@@ -232,9 +241,11 @@ class Tally:
             found.multiline = found.multiline or "\n" in joined or "\r" in joined
             data = joined.encode("utf-8", "surrogatepass")
             found.n_controls += len(data) - len(data.translate(None, _CONTROLS))
+            seen_C[np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)] = True
             self.distinct.add(texts)
             self.conditions.add(chunk)
             yield chunk, texts, serialize_records(*columns).encode("utf-8", "surrogatepass")
+        found.alphabet = "".join(map(chr, seen_C.nonzero()[0].tolist()))
         found.counts = dict(sorted(get_counts(records).items()))
 
     def to_json(self) -> dict[str, Any]:
@@ -255,6 +266,7 @@ class Tally:
         found.multiline |= more.multiline
         found.n_controls += more.n_controls
         found.n_padded += more.n_padded
+        found.alphabet = "".join(sorted({*found.alphabet, *more.alphabet}))
         found.counts = dict(sorted((Counter(found.counts) + Counter(more.counts)).items()))
         self.conditions.join(later)
         self.distinct.join(distinct)

@@ -309,7 +309,11 @@ def test_a_run_whose_held_out_loss_is_not_finite_has_failed(words, in_tmp):
     assert result.runs == [] and "its test part has nan bits per character" in result.problems["wild"]
 
 
-def test_counts_are_those_of_an_evaluation(tiny_run):
+@pytest.mark.parametrize("most_chars", [None, 40])
+def test_counts_are_those_of_an_evaluation(most_chars, tiny_run, monkeypatch):
+    """Of an excerpt too, whose characters are fewer than those of the corpus."""
+    for limit in ("MAX_TRAINING", "MAX_TEST") if most_chars else ():
+        monkeypatch.setattr(f"seqgen.api.evidence.{limit}", most_chars)
     figures, counts = tiny_run.evaluate(0), measure.count_bits_per_char(measure.read_corpus(tiny_run), "test")
     order = figures["baseline_kneser_ney_order"]
     expected = {"5-gram": "5gram", f"Kneser-Ney n={order}": "kneser_ney", "xz": "xz"}
