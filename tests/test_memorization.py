@@ -268,6 +268,24 @@ def test_similarity_and_its_verdict():
         assert not any(name.endswith(("_low", "_high")) for name in few)
 
 
+def test_training_records_with_an_error_are_near_copies():
+    """No validator accepts them, which is no reason to leave them out: nothing else shows where they come from."""
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'evaluate'")
+    random = np.random.default_rng(0)
+
+    def some_sums(n):
+        return [f"{a}+{b}={a + b}" for a, b in random.integers(100, 1000, (n, 2)).tolist()]
+
+    def with_error(text):
+        return f"{text[:-1]}{(int(text[-1]) + random.integers(1, 10)) % 10}"
+
+    training, held_out = some_sums(800), some_sums(200)
+    healthy = similarity_metrics(list(map(with_error, some_sums(200))), held_out, training, training)
+    copying = similarity_metrics(list(map(with_error, [*training[::8], *some_sums(100)])), held_out, training, training)
+    assert memorization_verdict(healthy, 200, 200) == NO_EVIDENCE
+    assert memorization_verdict(copying, 200, 200) == f"{EVIDENCE} (nearest record, shared substrings)"
+
+
 def test_longer_samples_are_compared_with_held_out_records_as_long():
     random = np.random.default_rng(3)
     made = ["".join(random.choice(list("abcdefgh"), n)) for n in random.integers(3, 15, 900)]
