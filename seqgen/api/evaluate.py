@@ -275,8 +275,9 @@ def _of_conditions(run: OpenRun, data: EncodedCorpus) -> list[str]:
 def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], valid: Encoded | Stream) -> list[str]:
     """Return a note on the validation loss of the training log, where that shows another one; else none.
 
-    Other records, or a blend that is fitted to all of them, are a reason. The network has none for the records of the
-    log: where its loss differs by more than rounding does, on other processors and engines, other code computed it.
+    Other records are a reason, and so is a blend that is fitted to what it scores. The network has none for the records
+    of the log: where its loss differs by more than rounding does, on other processors and engines, other code computed
+    it.
     """
     from seqgen.batches import Encoded, evaluation_batches
     from seqgen.counting import network_of
@@ -294,7 +295,10 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], valid: Encoded | St
         n_logged, of = sum(map(len, evaluation_batches(valid.lengths_N, most))), "records"
     why = [f"it was measured on {n_logged:,} of the {len(valid):,} {of}"] if n_logged < len(valid) else []
     if run.state.get("gate") is not None or run.state.get("repeats") is not None:
-        why.append("there, a blend fitted to the other records scored each record; here, one fitted to all of them")
+        one = "record" if of == "records" else "piece"
+        quoted = "test part" if "test_bits_per_char" in losses else "log"
+        why.append(f"there, the blend that scored a {one} was fitted to the others only; here, it was fitted to all")
+        why.append(f"the value to quote is that of the {quoted}, where no blend is fitted to what it scores")
     network, alone = network_of(run.model), logged.get("valid_network_bits_per_char", before)
     if why:
         with computing(run.settings.engine.threads):
