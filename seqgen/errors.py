@@ -152,9 +152,22 @@ class MissingExtra(UsageError):
         way = (
             f"needs a package that is not installed: {how}"
             if how
-            else f"needs the extra {extra!r}: pip install '{distribution}[{extra}]'"
+            else f"needs the extra {extra!r}: pip install '{_installable(distribution)}[{extra}]'"
         )
         super().__init__(f"{what} {way}")
+
+
+def _installable(distribution: str) -> str:
+    """Return what pip can install a distribution from: its name, or seqgen's checkout if that runs uninstalled."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    checkout = Path(__file__).parent.parent
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        if distribution == "seqgen-lm" and (checkout / "pyproject.toml").is_file():
+            return str(checkout)
+    return distribution
 
 
 class NoSuchFile(UsageError):

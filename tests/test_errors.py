@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,19 @@ def test_unknown_names_get_help(name, expected):
 def test_unknown_symbol_tells_look_alikes_apart():
     error = errors.UnknownSymbol("\u0430", 3, ["a"])  # a Cyrillic letter that looks like the Latin one
     assert "U+0430" in str(error) and "position 3" in str(error) and "'a'" in str(error)
+
+
+def test_a_missing_extra_names_a_command_that_works_for_this_installation(monkeypatch):
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.1.0")
+    assert str(errors.MissingExtra("plot", "--html")).endswith("pip install 'seqgen-lm[plot]'")
+    monkeypatch.setattr("importlib.metadata.version", version)
+    checkout = Path(__file__).parent.parent
+    assert str(errors.MissingExtra("plot", "--html")).endswith(f"pip install '{checkout}[plot]'"), "run, not installed"
+    other = errors.MissingExtra("audio", "the corpus birds", distribution="seqgen-birds")
+    assert str(other).endswith("pip install 'seqgen-birds[audio]'")
 
 
 def test_interrupted_has_the_code_of_the_shell():

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+import seqgen
+
 _LENGTH = 350  # input length of ChemNet, symbols
 _BATCH_SIZE = 128
 _MIN_MOLECULES = 1000  # fewer give no useful covariance of 512 activations
@@ -17,7 +19,7 @@ Moments = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 def lacking_extra() -> str:
     """Return that the package fcd is not installed, or ""."""
-    return "" if importlib.util.find_spec("fcd") else "it needs the extra 'fcd': pip install 'seqgen-lm[fcd]'"
+    return "" if importlib.util.find_spec("fcd") else str(seqgen.MissingExtra("fcd", "it"))
 
 
 def lacking(samples: Sequence[str], reference: Sequence[str]) -> str:
