@@ -188,10 +188,12 @@ def _line(result: BenchResult, cell: str, seed: int, score: RunScore | None) -> 
     """Return a line about a run that ended."""
     if score is None:
         return f"{cell} failed: {result.problems[cell]}"
-    speed = "" if score.tokens_per_s is None else f", {score.tokens_per_s:,.0f} tokens/s"
+    from seqgen_bench.render import speed
+
+    tokens = "" if score.tokens_per_s is None else f", {speed(score.tokens_per_s):,} tokens/s"
     return (
         f"{cell} seed {seed}: {score.bits_per_char:.3f} bits/char, {score.steps:,} steps in "
-        f"{commands.duration(score.trained_s)}{speed}, {score.samples_per_s:,.0f} samples/s"
+        f"{commands.duration(score.trained_s)}{tokens}, {speed(score.samples_per_s):,} samples/s"
     )
 
 

@@ -75,7 +75,7 @@ def bench_table(rows: Rows, title: str = "", counts: Mapping[str, float] | None 
     nothing = dict.fromkeys(COLUMNS)
     baselines = [nothing | {"cell": name, "bits_per_char": bits} for name, bits in (counts or {}).items()]
     shown = [
-        {_HEADINGS.get(name, name): _whole(row[name]) if name.endswith("_per_s") else row[name] for name in columns}
+        {_HEADINGS.get(name, name): speed(row[name]) if name.endswith("_per_s") else row[name] for name in columns}
         | {
             _BITS: _bits(row["bits_per_char"], row["interval"]),
             _ABOVE: _bits(row["above_best"], row["above_best_interval"]),
@@ -100,8 +100,9 @@ def _signed(bits: float | None) -> str | None:
     return None if bits is None else f"{round(bits, 3) + 0.0:+.3f}"  # no "-0.000"
 
 
-def _whole(value: float | None) -> int | None:
-    return None if value is None else round(value)
+def speed(per_s: float | None) -> int | None:
+    """Return a number per second with three significant digits, more than are the same the next time."""
+    return None if per_s is None else round(float(f"{per_s:.3g}"))
 
 
 def bench_csv(rows: Rows) -> bytes:

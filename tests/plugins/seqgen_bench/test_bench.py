@@ -9,6 +9,7 @@ import math
 import statistics
 import subprocess
 import sys
+import types
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -22,8 +23,10 @@ from seqgen.evaluation import mean_interval
 from seqgen.evaluation.intervals import t_quantile
 from seqgen.testing.exercise import printed
 from seqgen_bench.plot import bench_plot
+from seqgen_bench.render import speed
 from seqgen_bench.results import BenchResult, RunScore
 from seqgen_bench.runner import bench
+from seqgen_bench.throughput import samples_per_s
 
 QUICK = {"params": 3000, "seeds": 2, "steps": 12, "split": "60/20/20"}
 STOPPER = """
@@ -273,6 +276,24 @@ def test_a_bench_of_which_nothing_is_left(cli, words, in_tmp, plugin):
     assert result.code == 2 and (in_tmp / "p.png").read_bytes().startswith(b"\x89PNG")
     (row,) = json.loads(result.out)["rows"]
     assert row["seeds"] == 0 and "ValueError" in row["problem"]
+
+
+def test_speeds_of_sampling_are_a_median_over_more_than_a_moment(monkeypatch):
+    """A slow moment does not count, and a slow model samples a thousand rows once."""
+    for seconds, expected in (([0.0, 0.05, 0.5, 0.02], 1000 / 0.05 / 2 + 1000 / 0.5 / 2), ([0.0, 4.0], 250.0)):
+        now, taken = [0.0], iter(seconds)
+
+        def sample(n, now=now, taken=taken):
+            now[0] += next(taken)
+            return [""] * n
+
+        monkeypatch.setattr("time.perf_counter", lambda now=now: now[0])
+        assert samples_per_s(types.SimpleNamespace(sample=sample)) == pytest.approx(expected)
+
+
+def test_speeds_are_shown_with_three_digits():
+    """All of them, whatever their size."""
+    assert [speed(value) for value in (98092.4, 31924.0, 123.4, 8.51, None)] == [98100, 31900, 123, 9, None]
 
 
 @pytest.mark.full
