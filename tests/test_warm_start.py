@@ -109,6 +109,19 @@ def test_weights_that_only_get_worse_stay_the_best(first):
     assert [sample.text for sample in worse.sample(20)] == [sample.text for sample in first.sample(20)]
 
 
+def test_a_file_that_has_grown_is_warned_about(first, words):
+    warned = []
+    seqgen.train(start=first.path, out="same", steps=1, warn=warned.append)
+    assert warned == []
+    n_records, held_out = first.settings.corpus.n_records, {record.text for record in first.records("test")}
+    with words.open("a") as file:
+        file.write("grape\nmelon\n")
+    grown = seqgen.train(start=first.path, out="grown", steps=1, warn=warned.append)
+    changed = f"corpus 'words': changed since first was trained on it: {n_records} records then, {n_records + 2} now"
+    assert changed in warned
+    assert held_out and held_out <= {record.text for record in grown.records("test")}, "as the guide says"
+
+
 def test_of_another_corpus_the_known_symbols_are_known(first, in_tmp):
     warned = []
     other = seqgen.train(accents(in_tmp), start=first.path, out="other", steps=1, lr=1e-8, warn=warned.append)

@@ -39,7 +39,7 @@ from seqgen.files import free_bytes
 from seqgen.plugins import CORE, Plugins, get_referenced
 from seqgen.protocols import Verdict, has_corpus_warning
 from seqgen.registry import Entry, attribute_errors
-from seqgen.render import visible
+from seqgen.render import counted, visible
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def start_warnings(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorp
     """Return a warning for each difference between the corpus of a run and what its first weights were trained on."""
     from seqgen.tokenizers import new_tokens
 
-    lines, name, own = [], start.folder.name, start.settings
+    lines, name, own = _of_other_records(resolved, start, data), start.folder.name, start.settings
     given_NC = getattr(data.encoded["train"], "conditions_NC", None)
     if given_NC is not None and not given_NC.any():
         asked = " or ".join(own.conditions)
@@ -116,6 +116,19 @@ def start_warnings(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorp
             f"{line}; those of {Path(better.run).name}, of which it is the refit, have not" if better else line
         )
     return lines
+
+
+def _of_other_records(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorpus) -> list[str]:
+    """Return a warning if the corpus of the first weights is not as it was when they were trained, or nothing."""
+    own, files = start.settings.corpus, (resolved.config.valid, resolved.config.test)
+    others = [path and str(path) for path in files] != [own.valid, own.test]
+    if others or data.survey.digest == own.digest or not start.is_of(resolved.corpus, resolved.options["corpus"]):
+        return []
+    unit, then, now = "record", own.n_records, data.survey.n_records
+    if own.layout == "stream":
+        unit, then, now = "character", own.n_chars, data.survey.n_chars
+    changed = f"corpus {resolved.title!r}: changed since {start.folder.name} was trained on it"
+    return [f"{changed}: {counted(then, unit)} then, {now:,} now"]
 
 
 def _hint_on(symbols: Sequence[str], known: Vocabulary) -> str:
