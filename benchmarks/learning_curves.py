@@ -146,8 +146,9 @@ def main() -> None:
             rounds = [finished.of(measured, corpus, size, seed) for seed in range(given.seeds)]
             rows.append(row(corpus, size, rounds))
             print(" | ".join(rows[-1]), flush=True)
+    asked = " ".join([f"--seeds {given.seeds}", *(f"--list {one.partition('=')[0]}=FILE" for one in given.list)])
     caption = [
-        f"Written by `python benchmarks/learning_curves.py --seeds {given.seeds}`, which says how. Bits per character",
+        f"Written by `python benchmarks/learning_curves.py {asked}`, which says how. Bits per character",
         "of the test part; PPMd judges each test record by itself, as the others do, but learns from its beginning,",
         '"PPMd, all" also from all test records before it. Validation records are in a file, so that lists of fewer',
         "than 200 records are blended too.",

@@ -135,7 +135,7 @@ class Table(FileSource):
         if name not in row:
             raise CorpusError(f"{self._where(number)}: has no field {name!r}")
         if isinstance(row[name], bytes):
-            raise CorpusError(f"{self._where(number)}: field {name!r} holds bytes that are no text in UTF-8")
+            raise CorpusError(f"{self._where(number)}: field {name!r} holds bytes that UTF-8 cannot decode")
         if self.form == "jsonl" and isinstance(row[name], list):
             way = "write each of its items as a record of its own, or pass --text-field NAME for another field"
             way = "save that list alone, as [...]" if self._is_one_row() else way

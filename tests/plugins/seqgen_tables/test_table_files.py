@@ -123,7 +123,7 @@ def test_bytes_of_a_parquet_file_are_text(cli, in_tmp):
     assert trained.code == 0, trained.err
     assert {text for text, *_ in texts("run")} == {"Ada", "Zoë", "Ben"}
     refused = cli("show", "corpus", "a.parquet", "--text-field", "image")
-    assert refused.code == 3 and "row 1: field 'image' holds bytes that are no text in UTF-8" in refused.err
+    assert refused.code == 3 and "row 1: field 'image' holds bytes that UTF-8 cannot decode" in refused.err
 
 
 def test_bytes_within_lists_of_a_parquet_file_are_text(tmp_path):
