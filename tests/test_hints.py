@@ -285,6 +285,17 @@ def test_held_out_records_that_are_none_of_the_domain_are_not_said_to_be_trained
     assert "they are trained on" not in result.err
 
 
+@pytest.mark.parametrize(("part", "name"), [("valid", "v.txt"), ("test", "v.csv")])
+def test_a_file_without_held_out_records_is_refused(part, name, cli, in_tmp):
+    (in_tmp / "a.txt").write_text("anna\nben\n" * 9)
+    (in_tmp / name).write_text("\n" if name == "v.txt" else "text,kind\n")
+    result = cli("train", "--corpus", "a.txt", f"--{part}-file", name, "--hidden", 4, "--steps", 1)
+    assert result.code == 3 and f"held-out records '{name}' holds none: leave --{part}-file out" in result.err, (
+        result.err
+    )
+    assert not (in_tmp / "runs").exists()
+
+
 def test_a_label_that_no_record_has_is_not_promised(cli, tiny_run):
     result = cli("sample", tiny_run.path, "--label", "female")
     assert result.code == 2 and "its records have none" in result.err

@@ -36,7 +36,7 @@ from seqgen.compute import as_torch_starts
 from seqgen.config import TrainConfig, TrainSettings, build_options, parse_count, split_executor_options
 from seqgen.corpus import Corpus, Splitter, TextFile, stamps_of
 from seqgen.divided_corpus import DividedCorpus
-from seqgen.errors import BadOption, MissingExtra, PluginError, UnknownName, UsageError
+from seqgen.errors import BadOption, CorpusError, MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL
 from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts, hint_on_keyword
 from seqgen.plugins.round_trip import check_order, check_tokenizer
@@ -216,6 +216,11 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
             None if start is None else start.vocabulary,
             check,
         )
+    for part, path in (("valid", config.valid), ("test", config.test)):
+        if path is not None and not len(data.encoded[part]):
+            raise CorpusError(
+                f"the file of held-out records {str(path)!r} holds none: leave --{part}-file out, or fill it"
+            )
     if start is not None:
         for line in start_warnings(resolved, start, data):
             warn(line)
