@@ -317,6 +317,15 @@ def test_a_damaged_zstandard_file_is_named(cut, in_tmp):
         texts("a.zst")
 
 
+@pytest.mark.parametrize("mark", [0x50, 0x5F])
+def test_frames_that_are_skipped_may_stand_anywhere_in_a_zstandard_file(mark, in_tmp):
+    zstandard = pytest.importorskip("zstandard")
+    skipped = bytes([mark, 0x2A, 0x4D, 0x18, 4, 0, 0, 0]) + b"size"  # as pzstd writes before each frame
+    frames = [zstandard.compress(f"{name}\n".encode()) for name in ("anna", "ben")]
+    Path("a.txt.zst").write_bytes(skipped + frames[0] + skipped + frames[1] + skipped)
+    assert texts("a.txt.zst") == ["anna", "ben"]
+
+
 def test_without_a_package_for_zstandard_the_extra_is_named(in_tmp, cli, monkeypatch):
     if sys.version_info >= (3, 14):
         pytest.skip("Python unpacks it")

@@ -20,6 +20,7 @@ from seqgen.corpus.packed import Damaged, open_archive, open_zstandard
 from seqgen.errors import CorpusError, NoSuchFile, SeqgenError, UsageError, one_line
 
 _GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = b"\x2a\x4d\x18"  # of RFC 8878, section 3.1.2, behind a byte from 0x50 to 0x5f
 _PACKED = (".gz", ".zst")
 _LOOK_BYTES = 1 << 13  # of a file of an archive, at least what is looked at first
 _MAGIC = frozenset("*?[")
@@ -62,7 +63,12 @@ def suffix_of(name: str) -> str:
 
 def is_packed(start: bytes) -> bool:
     """Return whether the first four bytes of a file are those of gzip or Zstandard."""
-    return start.startswith(_GZIP_MARK) or start == _ZSTD_MARK
+    return start.startswith(_GZIP_MARK) or _is_zstandard(start)
+
+
+def _is_zstandard(start: bytes) -> bool:
+    """Return whether the first four bytes are those of a frame, or of one to skip, with which pzstd begins."""
+    return start == _ZSTD_MARK or (start[1:] == _SKIPPABLE and start[0] >> 4 == 5)
 
 
 def file_of(place: Place) -> Path:
@@ -322,7 +328,7 @@ def open_unpacked(place: Place) -> tuple[BinaryIO, str]:
     try:
         start = raw.read(4)
         raw.seek(0)
-        if start == _ZSTD_MARK:
+        if _is_zstandard(start):
             return open_zstandard(raw, str(place)), "Zstandard file"
     except BaseException:
         raw.close()
