@@ -285,6 +285,30 @@ def test_held_out_records_that_are_none_of_the_domain_are_not_said_to_be_trained
     assert "they are trained on" not in result.err
 
 
+BROKEN = """
+import seqgen
+
+
+@seqgen.hookimpl
+def register_domains(register):
+    register(seqgen.DomainSpec(name="bells", summary="x", source="y", endings=(".bell",), tokenizer="chimes"))
+
+
+@seqgen.hookimpl
+def register_tokenizers(register):
+    register(seqgen.TokenizerSpec(name="chimes", summary="x", source="y", load="bells_that_are_not_there:Chimes"))
+"""
+
+
+def test_a_file_is_shown_though_a_part_of_its_domain_is_broken(cli, in_tmp):
+    (in_tmp / "bells.py").write_text(BROKEN)
+    (in_tmp / "a.bell").write_text("anna\nben\n")
+    shown = cli("show", "corpus", "a.bell", "--plugin", "bells.py", "--json")
+    assert shown.code == 0, shown.err
+    (line,) = json.loads(shown.out)["warnings"]
+    assert "bells_that_are_not_there" in line and json.loads(shown.out)["records"] == 2
+
+
 @pytest.mark.parametrize(("part", "name"), [("valid", "v.txt"), ("test", "v.csv")])
 def test_a_file_without_held_out_records_is_refused(part, name, cli, in_tmp):
     (in_tmp / "a.txt").write_text("anna\nben\n" * 9)

@@ -27,7 +27,6 @@ from seqgen.compute import computing, threads_here
 from seqgen.corpus import PresplitSource, Record
 from seqgen.errors import (
     BadOption,
-    CorpusError,
     MissingExtra,
     PluginError,
     SeqgenError,
@@ -80,13 +79,16 @@ def file_warnings(domain: Entry, records: Iterable[Record], plugins: Plugins) ->
         records: its records, of which the first are read.
         plugins: the registered parts.
     """
-    texts, tokenizer = _first_texts(records), domain.spec_as(DomainSpec).tokenizer
-    found = _of_file(domain, plugins, texts, [])
-    try:
-        found.append(_of_tokenizer(get_referenced(domain, "tokenizer", tokenizer, plugins), texts))
-    except CorpusError as error:  # a run is refused
-        found.append(str(error))
-    return [line for line in found if line]
+    texts, name, found = _first_texts(records), domain.spec_as(DomainSpec).tokenizer, list[str]()
+    for look in (
+        lambda: _of_file(domain, plugins, texts, []),
+        lambda: [_of_tokenizer(get_referenced(domain, "tokenizer", name, plugins), texts)],
+    ):
+        try:
+            found += filter(None, look())
+        except SeqgenError as error:  # a run is refused
+            found.append(str(error))
+    return found
 
 
 def start_warnings(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorpus) -> list[str]:
