@@ -80,10 +80,11 @@ def file_warnings(domain: Entry, records: Iterable[Record], plugins: Plugins) ->
         plugins: the registered parts.
     """
     texts, name, found = _first_texts(records), domain.spec_as(DomainSpec).tokenizer, list[str]()
-    for look in (
+    looks: Sequence[Callable[[], list[str]]] = (
         lambda: _of_file(domain, plugins, texts, []),
         lambda: [_of_tokenizer(get_referenced(domain, "tokenizer", name, plugins), texts)],
-    ):
+    )
+    for look in looks:
         try:
             found += filter(None, look())
         except SeqgenError as error:  # a run is refused
