@@ -317,6 +317,18 @@ def test_a_damaged_zstandard_file_is_named(cut, in_tmp):
         texts("a.zst")
 
 
+def test_an_archive_in_an_archive_is_to_be_unpacked(in_tmp):
+    for outer, inner in (("in.zip", "a.txt"), ("out.zip", "in.zip")):
+        Path("a.txt").write_text("anna\n")
+        with zipfile.ZipFile(outer, "w") as file:
+            file.write(inner)
+    with pytest.raises(CorpusError, match=r"out.zip/in.zip': it is a zip archive; unpack it"):
+        texts("out.zip")
+    Path("in.zip").rename("in.dat")
+    with pytest.raises(CorpusError, match=r"in.dat': it is a zip archive; give it a name that ends in .zip"):
+        texts("in.dat")
+
+
 @pytest.mark.parametrize("mark", [0x50, 0x5F])
 def test_frames_that_are_skipped_may_stand_anywhere_in_a_zstandard_file(mark, in_tmp):
     zstandard = pytest.importorskip("zstandard")

@@ -14,7 +14,7 @@ from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TextIO
 
-from seqgen.corpus.places import Place, errors_of, open_unpacked
+from seqgen.corpus.places import Place, ZipMember, errors_of, open_unpacked
 from seqgen.errors import BadOption, CorpusError, UsageError, did_you_mean
 
 
@@ -38,7 +38,7 @@ def open_bytes(place: Place, *, binary: bool = False) -> Iterator[BinaryIO]:
         file, kind = open_unpacked(place)
     with errors_of(place, kind), file:
         if not binary:
-            refuse_binary(shown, file.read(START))
+            refuse_binary(shown, file.read(START), is_member=isinstance(place, ZipMember))
             file.seek(0)
         yield file
 
@@ -316,19 +316,21 @@ _WRITTEN = (
 _OBJECTS = re.compile(r'\{\s*"(?:[^"\\\n]|\\.)*"\s*:.*\}\s*(?:\n|\Z)')
 
 
-def refuse_binary(path: str, start: bytes) -> None:
+def refuse_binary(path: str, start: bytes, *, is_member: bool = False) -> None:
     """Refuse a file in a known binary format.
 
     Args:
         path: the file name to show.
         start: the first bytes of its unpacked content.
+        is_member: whether it stands in a zip archive, where no name makes it an archive that is read.
 
     Raises:
         CorpusError: it is in such a format.
     """
     for kind in _BINARIES:
         if start.startswith(kind.begin) and kind.within in start:
-            raise CorpusError(f"cannot read records from {path!r}: it is {kind.what}; {kind.way}")
+            way = _UNPACK if is_member and kind.way == _RENAME else kind.way
+            raise CorpusError(f"cannot read records from {path!r}: it is {kind.what}; {way}")
 
 
 def refuse_unmarked(place: Place) -> None:
