@@ -80,16 +80,12 @@ def file_warnings(domain: Entry, records: Iterable[Record], plugins: Plugins) ->
         plugins: the registered parts.
     """
     texts, name, found = _first_texts(records), domain.spec_as(DomainSpec).tokenizer, list[str]()
-    looks: Sequence[Callable[[], list[str]]] = (
-        lambda: _of_file(domain, plugins, texts, []),
-        lambda: [_of_tokenizer(get_referenced(domain, "tokenizer", name, plugins), texts)],
-    )
-    for look in looks:
-        try:
-            found += filter(None, look())
-        except SeqgenError as error:  # a run is refused
-            found.append(str(error))
-    return found
+    try:
+        found += _of_file(domain, plugins, texts, [])
+        found.append(_of_tokenizer(get_referenced(domain, "tokenizer", name, plugins), texts))
+    except SeqgenError as error:  # a run is refused
+        found.append(str(error))
+    return [line for line in found if line]
 
 
 def start_warnings(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorpus) -> list[str]:

@@ -29,6 +29,7 @@ OTHER_WORDS: Mapping[str, str] = {
 """Keywords of settings by the words that people try in their place, as keywords or as flags."""
 _SEVERAL = {"list_type", "tuple_type", "set_type", "frozen_set_type", "sequence_str"}
 """Types of pydantic errors for a text where several values are expected."""
+_MAX_VALUE_CHARS = 131_072  # of a value among several
 
 
 class Options(BaseModel):
@@ -123,9 +124,13 @@ def split_values(text: str) -> list[str]:
         BadOption: a value is longer than 131,072 characters.
     """
     try:
-        return [value for row in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True) for value in row]
+        found = [value for row in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True) for value in row]
     except csv.Error as error:
         raise BadOption(f"cannot split {text[:40]!r}... into values: {error}; give a list") from None
+    if any(len(value) > _MAX_VALUE_CHARS for value in found):  # csv's own limit is higher once a long table was read
+        problem = f"one is longer than {_MAX_VALUE_CHARS:,} characters"
+        raise BadOption(f"cannot split {text[:40]!r}... into values: {problem}; give a list")
+    return found
 
 
 def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str:

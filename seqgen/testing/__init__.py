@@ -2,9 +2,9 @@
 
 - ``@parametrize_with_checks(plugin)`` turns each check into a pytest test.
 - ``check_cell(spec)``, ``check_tokenizer(spec)``, ... run all checks of one spec; ``CHECKS`` maps kinds to these
-functions. - ``checks_of(spec)`` returns the checks one by one, ``checks_of_plugin(plugin)`` all checks of a plugin,
-``specs_of(plugin)``
-  its specs. ``seqgen plugins check`` shows the results as a table.
+  functions.
+- ``checks_of(spec)`` returns the checks one by one, ``checks_of_plugin(plugin)`` all checks of a plugin,
+  ``specs_of(plugin)`` its specs. ``seqgen plugins check`` shows the results as a table.
 
 Calling a check raises AssertionError where the contract is violated, else returns a note, which is usually empty.
 """
