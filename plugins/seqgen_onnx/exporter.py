@@ -32,6 +32,8 @@ class OnnxExporter:
         MissingExtra: a library is not installed.
     """
 
+    suffixes = (".onnx",)
+
     def __init__(self) -> None:
         if any(importlib.util.find_spec(name) is None for name in _LIBRARIES):
             raise seqgen.MissingExtra("onnx", "a model of ONNX")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import seqgen
-from seqgen_serve.errors import ApiError, as_api_error
+from seqgen_serve.errors import ApiError, as_api_error, named_field
 from seqgen_serve.job import Job
 from seqgen_serve.metrics import Metrics
 from seqgen_serve.stream import answer
@@ -37,7 +37,7 @@ def answer_alone(job: Job, metrics: Metrics) -> None:
         job.fail(as_api_error(error, next(names, None)))
         return
     except seqgen.UsageError as error:
-        job.fail(error)
+        job.fail(as_api_error(error, named_field(str(error), job.request.constraints)))
         return
     answer(job, rows, metrics)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import seqgen
@@ -51,6 +51,13 @@ def with_fields(line: str) -> str:
         return _FIELDS.get(name, name)
 
     return _FLAG.sub(field, line)
+
+
+def named_field(line: str, fields: Collection[str]) -> str | None:
+    """Return the field whose flag a line of seqgen names first, if it is one of these; else None."""
+    flag = _FLAG.search(line)
+    name = flag[1].replace("-", "_") if flag else None
+    return name if name in fields else None
 
 
 def as_api_error(error: BaseException, param: str | None = None, where: str = "") -> ApiError:

@@ -26,6 +26,8 @@ from seqgen.files.temporary import (
 )
 
 _KINDS = mimetypes.MimeTypes()  # those that Python knows, whatever this machine lists
+for _suffix in (".onnx", ".parquet", ".safetensors"):  # and it does not
+    _KINDS.add_type("application/octet-stream", _suffix)
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def sampled_by_the_guide():
     """Return the rows that the script of the guide samples from the model in the current folder."""
     (script,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.S)
     lines = [line for line in script.splitlines() if line and not line.startswith("import ")]
-    assert len(lines) == 10 and max(map(len, lines)) <= 120 and "seqgen" not in script.replace('["seqgen"]', "")
+    assert len(lines) == 11 and max(map(len, lines)) <= 120 and "seqgen" not in script.replace('["seqgen"]', "")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(script, "guide", "exec"), {})
@@ -100,6 +100,24 @@ def test_the_script_of_the_guide_writes_characters_of_several_bytes(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     rows = sampled_by_the_guide()
     assert len(rows) == 10 and sum(row in names for row in rows) > 5
+
+
+@pytest.mark.full
+def test_the_script_of_the_guide_samples_a_run_with_conditions(tmp_path, monkeypatch):
+    """It leaves them open; without them the state after the beginning is that of no row."""
+    rows = [("anna", "girl", "old"), ("otto", "boy", "old"), ("ida", "girl", "new"), ("max", "boy", "new")] * 12
+    (tmp_path / "n.csv").write_text("text,label,age\n" + "\n".join(map(",".join, rows)) + "\n")
+    given = {"condition": "label,age", "cell": "gru", "hidden": 32, "steps": 200, "lr": 0.02, "split": "none"}
+    run = seqgen.train(tmp_path / "n.csv", blend="none", out=tmp_path / "run", **given)
+    run.export("onnx", tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
+    assert sum(row in {text for text, *_ in rows} for row in sampled_by_the_guide()) > 7
+
+
+def test_a_page_is_no_model_and_a_model_no_page(tiny_run, tmp_path):
+    for name, path, right in (("onnx", "m.html", "m.onnx"), ("page", "m.onnx", "m.html")):
+        with pytest.raises(seqgen.BadOption, match=f"would be no {Path(path).suffix} file; write .*{right}"):
+            tiny_run.export(name, tmp_path / path)
 
 
 @pytest.mark.full

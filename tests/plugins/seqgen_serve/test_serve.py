@@ -641,8 +641,10 @@ def test_errors_name_the_fields_of_the_request(client):
     long = {"prompt": "an" * 300}
     for fields, name in (({"length": "8-5"}, "length"), ({"regex": "("}, "regex"), (long, "raise max_tokens")):
         status, _, body = client.call("POST", "/v1/completions", {"model": "run", **fields})
-        message = json.loads(body)["error"]["message"]
+        error = json.loads(body)["error"]
+        message = error["message"]
         assert status == 400 and name in message and "--" not in message, message
+        assert error["param"] == (None if fields is long else name)
 
 
 def test_a_local_server_is_not_reached_by_another_name(client):
