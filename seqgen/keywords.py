@@ -115,7 +115,7 @@ class TrainKeywords(TypedDict, total=False):
     valid: str | Path | None
     """File of validation records, instead of a split."""
     test: str | Path | None
-    """File of test records, instead of a split; without --valid-file 95/5/0 holds."""
+    """File of test records, beside which the default split is 95/5/0."""
     start: str | PathLike[str] | None
     """Start from the weights of this run, with its settings unless others are given."""
     workers: int | None

@@ -149,7 +149,7 @@ METRICS: Mapping[str, MetricInfo] = {
         "where its interval excludes 0",
     ),
 }  # fmt: skip
-"""All metrics of core, by name; a plugin describes its own, ``metric.figure``."""
+"""All metrics of core, by name; a plugin describes its own, ``metric.value``."""
 
 FEW_RECORDS = 10
 """Held-out records, or windows of a long text, below which a loss has an interval that says little."""
@@ -263,7 +263,7 @@ def groups(
 
 
 def by_model(others: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
-    """Return published values by model, then by ``metric.figure``."""
+    """Return published values by model, then by ``metric.value``."""
     found: dict[str, dict[str, float]] = {}
     for metric, models in others.items():
         for model, values in models.items():

@@ -123,14 +123,14 @@ def folder(in_tmp):
 
 def opened(path, **options):
     entry, implied = sort_out_corpus(path if isinstance(path, list) else str(path), default_plugins())
-    held = {name: options.pop(name) for name in ("valid", "test", "split") if name in options}
+    held = {name: options.pop(name) for name in ("valid", "test", "divided") if name in options}
     return open_corpus(entry, entry.options({**implied, **options}), **held, plugins=default_plugins())
 
 
 @pytest.mark.parametrize(
     "held",
-    [{}, {"valid": "valid.txt"}, {"test": "valid.txt"}, {"test": "valid.txt", "split": (0.6, 0.4, 0.0)}],
-    ids=["none", "valid", "test", "test-and-split"],
+    [{}, {"valid": "valid.txt"}, {"test": "valid.txt"}, {"test": "valid.txt", "divided": True}],
+    ids=["none", "valid", "test", "divided"],
 )
 def test_parts_are_counted_and_encoded_as_by_one_pass(held, folder, small_parts):
     corpus = opened(folder, label_field="kind", **held)
@@ -142,9 +142,9 @@ def test_parts_are_counted_and_encoded_as_by_one_pass(held, folder, small_parts)
     joined = CharTokenizer.join([CharTokenizer.from_json(part) for part in here.count(several, {}, ["label"])])
     assert several == one and joined.to_json() == fitted.to_json() and one.counts and one.values["label"]
     vocabulary = Vocabulary(fitted, tuple(f"label={value}" for value in one.values["label"]))
-    splitter = Splitter(held.get("split", (0.6, 0.2, 0.2)), 3)
+    splitter = Splitter((0.6, 0.4, 0.0) if "divided" in held else (0.6, 0.2, 0.2), 3)
     whole = encode(corpus, vocabulary, splitter)
-    assert bool(len(whole["valid"])) == (held == {} or "valid" in held or "split" in held)
+    assert bool(len(whole["valid"])) == (held == {} or "valid" in held or "divided" in held)
     for part, found in join_encoded(here.encode(vocabulary, splitter, one.digest), vocabulary).items():
         for name, array in vars(whole[part]).items():
             assert np.array_equal(getattr(found, name), array) and getattr(found, name).dtype == array.dtype

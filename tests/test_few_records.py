@@ -6,6 +6,7 @@ import math
 import pytest
 
 import seqgen
+from seqgen.config import parse_split
 from seqgen.training import MAX_COPIES
 from seqgen.training.state import TrainState
 
@@ -123,6 +124,9 @@ def test_a_test_file_changes_nothing_of_the_training(in_tmp):
     assert few.train.best_by == "copies" and few.model.options["hidden"] == 128 and few.train.blend == "none"
     assert many_.train.best_by == "loss" and many_.model.options["hidden"] == 256 and many_.train.blend == "auto"
     assert few.train.split == many_.train.split == (0.95, 0.05, 0.0)
+    (in_tmp / "same.txt").write_text("otto\n" * 200)
+    same = seqgen.train("few.txt", test="same.txt", steps=1, out="same").settings
+    assert (same.train.best_by, same.train.blend) == ("copies", "none")
     parts = many_.corpus.parts
     assert parts["valid"] > 5 and parts["train"] + parts["valid"] == parts["test"] == len(many)
     assert [record.text for record in runs["many"].records("test")] == [f"{name}o" for name in many]
@@ -157,13 +161,79 @@ def test_a_split_beside_a_test_file_leaves_it_no_share(in_tmp):
 def test_a_run_of_before_beside_a_test_file_is_trained_on_the_whole_list(in_tmp, monkeypatch):
     (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
     (in_tmp / "test.txt").write_text("otto\nerna\n")
+    small = {"steps": 1, "hidden": 4}
+    first = seqgen.train("few.txt", split="80/20/0", out="first", **small)
     with monkeypatch.context() as patched:  # what such runs say, though nothing was split
-        patched.setattr("seqgen.config.train._BESIDE_TEST", (0.9, 0.05, 0.05))
-        seqgen.train("few.txt", test="test.txt", steps=1, hidden=4, out="run")
-    run = seqgen.load("run")
-    assert len(list(run.records("train"))) == len(NAMES) and run.read_corpus() is not None
-    further = seqgen.train("few.txt", start="run", steps=1, out="further").settings
-    assert further.corpus.parts == {"train": len(NAMES), "valid": 0, "test": 2}
+        patched.setattr("seqgen.config.TrainConfig.holds_out", lambda self, layout: False)
+        seqgen.train("few.txt", test="test.txt", out="run", **small)
+        seqgen.train("few.txt", test="test.txt", start=first, steps=1, out="after")
+    for name, split in (("run", (0.9, 0.05, 0.05)), ("after", (0.8, 0.2, 0.0))):
+        run = seqgen.load(name)
+        assert run.settings.train.split == split and not run.settings.corpus.divided
+        assert len(list(run.records("train"))) == len(NAMES) and run.read_corpus() is not None
+        further = seqgen.train("few.txt", start=name, steps=1, out=f"further-{name}").settings
+        assert further.corpus.parts == {"train": len(NAMES), "valid": 0, "test": 2} and further.start.learned == ()
+        apart = seqgen.train("few.txt", start=name, test="test.txt", split="70/30/0", steps=1, out=f"apart-{name}")
+        assert apart.settings.start.learned == ("valid",)
+
+
+def test_lists_beside_a_test_file_share_no_cache(in_tmp, monkeypatch):
+    """They have the same files but other parts."""
+    monkeypatch.setattr("seqgen.api.encoded_corpus._IN_MEMORY", 100)
+    (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
+    (in_tmp / "test.txt").write_text("otto\nerna\n")
+    given = {"test": "test.txt", "steps": 1, "hidden": 4}
+    runs = [seqgen.train("few.txt", split=split, out=split[:2], **given) for split in ("none", "70/30/0")]
+    for run in (*runs, *(seqgen.load(run.path) for run in runs)):
+        assert len(run.read_corpus().encoded["valid"]) == run.settings.corpus.parts["valid"]
+    assert (
+        seqgen.train("few.txt", split="none", out="again", **given).settings.corpus.digest
+        == runs[0].settings.corpus.digest
+    )
+
+
+def test_parts_that_a_corpus_publishes_stay_beside_a_test_file(in_tmp):
+    """Its test records are trained on, as those of a list are, since the file has those of the test."""
+    rows = [{"text": name, "split": part} for name, part in zip(NAMES, ["train", "valid", "test"] * 20, strict=False)]
+
+    def load():
+        return [seqgen.Record(row["text"], split=row["split"]) for row in rows]
+
+    class Plugin:
+        @staticmethod
+        @seqgen.hookimpl
+        def register_corpora(register):
+            register(seqgen.CorpusSpec(name="own", summary="names", source="here", licence="CC0-1.0", load=load))
+
+    (in_tmp / "test.txt").write_text("otto\nerna\n")
+    settings = seqgen.train("own", test="test.txt", plugins=[Plugin], steps=1, hidden=4, out="run").settings
+    n_valid = sum(row["split"] == "valid" for row in rows)
+    assert settings.corpus.parts == {"train": len(rows) - n_valid, "valid": n_valid, "test": 2}
+
+
+def test_a_split_of_toml_holds_beside_a_test_file(in_tmp):
+    (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
+    (in_tmp / "test.txt").write_text("otto\nerna\n")
+    said = []
+    for split, used in (("70/30/0", True), ("none", True), ("80/10/10", False)):
+        (in_tmp / "c.toml").write_text(f'[train]\nsplit = "{split}"\n')
+        run = seqgen.train(
+            "few.txt", test="test.txt", config="c.toml", steps=1, hidden=4, out=split[:2], warn=said.append
+        )
+        assert (run.settings.train.split == parse_split(split)) == used
+    told = [line for line in said if "stand in the training part" not in line]
+    assert told == ["the split '80/10/10' of 'c.toml' is not used, since held-out files are given"]
+
+
+def test_a_run_goes_on_beside_its_test_file_with_another_split(in_tmp):
+    (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
+    (in_tmp / "test.txt").write_text("otto\nerna\n")
+    first = seqgen.train("few.txt", test="test.txt", steps=1, hidden=4, out="first")
+    said = []
+    more = seqgen.train("few.txt", start=first, split="70/30/0", steps=1, out="more", warn=said.append).settings
+    assert more.corpus.test and more.corpus.parts["test"] == 2 and more.corpus.parts["valid"] > 8
+    alone = seqgen.train("few.txt", start=first, split="95/0/5", steps=1, out="alone", warn=said.append).settings
+    assert not alone.corpus.test and alone.start.learned == () and not [line for line in said if "changed" in line]
 
 
 def test_few_held_out_records_do_not_decide_on_a_blend(in_tmp):

@@ -35,7 +35,7 @@ from seqgen.config import (
     without_ends,
 )
 from seqgen.corpus import Corpus, title_of
-from seqgen.errors import BadOption, UsageError, did_you_mean
+from seqgen.errors import BadOption, UsageError, did_you_mean, short_repr
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.protocols import learns
 from seqgen.registry import Entry
@@ -67,6 +67,7 @@ class ResolvedConfig:
         conditions: "label" or fields on which the model is conditioned.
         start: the run whose weights it starts from, or None.
         open: the options, as (part, name), that neither the user nor a part of the run says anything about.
+        divided: whether the split holds validation records out beside the test file.
     """
 
     config: TrainConfig
@@ -77,6 +78,7 @@ class ResolvedConfig:
     conditions: tuple[str, ...]
     start: WarmStart | None = None
     open: frozenset[tuple[str, str]] = frozenset()
+    divided: bool = False
 
     @property
     def corpus(self) -> Entry:
@@ -121,7 +123,7 @@ class ResolvedConfig:
     def open_corpus(self, plugins: Plugins, *, new: bool = False) -> Corpus:
         """Open the corpus, with its held-out files; ``new`` as in ``seqgen.api.corpora.open_corpus``."""
         held, options = (self.config.valid, self.config.test, self.layout), self.options["corpus"]
-        return open_corpus(self.corpus, options, *held, split=self.train.split, new=new, plugins=plugins)
+        return open_corpus(self.corpus, options, *held, divided=self.divided, new=new, plugins=plugins)
 
 
 def resolve(
@@ -164,15 +166,18 @@ def resolve(
         if part not in fields and part not in parts and values:
             raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
     train, unsaid = _train_options(config, merged, said.get("train", {}), fields)
-    of_start = start is not None and given.config.test is None
-    train |= config.split_beside_files(layout, said.get("train", {}).get("split"), of_start=of_start)
+    split = said.get("train", {}).get("split")
+    as_before = start is not None and given.config.test is None and split is None
+    train |= {} if as_before else config.split_beside_files(layout, split)
     settings = TrainSettings(**build_options(TrainSettings, train, "train"))
     if line := split_warning(said.get("train", {}).get("split", "none")):
         warn(line)
     options = {part: entry.options(merged.get(part, {})) for part, entry in parts.items() if kind_of(part) in PARTS}
     if start is not None:
         start.check_options(options, parts, plugins)
-    return ResolvedConfig(config, parts, options, settings, layout, conditions, start, unsaid)
+    held_out = start.settings.corpus.divided if start is not None and as_before else settings.split[1] > 0
+    divided = held_out and config.holds_out(layout)
+    return ResolvedConfig(config, parts, options, settings, layout, conditions, start, unsaid, divided)
 
 
 @dataclass(frozen=True)
@@ -221,8 +226,10 @@ def _collect(config: TrainConfig, plugins: Plugins, start: WarmStart | None, war
     toml = read_toml(Path(config.config)) if config.config else {}
     if "reader" in toml:
         toml.setdefault("corpus", {})["reader_options"] = toml.pop("reader")
-    if (config.valid or config.test) and toml.get("train", {}).pop("split", None) is not None:
-        warn(f"the split of {str(config.config)!r} is not used, since held-out files are given")
+    split, beside = toml.get("train", {}).get("split"), config.valid or config.test
+    if split is not None and beside and not config.takes_split("lines", split):
+        del toml["train"]["split"]
+        warn(f"the split {short_repr(split)} of {str(config.config)!r} is not used, since held-out files are given")
     config = config.with_toml(toml)
     names = _names(toml, config.config)
     toml = with_layer_tables(toml)

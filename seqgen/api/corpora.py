@@ -29,7 +29,6 @@ from seqgen.corpus import (
     TextFile,
     TrailingNames,
     absolute,
-    divides_beside_test,
     exists,
     find_places,
     find_repeated,
@@ -169,7 +168,7 @@ def open_corpus(
     test: str | Path | None = None,
     layout: str | None = None,
     *,
-    split: Sequence[float] = (1.0, 0.0, 0.0),
+    divided: bool = False,
     new: bool = False,
     plugins: Plugins | None = None,
 ) -> Corpus:
@@ -181,7 +180,7 @@ def open_corpus(
         valid: a file of validation records, or None.
         test: a file of test records, or None.
         layout: "stream" sees records as one long text; None: as the corpus is.
-        split: the shares of the parts; beside a file of test records alone they may hold out validation records.
+        divided: whether the split takes validation records from those beside a file of test records.
         new: whether no run has read it yet, so that files of kinds whose lines are no records are refused.
         plugins: where the readers of files come from; None: core reads them.
 
@@ -210,7 +209,7 @@ def open_corpus(
         by_domain = plugins if not is_file and layout == "lines" else None
         options_of = partial(_suiting, entry, by_domain) if by_domain else lambda path: same
         of_valid, of_test = (_held_out(path, options_of, layout, readers) for path in held)
-        source = PresplitSource(source, of_valid, of_test, divides_beside_test(split, held, layout))
+        source = PresplitSource(source, of_valid, of_test, divided)
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
     opening = {
@@ -219,7 +218,7 @@ def open_corpus(
         "valid": None if valid is None else str(valid),
         "test": None if test is None else str(test),
         "layout": layout,
-        "split": list(split),
+        "divided": divided,
     }
     return Corpus(entry.qualified, source, *said, plugin=entry.owner, opening=opening)
 
@@ -227,8 +226,8 @@ def open_corpus(
 def open_again(opening: Mapping[str, Any], plugins: Plugins) -> Corpus:
     """Open a corpus in another process, by its attribute ``opening``."""
     entry = plugins.registry.get("corpus", opening["corpus"])
-    held, split = (opening["valid"], opening["test"], opening["layout"]), opening["split"]
-    return open_corpus(entry, entry.options(opening["options"]), *held, split=split, plugins=plugins)
+    held, divided = (opening["valid"], opening["test"], opening["layout"]), opening["divided"]
+    return open_corpus(entry, entry.options(opening["options"]), *held, divided=divided, plugins=plugins)
 
 
 def _kinds(options: Mapping[str, Any], readers: Readers) -> FileKinds:

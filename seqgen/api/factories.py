@@ -327,4 +327,4 @@ def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
     if entry.qualified == FILE and options["reader"] is not None:
         part_entry(plugins, "reader", options["reader"], settings)
     held = corpus.valid, corpus.test, corpus.layout
-    return open_corpus(entry, options, *held, split=settings.train.split, plugins=plugins)
+    return open_corpus(entry, options, *held, divided=corpus.divided, plugins=plugins)

@@ -24,7 +24,7 @@ from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.checkpoint import RunFolder, describe_leakage, learned_files, learned_parts
 from seqgen.compute import computing, threads_here
-from seqgen.corpus import PresplitSource, Record
+from seqgen.corpus import PresplitSource, Record, real_paths
 from seqgen.errors import (
     BadOption,
     MissingExtra,
@@ -120,8 +120,9 @@ def start_warnings(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorp
 def _of_other_records(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorpus) -> list[str]:
     """Return a warning if the corpus of the first weights is not as it was when they were trained, or nothing."""
     own, files = start.settings.corpus, (resolved.config.valid, resolved.config.test)
-    others = [path and str(path) for path in files] != [own.valid, own.test]
-    if others or data.survey.digest == own.digest or not start.is_of(resolved.corpus, resolved.options["corpus"]):
+    here, there = ([path and real_paths(str(path)) for path in pair] for pair in (files, (own.valid, own.test)))
+    same = start.is_of(resolved.corpus, resolved.options["corpus"]) and resolved.divided == own.divided
+    if here != there or data.survey.digest == own.digest or not same:
         return []
     unit, then, now = "record", own.n_records, data.survey.n_records
     if own.layout == "stream":
@@ -150,7 +151,7 @@ def learned_before(resolved: ResolvedConfig, start: WarmStart, data: EncodedCorp
     parts = [part for part, records in data.encoded.items() if len(records)]
     if data.survey.digest != own.corpus.digest and not start.is_of(resolved.corpus, resolved.options["corpus"]):
         return learned_files(own, files, parts)
-    return learned_parts(own, resolved.train, files, parts)
+    return learned_parts(own, resolved.train, files, parts, divided=resolved.divided)
 
 
 def _shown(symbol: str) -> str:

@@ -34,6 +34,7 @@ from seqgen.checkpoint import (
     refit_path,
 )
 from seqgen.compute import as_torch_starts
+from seqgen.config import split_hint
 from seqgen.errors import BadOption, CheckpointError, UsageError
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
@@ -306,7 +307,7 @@ def _refit_settings(
     if step is None or not parts["valid"]:
         raise BadOption(
             f"{folder} cannot be refitted: no held-out records chose its best step; "
-            "train with some, as with --split 80/10/10"
+            f"train with some, as with {split_hint(settings.corpus.test)}"
         )
     if settings.start is not None:
         raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")

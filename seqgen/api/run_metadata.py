@@ -24,7 +24,7 @@ from seqgen.checkpoint import (
     lengths_with_refit,
 )
 from seqgen.compute import give_back_memory
-from seqgen.config import LEAST_HELD_OUT
+from seqgen.config import LEAST_HELD_OUT, split_hint
 from seqgen.corpus import whole_path
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
@@ -37,13 +37,16 @@ if TYPE_CHECKING:
     from seqgen.counting import Counts
     from seqgen.tokenizers import Vocabulary
 
-_FEW_RECORDS = 200
-"""Number of records below which the best step is the last that copies few of them."""
+_FEW_RECORDS = 200  # below which the best step is the last that copies few of them
 _WIDTH = 256  # units of a layer, for a list
 _PASSES, _LEAST_STEPS, _MOST_STEPS = 25, 300, 2000
 _BATCHES = (32, 64, 128)
-_DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
-"""Dropout by the largest number of training symbols that it is for."""
+_DROPOUT = (
+    (30_000, 0.5),
+    (150_000, 0.3),
+    (1_000_000, 0.2),
+    (math.inf, 0.1),
+)  # by most training symbols
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
 
 _MAX_COUNTED = 4_000_000  # symbols, of which all are counted; of more only a part, unless all are asked for
@@ -95,6 +98,7 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
         options=resolved.options["corpus"],
         valid=None if config.valid is None else whole_path(str(config.valid)),
         test=None if config.test is None else whole_path(str(config.test)),
+        divided=resolved.divided,
         title=resolved.title,
         licence=spec.licence,
         layout=resolved.layout,
@@ -159,12 +163,15 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     if settings.model.name != "seqgen:recurrent":
         return settings
 
+    from seqgen.evaluation import is_repeated
+
     part: Any = data.encoded["train"]
     stream = settings.corpus.layout == "stream"
     n_symbols, shown = (len(part), len(part) // settings.train.window) if stream else (len(part.flat), len(part))
     shown *= _PASSES
-    decided = settings.train.best_by == "loss" and settings.corpus.parts["valid"] and not _is_repeated(data)
-    if n_symbols < _SHORT_TEXT if stream else _is_short(settings) and not decided:
+    decided = settings.train.best_by == "loss" and settings.corpus.parts["valid"]
+    few = not stream and settings.corpus.n_own < _FEW_RECORDS and (not decided or is_repeated(part))
+    if few or (stream and n_symbols < _SHORT_TEXT):
         return settings
     fitting = (size for size in _BATCHES if shown <= size * _MOST_STEPS)
     batch_size = settings.train.batch_size if stream else next(fitting, _BATCHES[-1])
@@ -180,17 +187,6 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     return settings.with_values("model", {"options": settings.model.options | chosen["model"]})
 
 
-def _is_short(settings: RunSettings) -> bool:
-    """Return whether a corpus has fewer than 200 records, those of a file of test records not counted."""
-    corpus = settings.corpus
-    return corpus.n_records - (corpus.parts["test"] if corpus.test is not None else 0) < _FEW_RECORDS
-
-
-def _is_repeated(data: EncodedCorpus) -> bool:
-    """Return whether most records are the same, so that copies are the goal."""
-    return 2 * data.survey.n_distinct < data.survey.n_records
-
-
 def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedConfig) -> TrainSettings:
     """Return the training settings of a new run, with the criterion of its best step.
 
@@ -204,6 +200,8 @@ def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedC
     Raises:
         BadOption: copies are the criterion, and the corpus is one long text.
     """
+    from seqgen.evaluation import is_repeated
+
     train, corpus = settings.train, settings.corpus
     if train.best_by == "copies" and corpus.layout != "lines":
         raise BadOption("best_by=copies needs records, and one long text (--layout stream) has none")
@@ -212,10 +210,11 @@ def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedC
         start.settings.corpus.digest == data.survey.digest or corpus.parts["valid"] >= LEAST_HELD_OUT
     )
     chosen = knows or corpus.valid is not None or not train.split[1]
-    few = _is_short(settings) and not _is_repeated(data)
+    is_short = corpus.layout == "lines" and corpus.n_own < _FEW_RECORDS
+    few = is_short and not is_repeated(data.encoded["train"])  # type: ignore[arg-type]  # of records
     asked = train.blend == "ngram" or (train.blend == "auto" and (start is None or knows))  # "auto" of another run
     blended = asked and corpus.parts["valid"] >= (1 if train.blend == "ngram" else LEAST_HELD_OUT)
-    by = "copies" if few and corpus.layout == "lines" and not (chosen or resolved.counts or blended) else "loss"
+    by = "copies" if few and not (chosen or resolved.counts or blended) else "loss"
     return train.model_copy(update={"best_by": train.best_by or by})
 
 
@@ -244,7 +243,7 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConf
     if train.repeats == "on" and not len(data.encoded["valid"]):
         raise BadOption(
             "cannot learn when records repeat themselves: repeats is on, and nothing is held out; hold some out, as "
-            "with --split 80/10/10, or drop it"
+            f"with {split_hint(resolved.config.test)}, or drop it"
         )
     few = n_held_out < LEAST_HELD_OUT
     if few:  # to decide by; "auto" may be what another run does whose weights this one starts from
@@ -268,7 +267,7 @@ def with_refit(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConf
         return train
     n_train, n_valid = len(data.encoded["train"]), len(data.encoded["valid"])
     for problem, remedy, wrong in (
-        ("there are none", "hold out more with --split 80/10/10, or leave --refit out", not n_valid),
+        ("there are none", f"hold out more with {split_hint(resolved.config.test)}, or leave --refit out", not n_valid),
         ("the model counts", "leave --refit out", resolved.counts),
         ("the run starts from the weights of another", "leave --refit out", resolved.start is not None),
     ):

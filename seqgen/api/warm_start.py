@@ -148,13 +148,15 @@ class WarmStart:
             return config
         if parts["corpus"].qualified == FILE:
             self._need(corpus.options["path"], "corpus", "--corpus")
-        if not (config.valid or config.test or "split" in given.get("train", {})):
-            for file, part in ((corpus.valid, "valid"), (corpus.test, "test")):
-                if file is not None:
-                    self._need(file, f"{part} file", f"--{part}-file or --split")
-            held_out = {"valid": corpus.valid, "test": corpus.test}
-            config = config.model_copy(update=held_out)
-        return config
+        held_out, split = {"valid": corpus.valid, "test": corpus.test}, given.get("train", {}).get("split")
+        if config.valid or config.test:
+            return config
+        if split is not None and not config.model_copy(update=held_out).takes_split(corpus.layout, split):
+            return config
+        for part, file in held_out.items():
+            if file is not None:
+                self._need(file, f"{part} file", f"--{part}-file or --split")
+        return config.model_copy(update=held_out)
 
     def recommended(self, parts: Mapping[str, Entry], fields: Mapping[str, list[str]], given: Layer) -> Layer:
         """Return the options of this run that still exist, with its end unless another is given.

@@ -8,14 +8,19 @@ from pathlib import Path
 from seqgen.checkpoint.run_folder import RunFolder
 from seqgen.checkpoint.settings import RunSettings, WarmStartSettings
 from seqgen.config import TrainSettings
-from seqgen.corpus import Splitter, divides_beside_test, real_paths
+from seqgen.corpus import Splitter, real_paths
 from seqgen.errors import SeqgenError
 
 _TITLES = {"valid": "validation", "test": "test"}
 
 
 def learned_parts(
-    before: RunSettings, train: TrainSettings, files: Sequence[str | Path | None], parts: Collection[str]
+    before: RunSettings,
+    train: TrainSettings,
+    files: Sequence[str | Path | None],
+    parts: Collection[str],
+    *,
+    divided: bool,
 ) -> tuple[str, ...] | None:
     """Return the held-out parts with records that the weights of another run of the same corpus have learned from.
 
@@ -24,6 +29,7 @@ def learned_parts(
         train: settings of training of the run that starts from it.
         files: its validation and test file, or None.
         parts: its parts that have records.
+        divided: whether its split holds validation records out beside the test file.
 
     Returns:
         None where nobody knows what that run's own first weights had learned from, and it learned from no such records.
@@ -31,21 +37,16 @@ def learned_parts(
     earlier = () if before.start is None else before.start.learned
     seen = _learned_of(before)
     there, here = (_real_files(pair) for pair in ((before.corpus.valid, before.corpus.test), files))
-    found = by_split = set(_TITLES)
-    corpus, split, layout = before.corpus, before.train.split, before.corpus.layout
+    found = set(_TITLES)
     if "test" not in seen:
-        if there != [None, None] and not divides_beside_test(split, (corpus.valid, corpus.test), layout):
-            split = (1.0, 0.0, 0.0)
-        former = Splitter(split, before.train.split_seed, joined="valid" in seen)
-        by_split = set(Splitter(train.split, train.split_seed).learned_by(former, by_text=layout == "lines"))
+        whole = there != [None, None] and not before.corpus.divided
+        shares = (1.0, 0.0, 0.0) if whole else before.train.split
+        former, by_text = Splitter(shares, before.train.split_seed, "valid" in seen), before.corpus.layout == "lines"
+        found = set(Splitter(train.split, train.split_seed).learned_by(former, by_text=by_text))
     if here != [None, None]:  # other files are new to the weights
-        found = set(learned_files(before, files, parts) or ())
+        found = {*(learned_files(before, files, parts) or ()), *(found & {"valid"} if divided else ())}
         if None in _with_former(before) and any(path not in [*there, None] for path in here):
             earlier = None
-        if divides_beside_test(train.split, files, layout):
-            found |= by_split & {"valid"}
-    elif there == here:
-        found = by_split
     learned = tuple(part for part in _TITLES if part in found and part in parts)
     return None if earlier is None and not learned else learned
 

@@ -57,6 +57,7 @@ class CorpusSettings(PartSettings):
 
     valid: str | None = Field(None, description="path of the validation file")
     test: str | None = Field(None, description="path of the test file")
+    divided: bool = Field(False, description="whether the split holds validation records out beside the test file")
     title: str = Field(description="name to show")
     digest: str = Field(description="SHA-256 over the records in order")
     before: tuple[str, ...] = Field((), description="digests of the corpora trained on before")
@@ -71,6 +72,11 @@ class CorpusSettings(PartSettings):
     unseen: dict[str, list[str]] = Field(
         default_factory=dict, description="conditions, as name=value, of held-out parts that no training record has"
     )
+
+    @property
+    def n_own(self) -> int:
+        """The number of records without those of the test file."""
+        return self.n_records - (self.parts["test"] if self.test is not None else 0)
 
 
 class EngineSettings(Options):

@@ -20,7 +20,7 @@ from seqgen.config.options import (
 )
 from seqgen.config.sample import DecodeConfig, SampleConfig
 from seqgen.config.signatures import options_model
-from seqgen.config.train import ENDS, LEAST_HELD_OUT, TrainConfig, TrainSettings, says_end, without_ends
+from seqgen.config.train import ENDS, LEAST_HELD_OUT, TrainConfig, TrainSettings, says_end, split_hint, without_ends
 from seqgen.config.values import (
     MAX_LENGTH,
     Layer,
@@ -48,5 +48,5 @@ __all__ = [
     "assign", "assigned_to", "build_options", "describe_options", "device_name", "flags_of", "keep_known",
     "keywords_of", "merge", "option_range", "options_model", "parse_assignments", "parse_count", "parse_duration_s",
     "parse_range", "parse_split", "read_toml", "refusal", "says_end", "sentence", "split_executor_options",
-    "split_names", "split_values", "split_warning", "values_by_name", "without_ends", "without_none",
+    "split_hint", "split_names", "split_values", "split_warning", "values_by_name", "without_ends", "without_none",
 ]  # fmt: skip

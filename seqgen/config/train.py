@@ -32,6 +32,11 @@ def without_ends(train: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in train.items() if name not in ENDS}
 
 
+def split_hint(test: object) -> str:
+    """Return the option that holds more records out, beside a file of test records or without one."""
+    return "--split 90/10/0" if test else "--split 80/10/10"
+
+
 class TrainSettings(Options):
     """The table ``train`` of run.json; a run ends at the first of ``steps``, ``epochs``, ``time_s`` and patience."""
 
@@ -230,7 +235,7 @@ class TrainConfig(TrainSettings, UserConfig):
         Field(None, description="file of validation records, instead of a split")
     )
     test: Annotated[str | Path | None, Flag(_DATA, names=("--test-file",), metavar="FILE", accepts="str | Path")] = (
-        Field(None, description="file of test records, instead of a split; without --valid-file 95/5/0 holds")
+        Field(None, description="file of test records, beside which the default split is 95/5/0")
     )
     start: Annotated[
         str | Path | None,
@@ -268,28 +273,47 @@ class TrainConfig(TrainSettings, UserConfig):
             own = {name for name, flag in flags_of(type(self)).items() if flag.part == part}
         return {name: getattr(self, name) for name in type(self).model_fields if name in own & self.model_fields_set}
 
-    def split_beside_files(self, layout: str, split: Any, *, of_start: bool) -> dict[str, Any]:
+    def holds_out(self, layout: str) -> bool:
+        """Return whether a split may hold validation records out beside a file of test records, as of records it may.
+
+        Args:
+            layout: "lines" or "stream".
+        """
+        return self.test is not None and self.valid is None and layout == "lines"
+
+    def takes_split(self, layout: str, split: Any) -> bool:
+        """Return whether the records beside held-out files may be split so: beside test records, without them.
+
+        Args:
+            layout: "lines" or "stream".
+            split: as a user gives it.
+
+        Raises:
+            BadOption: it is no split.
+        """
+        return self.holds_out(layout) and not parse_split(split)[2]
+
+    def split_beside_files(self, layout: str, split: Any) -> dict[str, Any]:
         """Return the split of the records beside held-out files as an option of training; {} where another one holds.
 
         Beside a file of test records alone, a twentieth of the records is held out for validation.
 
         Args:
-            layout: "lines" or "stream"; one long text is not split beside files.
+            layout: "lines" or "stream".
             split: the split that the user gives, or None.
-            of_start: whether the files are those of the run to start from, whose split then holds.
 
         Raises:
             BadOption: a split is given beside a validation file or a long text, or leaves a share for the test.
         """
         if not (self.valid or self.test):
             return {}
-        divided = self.valid is None and layout == "lines"
         if split is None:
-            return {"split": _BESIDE_TEST} if divided and not of_start else {}
-        if not divided:
-            raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
-        if parse_split(split)[2]:
-            shown = short_repr(split)
+            return {"split": _BESIDE_TEST} if self.holds_out(layout) else {}
+        shown = short_repr(split)
+        if not self.holds_out(layout):
+            what = "--valid-file" if self.valid else "--test-file of one long text"
+            raise BadOption(f"cannot split {shown} beside {what}: give held-out files or a split, not both")
+        if not self.takes_split(layout, split):
             raise BadOption(f"cannot split {shown} beside a test file: leave no share for the test, as in 95/5/0")
         return {}
 

@@ -145,7 +145,8 @@ class PresplitSource:
         train: the records to train on.
         valid: the records of the validation part, or None.
         test: the records of the test part, or None.
-        divided: whether a split takes validation records from ``train``; else all of it is trained on.
+        divided: whether a split takes validation records from ``train``, and records that say so are of that part; else
+            all of it is trained on.
     """
 
     train: Iterable[Record]
@@ -161,11 +162,9 @@ class PresplitSource:
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the parts in order, each record marked with its part unless a split decides on it."""
         for name, records in self.parts().items():
-            if self.divided and name == "train":
-                yield from records
-                continue
+            free = (None, "valid") if self.divided and name == "train" else ()
             for record in records:
-                yield record._replace(split=name)
+                yield record if record.split in free else record._replace(split=name)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -178,7 +177,9 @@ class PresplitSource:
     def stamp(self) -> object:
         """Return a value that changes when the records do; None if one of the parts has none."""
         found = {name: get_stamp(records) for name, records in self.parts().items()}
-        return None if None in found.values() else [found.get(name, "") for name in PARTS]
+        if None in found.values():
+            return None
+        return [found.get(name, "") for name in PARTS] + ["divided"] * self.divided
 
     def source_files(self) -> list[Path]:
         """Return the files that the records are read from."""
@@ -290,21 +291,6 @@ def _one(text: str, label: Any, fields: Mapping[str, Any], split: Any) -> str:
 # -- the split
 
 PARTS = ("train", "valid", "test")
-
-
-def divides_beside_test(shares: Sequence[float], files: Sequence[str | Path | None], layout: str) -> bool:
-    """Return whether a split takes validation records from the records beside a file of test records.
-
-    So it does if it leaves no share for the test; a run that was made before splits did so has such a share.
-
-    Args:
-        shares: the shares of training, validation and test.
-        files: the file of validation records and that of test records, or None.
-        layout: "lines" or "stream"; one long text is not split beside files.
-    """
-    valid, test = files
-    return test is not None and valid is None and layout == "lines" and shares[1] > 0 == shares[2]
-
 
 _NO_SHARE = 1e-9  # of a corpus: shares that were divided differ by rounding
 

@@ -13,6 +13,7 @@ from seqgen.corpus.corpus import PresplitSource, Record, get_counts
 from seqgen.corpus.opening import UTF8, check_encoding, marked_encoding
 from seqgen.corpus.places import is_packed, size_of
 from seqgen.corpus.readers import FileSource, TextFile
+from seqgen.corpus.reading import ReaderRecords
 from seqgen.corpus.several import JoinedFiles
 
 LARGE_BYTES = 128 << 20
@@ -30,11 +31,11 @@ def files_of(source: Any) -> Sequence[Any]:
         found = [(split, files_of(part)) for split, part in source.parts().items()]
         if not all(files for _, files in found):
             return []
-        return [
-            file if source.divided and split == "train" else _of_split(file, split)
-            for split, files in found
-            for file in files
-        ]
+        if not source.divided:
+            return [_of_split(file, split) for split, files in found for file in files]
+        (_, train), *held = found
+        own = any(isinstance(file, ReaderRecords) for file in train)  # which may say of which part each record is
+        return [] if own else [*train, *(_of_split(file, split) for split, files in held for file in files)]
     if isinstance(source, JoinedFiles):
         files = [] if source.stream else list(source.sources())
         return files if all(isinstance(file, TextFile | FileSource) for file in files) else []

@@ -84,6 +84,11 @@ def count_different(parts: Mapping[str, Encoded]) -> tuple[int, int]:
     return len(hashes["train"]), len(held_out)
 
 
+def is_repeated(part: Encoded) -> bool:
+    """Return whether the records of a part have fewer than half as many different texts."""
+    return 2 * len(np.unique(record_keys(part))) < len(part)
+
+
 def edit_distance(purpose: str) -> tuple[Any, Any]:
     """Return rapidfuzz's Levenshtein distance (1966), and its function for all pairs of two lists.
 
