@@ -53,7 +53,7 @@ from seqgen.training.observer import Observer
 from test_constraints import enumerate_rows, total_variation
 from test_counting import ALL
 
-SMALL = {"cell": "gru", "hidden": 10, "embedding": 5, "batch_size": 8, "lr": 0.01}
+SMALL = {"cell": "gru", "hidden": 10, "embedding": 5, "dropout": 0.0, "batch_size": 8, "lr": 0.01}
 SPLIT = {**SMALL, "split": "80/10/10", "steps": 30}
 OPTIONS = {"eval_every": 10, "samples": 2}
 
