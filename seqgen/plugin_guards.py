@@ -125,7 +125,7 @@ def signature_fault(metric: Callable[..., Any]) -> str:
     except (ValueError, TypeError):
         return ""
     try:
-        signature.bind((), (), **({"training": ()} if takes_training(metric) else {}))
+        signature.bind((), (), **({"training": ()} if "training" in signature.parameters else {}))
     except TypeError:
         named = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
         has = signature.replace(parameters=named, return_annotation=inspect.Signature.empty)

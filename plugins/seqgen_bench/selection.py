@@ -158,9 +158,9 @@ def plan_all(
 
 def _check_part(plan: seqgen.TrainingPlan, part: Literal["valid", "test"]) -> None:
     if not len(plan.data.encoded[part]):
-        title, split = plan.resolved.title, "90/10/0" if plan.resolved.config.test else "80/10/10"
+        title, more = plan.resolved.title, plan.resolved.split_hint
         raise seqgen.CorpusError(
-            f"corpus {title!r} has no record in its {PARTS[part]} part; try --split {split} or --{part}-file FILE"
+            f"corpus {title!r} has no record in its {PARTS[part]} part; try {more} or --{part}-file FILE"
         )
 
 

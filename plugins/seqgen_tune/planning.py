@@ -45,8 +45,8 @@ class Planner:
             corpus, plugins=self.plugins, warn=self.warn, progress=self.progress, cache=self.cache, **keywords
         )
         if not len(plan.data.encoded["valid"]):
-            title, split = plan.resolved.title, "90/10/0" if plan.resolved.config.test else "80/10/10"
+            title, more = plan.resolved.title, plan.resolved.split_hint
             raise seqgen.CorpusError(
-                f"corpus {title!r} has no record in its validation part; try --split {split} or --valid-file FILE"
+                f"corpus {title!r} has no record in its validation part; try {more} or --valid-file FILE"
             )
         return plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.corpus import Record
     from seqgen.sampling import Decoder
+
+    FirstFields = list[tuple[list[str], Record]]
 
 _FIRST_RECORDS = 1000  # read for the names of fields
 _MOST_LEFT_OUT = 0.05  # share of the rows with a prefix of which nothing is said
@@ -48,7 +50,8 @@ class Conditioning:
         conditions, fields = split_conditions(run, label, given, "sample")
         lines = [f"{name}={value}\n" for name, value in fields.items()]
         if fields and tuple(fields.items()) not in run.checked_fields:
-            _check_order(run, fields, check_fields(run, fields))
+            first = first_fields(run)
+            _check_order(run, fields, first, check_fields(run, fields, first))
             _warn_of_unseen(run, [f"{name}={value}" for name, value in fields.items()])
             run.checked_fields.add(tuple(fields.items()))
         warn_of_untrained(run, conditions)
@@ -113,13 +116,13 @@ def warn_of_untrained(run: OpenRun, conditions: Mapping[str, str]) -> None:
             run.warn(f"no training record has the {pair[0]} {pair[1]!r:.80}: the model has not learned it")
 
 
-def check_fields(run: OpenRun, wanted: Iterable[str]) -> list[str]:
-    """Return the fields that records have; refuse others.
+def check_fields(run: OpenRun, wanted: Iterable[str], first: FirstFields) -> list[str]:
+    """Return the fields that the first records have; refuse others.
 
     Raises:
         UsageError: records do not have one of the fields.
     """
-    known = dict.fromkeys(name for names, record in _first_fields(run) for name in names if name in record.fields)
+    known = dict.fromkeys(name for names, record in first for name in names if name in record.fields)
     for name in wanted:
         if name not in known:
             slots = run.vocabulary.slots
@@ -132,10 +135,10 @@ def check_fields(run: OpenRun, wanted: Iterable[str]) -> list[str]:
     return list(known)
 
 
-def _check_order(run: OpenRun, wanted: Iterable[str], known: list[str]) -> None:
+def _check_order(run: OpenRun, wanted: Iterable[str], first: FirstFields, known: list[str]) -> None:
     """Refuse fields with which no record begins, in a run that saw them in one order only."""
     wanted = list(wanted)
-    begins = any(names[: len(wanted)] == wanted for names, _ in _first_fields(run))
+    begins = any(names[: len(wanted)] == wanted for names, _ in first)
     if not begins and run.settings.augmentation is None:
         shuffling = "an --augment that shuffles them (seqgen list augmentations)"
         raise UsageError(
@@ -144,10 +147,12 @@ def _check_order(run: OpenRun, wanted: Iterable[str], known: list[str]) -> None:
         )
 
 
-def _first_fields(run: OpenRun) -> Iterator[tuple[list[str], Record]]:
-    """Yield the first records, each with the names of its lines ``name=value``."""
-    for record in itertools.islice(run.corpus, _FIRST_RECORDS):
-        yield [line.partition("=")[0] for line in record.text.split("\n") if "=" in line], record
+def first_fields(run: OpenRun) -> FirstFields:
+    """Return the first records, each with the names of its lines ``name=value``."""
+    return [
+        ([line.partition("=")[0] for line in record.text.split("\n") if "=" in line], record)
+        for record in itertools.islice(run.corpus, _FIRST_RECORDS)
+    ]
 
 
 def _warn_of_unseen(run: OpenRun, wanted: list[str]) -> None:

@@ -30,6 +30,7 @@ from seqgen.config import (
     merge,
     read_toml,
     says_end,
+    split_hint,
     split_names,
     split_warning,
     without_ends,
@@ -79,6 +80,11 @@ class ResolvedConfig:
     start: WarmStart | None = None
     open: frozenset[tuple[str, str]] = frozenset()
     divided: bool = False
+
+    @property
+    def split_hint(self) -> str:
+        """The option that holds more records out, for messages."""
+        return split_hint(self.config.test)
 
     @property
     def corpus(self) -> Entry:
@@ -170,7 +176,7 @@ def resolve(
     as_before = start is not None and given.config.test is None and split is None
     train |= {} if as_before else config.split_beside_files(layout, split)
     settings = TrainSettings(**build_options(TrainSettings, train, "train"))
-    if line := split_warning(said.get("train", {}).get("split", "none")):
+    if line := split_warning("none" if split is None else split):
         warn(line)
     options = {part: entry.options(merged.get(part, {})) for part, entry in parts.items() if kind_of(part) in PARTS}
     if start is not None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.encoded_corpus import EncodedCorpus
-from seqgen.corpus import Record
 from seqgen.errors import MissingExtra
 from seqgen.render import counted
 
@@ -63,7 +62,7 @@ def gather(run: OpenRun, data: EncodedCorpus, samples: list[str]) -> Evidence:
     """Return excerpts of the parts of the corpus, and the part that has each sample and held-out record."""
     from seqgen.evaluation import excerpt, membership
 
-    found, encoded = Evidence(samples), data.encoded
+    found, encoded = Evidence(samples, alphabet=set(data.survey.alphabet)), data.encoded
     train, valid, test = (encoded[part] for part in ("train", "valid", "test"))
     found.train = excerpt(train, run.vocabulary, most_chars=MAX_TRAINING)
     _gather_tested(found, run, data)
@@ -77,11 +76,9 @@ def gather(run: OpenRun, data: EncodedCorpus, samples: list[str]) -> Evidence:
             found.notes.append("all held-out records are training records too: no chance levels")
         found.looked_for = samples
         sought = [*samples, *_examined(found.held_out)]
-        found.where = membership(sought, _watched(run.corpus, found.alphabet), run.settings.splitter, str)
+        found.where = membership(sought, run.corpus, run.settings.splitter, str)
     else:
         _gather_pieces(found, run, data)
-        for _ in _watched(run.corpus, found.alphabet):
-            pass
     return found
 
 
@@ -150,13 +147,6 @@ def _gather_pieces(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
 def _n_chars(part: object) -> int:
     n_chars = getattr(part, "n_chars", None)
     return int(part.chars_N.sum(dtype="int64")) if n_chars is None else int(n_chars)  # type: ignore[attr-defined]
-
-
-def _watched(records: Iterable[Record], alphabet: set[str]) -> Iterator[Record]:
-    """Yield the records and collect their characters."""
-    for record in records:
-        alphabet.update(record.text)
-        yield record
 
 
 def _examined(texts: Iterable[str]) -> list[str]:

@@ -24,7 +24,7 @@ from seqgen.checkpoint import (
     lengths_with_refit,
 )
 from seqgen.compute import give_back_memory
-from seqgen.config import LEAST_HELD_OUT, split_hint
+from seqgen.config import LEAST_HELD_OUT
 from seqgen.corpus import whole_path
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
@@ -41,12 +41,8 @@ _FEW_RECORDS = 200  # below which the best step is the last that copies few of t
 _WIDTH = 256  # units of a layer, for a list
 _PASSES, _LEAST_STEPS, _MOST_STEPS = 25, 300, 2000
 _BATCHES = (32, 64, 128)
-_DROPOUT = (
-    (30_000, 0.5),
-    (150_000, 0.3),
-    (1_000_000, 0.2),
-    (math.inf, 0.1),
-)  # by most training symbols
+_DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
+"""Dropout by the largest number of training symbols that it is for."""
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
 
 _MAX_COUNTED = 4_000_000  # symbols, of which all are counted; of more only a part, unless all are asked for
@@ -170,7 +166,7 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     n_symbols, shown = (len(part), len(part) // settings.train.window) if stream else (len(part.flat), len(part))
     shown *= _PASSES
     decided = settings.train.best_by == "loss" and settings.corpus.parts["valid"]
-    few = not stream and settings.corpus.n_own < _FEW_RECORDS and (not decided or is_repeated(part))
+    few = _is_short(settings.corpus) and (not decided or is_repeated(part))
     if few or (stream and n_symbols < _SHORT_TEXT):
         return settings
     fitting = (size for size in _BATCHES if shown <= size * _MOST_STEPS)
@@ -185,6 +181,10 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     }
     settings = settings.with_values("train", chosen["train"])
     return settings.with_values("model", {"options": settings.model.options | chosen["model"]})
+
+
+def _is_short(corpus: CorpusSettings) -> bool:
+    return corpus.layout == "lines" and corpus.n_own < _FEW_RECORDS
 
 
 def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedConfig) -> TrainSettings:
@@ -210,8 +210,7 @@ def with_best_by(settings: RunSettings, data: EncodedCorpus, resolved: ResolvedC
         start.settings.corpus.digest == data.survey.digest or corpus.parts["valid"] >= LEAST_HELD_OUT
     )
     chosen = knows or corpus.valid is not None or not train.split[1]
-    is_short = corpus.layout == "lines" and corpus.n_own < _FEW_RECORDS
-    few = is_short and not is_repeated(data.encoded["train"])  # type: ignore[arg-type]  # of records
+    few = _is_short(corpus) and not is_repeated(data.encoded["train"])  # type: ignore[arg-type]  # of records
     asked = train.blend == "ngram" or (train.blend == "auto" and (start is None or knows))  # "auto" of another run
     blended = asked and corpus.parts["valid"] >= (1 if train.blend == "ngram" else LEAST_HELD_OUT)
     by = "copies" if few and not (chosen or resolved.counts or blended) else "loss"
@@ -243,7 +242,7 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConf
     if train.repeats == "on" and not len(data.encoded["valid"]):
         raise BadOption(
             "cannot learn when records repeat themselves: repeats is on, and nothing is held out; hold some out, as "
-            f"with {split_hint(resolved.config.test)}, or drop it"
+            f"with {resolved.split_hint}, or drop it"
         )
     few = n_held_out < LEAST_HELD_OUT
     if few:  # to decide by; "auto" may be what another run does whose weights this one starts from
@@ -267,7 +266,7 @@ def with_refit(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConf
         return train
     n_train, n_valid = len(data.encoded["train"]), len(data.encoded["valid"])
     for problem, remedy, wrong in (
-        ("there are none", f"hold out more with {split_hint(resolved.config.test)}, or leave --refit out", not n_valid),
+        ("there are none", f"hold out more with {resolved.split_hint}, or leave --refit out", not n_valid),
         ("the model counts", "leave --refit out", resolved.counts),
         ("the run starts from the weights of another", "leave --refit out", resolved.start is not None),
     ):

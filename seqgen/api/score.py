@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seqgen.api.conditioning import as_conditions, check_fields, split_conditions, warn_of_untrained
+from seqgen.api.conditioning import as_conditions, check_fields, first_fields, split_conditions, warn_of_untrained
 from seqgen.compute import computing
 from seqgen.config import as_whole, values_by_name
 from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, shortened
@@ -73,7 +73,7 @@ def conditions(run: OpenRun, label: str | None, given: Mapping[str, Any]) -> dic
     """
     found, fields = split_conditions(run, label, given, "score")
     if fields:
-        check_fields(run, fields)
+        check_fields(run, fields, first_fields(run))
         name = next(iter(fields))
         raise UsageError(f"{name!r} is a field and not a condition of this run: write it in the text that is scored")
     warn_of_untrained(run, found)

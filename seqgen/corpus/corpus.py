@@ -291,7 +291,6 @@ def _one(text: str, label: Any, fields: Mapping[str, Any], split: Any) -> str:
 # -- the split
 
 PARTS = ("train", "valid", "test")
-
 _NO_SHARE = 1e-9  # of a corpus: shares that were divided differ by rounding
 
 
