@@ -18,7 +18,7 @@ from seqgen.config import SampleConfig
 from seqgen.counting import N_FEATURES, Blend, count_records, records_of_rows
 from seqgen.counting.graph import dense_table
 from seqgen.errors import Diverged, UsageError
-from seqgen.sampling import Sampler, conditional, find_way, look_ahead
+from seqgen.sampling import Sampler, conditional, find_way, look_ahead, trial
 from seqgen.sampling.bound import LEAST_KEPT, MAX_ABOVE, fit_any_bound, fit_bound, heaviest, recovery, with_trial
 from seqgen.sampling.contexts import Contexts
 from seqgen.sampling.corrected import LookAheadSampler
@@ -273,7 +273,8 @@ def test_rows_of_other_symbols_satisfy_the_constraint(tokenizer):
     assert len({row.text for row in rows}) > 25
 
 
-def test_rows_of_one_long_text():
+@pytest.mark.parametrize("n_particles", [1, 8])
+def test_rows_of_one_long_text(n_particles):
     torch.manual_seed(2)
     vocabulary = Vocabulary(CharTokenizer("abc"), ends=False)
     model = make(CharTokenizer("abc"), seed=2, hidden=4)[0]
@@ -291,8 +292,9 @@ def test_rows_of_one_long_text():
     flat, lengths_N, _ = Sampler(model, vocabulary, SampleConfig(max_length=5)).sample_flat(0, 2000)
     graph = count_records(records_of_rows(flat, lengths_N, vocabulary), vocabulary)
     ahead = LookAhead(one.constraint.automaton, graph, one.forced, 5)
-    texts, _ = kept(LookAheadSampler(one, ahead), 10_000)
-    assert variation(texts, shares) < noise(shares, 10_000) + MAX_ABOVE
+    n_rows = 10_000 // n_particles
+    texts, _ = kept(LookAheadSampler(one, ahead).with_particles(n_particles), n_rows)
+    assert variation(texts, shares) < noise(shares, n_rows) + MAX_ABOVE
 
 
 def test_dead_ends_have_no_weight(letters):
@@ -453,7 +455,7 @@ def test_the_power_does_not_depend_on_the_rows_sampled_together(letters):
 
 def test_look_ahead_is_not_used_where_it_misses_frequent_rows(letters, monkeypatch):
     of, _, graph = letters
-    monkeypatch.setattr(conditional, "best_powers", lambda one, seed: ((0.9, 0.0), Trial(one.raised(0.9), seed)))
+    monkeypatch.setattr(trial, "best_powers", lambda one, seed: ((0.9, 0.0), Trial(one.raised(0.9), seed)))
     monkeypatch.setattr(conditional, "_ENOUGH", 1)
     wanted, contexts = {"contains": "c"}, too_rare(of[1], 1e-6)
     proposal = with_look_ahead(of, contexts, **wanted)

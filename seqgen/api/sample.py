@@ -360,9 +360,11 @@ def describe_bound(bound: Bound) -> str:
         share = f"about 1 in {n_rows}"
     else:
         share = f"{bound.accepted:.1%}"
+    n = bound.n_particles
+    among = f"; each sample is chosen among {n} particles" if n > 1 else ""
     line = (
         f"{share} of the model's rows satisfy it; sampled with look-ahead, and corrected by keeping {bound.kept:.1%} "
-        f"of the samples; the distribution of the rows may differ from the model's by {bound.above:.1%} "
+        f"of the samples{among}; the distribution of the rows may differ from the model's by {bound.above:.1%} "
         f"(effective sample size: {bound.effective:.0%})"
     )
     if bound.above <= _MOST_OFF or bound.accepted < _NEGLIGIBLE:

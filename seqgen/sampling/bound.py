@@ -1,8 +1,8 @@
 """The bound of a rejection by weights, and what trial rows say of it.
 
-Rows with weights w are kept with probability min(1, w / M). The bound M is fitted to the weights of trial rows, so that
-the weight above it is a small share of all: this share is by how much the distribution of the kept rows may differ from
-the target in total variation.
+Rows, or attempts of several particles (``particles``), with weights w are kept with probability min(1, w / M). The
+bound M is fitted to the weights of trial rows, so that the weight above it is a small share of all: this share is by
+how much the distribution of the kept rows may differ from the target in total variation.
 
 Dimension letters: N rows.
 """
@@ -39,6 +39,8 @@ class Bound(NamedTuple):
         effective: the effective sample size of the trial, (sum of w)^2 / sum of w^2, as a share of its rows.
         recovery: how far the weight of a row was below its last value at some symbol before, in nats: rows with all but
             a tiny share of the weight were, with a margin, never further below.
+        n_particles: the number of rows that are sampled for each that is kept or rejected.
+        is_tight: whether no more than ``MAX_ABOVE`` of the weight of the trial rows is above it.
     """
 
     log_bound: float
@@ -47,6 +49,13 @@ class Bound(NamedTuple):
     above: float
     effective: float
     recovery: float = math.inf
+    n_particles: int = 1
+    is_tight: bool = False
+
+    @property
+    def kept_of_all(self) -> float:
+        """The share of all sampled rows, particles included, that are kept."""
+        return self.kept / self.n_particles
 
 
 def fit_bound(log_weights_N: Floats, max_above: float = MAX_ABOVE) -> Bound | None:
@@ -68,6 +77,7 @@ def fit_bound(log_weights_N: Floats, max_above: float = MAX_ABOVE) -> Bound | No
         float(kept) / n / bound,
         1 - float(kept) / total,
         total * total / float((weights_N * weights_N).sum()) / n,
+        is_tight=max_above <= MAX_ABOVE,
     )
 
 

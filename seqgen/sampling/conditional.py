@@ -28,7 +28,7 @@ from seqgen.sampling.look_ahead import LookAhead, TooLarge
 from seqgen.sampling.product import CombinationTooLarge
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.text_automata import TooManyStates, accepts, tabulate_for
-from seqgen.sampling.trial import best_powers
+from seqgen.sampling.trial import best_bound
 
 PILOT_SEED = 2**63 - 1
 """The seed of trial rows, one for all, so that a constraint is always treated alike."""
@@ -188,7 +188,7 @@ class _Chooser:
         if not isinstance(proposal, LookAheadSampler) or proposal.constraint is None:
             return self.way(self.choose())  # what was remembered does not hold any more
         bound, excluded = Bound(*found["bound"]), found.get("excluded", 0.0)
-        rows = proposal.raised(*found["powers"]).kept_rows(bound)
+        rows = proposal.raised(*found["powers"]).with_particles(bound.n_particles).kept_rows(bound)
         return Way(n_kept, n_tried, rows, bound, proposal.constraint.name, excluded, misfit)
 
     @functools.cached_property
@@ -220,10 +220,9 @@ def _try(proposal: LookAheadSampler | None, n_kept: int) -> dict[str, Any] | Non
 
     def is_worth(bound: Bound) -> bool:
         """Return whether look-ahead misses no rows, keeps enough, and more than free sampling at the same cost."""
-        return bound.accepted >= least and bound.kept >= max(LEAST_KEPT, _COST * bound.accepted)
+        return bound.accepted >= least and bound.kept_of_all >= max(LEAST_KEPT, _COST * bound.accepted)
 
-    powers, trial = best_powers(proposal, PILOT_SEED)
-    bound = trial.bound(is_worth)
+    powers, bound = best_bound(proposal, PILOT_SEED, is_worth)
     return {"powers": list(powers), "bound": list(bound)} if bound is not None and is_worth(bound) else None
 
 

@@ -8,20 +8,24 @@ powers), and its weight is
 
 of which the mean is the probability that the model satisfies the constraint. A row is kept with probability
 min(1, w / M), with a bound M that trial rows give (``bound``, ``trial``). If the n-gram were the model, all weights
-would be equal and all rows kept.
+would be equal and all rows kept. Where they differ much, an attempt at a row samples several and chooses one of them
+(``particles``); it has a weight like a row.
 
-Dimension letters: N rows of several batches, W rows sampled together, A active rows, C computed rows, V vocabulary.
+Dimension letters: N attempts of several batches, G attempts sampled together, W rows of these, A active rows, C
+computed rows, V vocabulary.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -29,6 +33,7 @@ from seqgen.protocols import State
 from seqgen.sampling.bound import Bound, Floats
 from seqgen.sampling.categorical import Uniforms, identity, sample_ids
 from seqgen.sampling.look_ahead import LookAhead, Powers
+from seqgen.sampling.particles import Particles, follow_back
 from seqgen.sampling.row_batch import ActiveRows, RowBatch
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.steps import DecodingStep, RowConstraint
@@ -38,7 +43,7 @@ _REJECTION = 1  # the stream of random numbers by which rows are rejected
 
 
 class LookAheadSampler(Sampler):
-    """A sampler of weighted rows that satisfy a constraint.
+    """A sampler of weighted rows that satisfy a constraint; row numbers are those of attempts.
 
     Args:
         sampler: of the same rows, under a mask.
@@ -48,15 +53,16 @@ class LookAheadSampler(Sampler):
         Diverged (while sampling): the logits are not finite, or a decoding step leaves no symbol.
     """
 
-    _log_weight_W: Tensor  # of the rows that were sampled last, up to their last symbol
-    _lowest_W: Tensor  # the lowest that it was
-    _log_h_W: Tensor  # log h after their last symbol
+    _particles: Particles  # of the attempts that were sampled last
+    _log_h_W: Tensor  # log h after the last symbol of each
+    _log_uniform_G: Tensor  # of the random number by which an attempt is rejected
 
     def __init__(self, sampler: Sampler, look_ahead: LookAhead) -> None:
         vars(self).update(vars(sampler))
         self._look_ahead = look_ahead
         self._bound: Bound | None = None
         self._is_guided = False
+        self._n_particles = 1
 
     @property
     def step_constraint(self) -> RowConstraint:
@@ -74,9 +80,21 @@ class LookAheadSampler(Sampler):
         other._look_ahead = self._look_ahead.raised(power, power_of_mean)
         return other
 
+    def with_particles(self, n_particles: int) -> Self:
+        """Return the sampler with as many particles for each attempt."""
+        other = copy.copy(self)
+        other._n_particles = n_particles
+        return other
+
+    @property
+    def n_particles(self) -> int:
+        """The number of particles for each attempt."""
+        return self._n_particles
+
     def weigh(self, start: int, stop: int) -> tuple[Floats, Floats, Floats]:
-        """Return the logarithms of the weights of rows, their lowest values on the way, and characters, each (N,)."""
-        found = [self.weighted(at, min(stop - at, self._width)) for at in range(start, stop, self._width)]
+        """Return the logarithms of the weights of attempts, their lowest values, and characters, each (N,)."""
+        width = max(1, self._width // self._n_particles)
+        found = [self.weighted(at, min(stop - at, width)) for at in range(start, stop, width)]
         n_chars_N = [float(len(row.text)) for *_, rows in found for row in rows]
         log_weights, lowest, _ = zip(*found, strict=True)
         return np.concatenate(log_weights), np.concatenate(lowest), np.array(n_chars_N)
@@ -89,26 +107,32 @@ class LookAheadSampler(Sampler):
         """
         other = copy.copy(self)
         other._bound, other._is_guided = bound, bound is None
-        for start, width in self._growing():
-            log_weights_W, _, rows = other.weighted(start, width)
-            least_W = -math.inf if bound is None else other._log_uniform_W.cpu().numpy() + bound.log_bound
-            kept_W = log_weights_W > least_W
-            yield from itertools.compress(rows, kept_W.tolist())
+        for start, width in self._growing(self._n_particles):
+            log_weights_G, _, rows = other.weighted(start, width)
+            least_G = -math.inf if bound is None else other._log_uniform_G.cpu().numpy() + bound.log_bound
+            kept_G = log_weights_G > least_G
+            yield from itertools.compress(rows, kept_G.tolist())
 
     def weighted(self, start: int, width: int) -> tuple[Floats, Floats, list[Sample]]:
-        """Return the logarithms of the weights of rows, the lowest values on the way there, and the rows."""
+        """Return the logarithms of the weights of attempts, the lowest values on the way there, and the rows."""
         rows = list(self._chunk(start, width))
-        ended_W = np.array([row.cut for row in rows]) != self.vocabulary.ends
-        log_weights_W = np.where(ended_W, self._log_weight_W.cpu().numpy(), -math.inf)
-        return log_weights_W, self._lowest_W.cpu().numpy(), rows
+        log_weights_G = self._particles.log_mean_G().cpu().numpy()
+        return log_weights_G, self._particles.lowest_G.cpu().numpy(), rows
 
-    def _sample_batch(self, start: int, width: int) -> RowBatch:
-        self._log_weight_W = torch.zeros(width, dtype=torch.double, device=self.device)
-        self._log_h_W = torch.zeros_like(self._log_weight_W)
-        self._lowest_W = torch.full_like(self._log_weight_W, torch.inf)
-        uniform_W = Uniforms(self.settings.seed, start, width, _REJECTION).next()
-        self._log_uniform_W = uniform_W.to(self._log_weight_W).log_()
-        return super()._sample_batch(start, width)
+    def _sample_ids(self, start: int, width: int) -> npt.NDArray[np.integer[Any]]:
+        """Return the ids of the particle that each attempt chooses, (T, G)."""
+        n, seed = self._n_particles, self.settings.seed
+        self._particles = particles = Particles(n, seed, start, width, self.device)
+        self._log_h_W = torch.zeros_like(particles.log_weight_W)
+        uniform_G = Uniforms(seed, start, width, _REJECTION).next()
+        self._log_uniform_G = uniform_G.to(self._log_h_W).log_()
+        with self.inference():
+            rows = self._sample_batch(n * start, n * width)
+            ids_TW = self._written(rows, n * width)
+            if self.vocabulary.ends:
+                is_cut_W = torch.from_numpy(~(ids_TW[self.n_slots :] == EOS).any(0)).to(self.device)
+                particles.log_weight_W.masked_fill_(is_cut_W, -torch.inf)
+            return follow_back(ids_TW, rows.replaced, particles.choose()) if n > 1 else ids_TW
 
     def next_ids(
         self, step: DecodingStep, logits_CV: Tensor, state: State, rows: ActiveRows, uniform_W: Tensor
@@ -130,22 +154,35 @@ class LookAheadSampler(Sampler):
         log_z_C = torch.logsumexp(log_target_CV, -1)
         if bool(log_z_C.isnan().any()):
             self._check_dead_ends(expand(log_z_C).isnan() & rows.unfinished_A(), rows, given)
+        from_A = self._weigh(expand(log_z_C), rows)
+        if from_A is not None:  # by then the batch itself expands to the rows that took the place of others
+            expand = functools.partial(torch.index_select, dim=0, index=from_A) if self.processors else rows.expand
         ids_A = sample_ids(log_target_CV, rows.of_active(uniform_W), expand)
-        return self._weigh(ids_A, expand(log_z_C), expand(log_h_CV), rows)
+        return self._end_lost(ids_A, expand(log_h_CV), rows)
 
-    def _weigh(self, ids_A: Tensor, log_z_A: Tensor, log_h_AV: Tensor, rows: ActiveRows) -> Tensor:
-        """Multiply the weights of rows by Z / h before it; return the ids, with the end in rows that are given up."""
-        is_dead_A = ids_A == self.vocabulary.size
-        ids_A = ids_A.masked_fill(is_dead_A, EOS)
-        unfinished_A, active_A = rows.unfinished_A(), rows.active_A
-        before_A = self._log_weight_W[active_A]
+    def _weigh(self, log_z_A: Tensor, rows: ActiveRows) -> Tensor | None:
+        """Multiply the weights of rows by Z / h before it, and resample; return which active rows go on, if not all."""
+        particles, active_A, unfinished_A = self._particles, rows.active_A, rows.unfinished_A()
+        before_A = particles.log_weight_W[active_A]
         after_A = before_A + log_z_A.double() - self._log_h_W[active_A]
+        particles.log_weight_W[active_A] = torch.where(unfinished_A, after_A, before_A)
+        log_mean_G = particles.note_lowest()
         if self._bound is not None:
-            needed_W = self._bound.log_bound + self._log_uniform_W - self._bound.recovery
-            is_dead_A |= after_A < needed_W[active_A]
-            ids_A = ids_A.masked_fill(is_dead_A, EOS)
-        after_A = torch.where(unfinished_A, after_A.masked_fill(is_dead_A, -torch.inf), before_A)
-        self._log_weight_W[active_A] = after_A
+            particles.give_up(log_mean_G < self._bound.log_bound + self._log_uniform_G - self._bound.recovery)
+        if self._n_particles == 1:
+            return None
+        assert isinstance(rows, RowBatch)
+        unfinished_W = torch.zeros_like(particles.log_weight_W, dtype=torch.bool)
+        unfinished_W[active_A] = unfinished_A
+        ancestor_W = particles.resample(unfinished_W)
+        return None if ancestor_W is None else rows.replace(ancestor_W)
+
+    def _end_lost(self, ids_A: Tensor, log_h_AV: Tensor, rows: ActiveRows) -> Tensor:
+        """Return the ids, with the end in rows that no symbol continues or that have no weight."""
+        log_weight_W, active_A = self._particles.log_weight_W, rows.active_A
+        is_dead_A = (ids_A == self.vocabulary.size) | (log_weight_W[active_A] == -torch.inf)
+        ids_A = ids_A.masked_fill(is_dead_A, EOS)
+        is_lost_A = is_dead_A & rows.unfinished_A()
+        log_weight_W[active_A] = log_weight_W[active_A].masked_fill(is_lost_A, -torch.inf)
         self._log_h_W[active_A] = log_h_AV.gather(1, ids_A[:, None])[:, 0].double()
-        self._lowest_W[active_A] = torch.minimum(self._lowest_W[active_A], after_A)
         return ids_A

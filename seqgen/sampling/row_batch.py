@@ -41,12 +41,14 @@ class RowBatch:
         active_A: numbers of the active rows, ascending; unless rows are shared, a few finished ones may be among them.
         ids_C: the last id of each computed row.
         sampled: for each position the active rows and their ids; ids after the end of a row have no meaning.
+        replaced: positions before which rows took the past of others, and of which, (W,); see ``replace``.
     """
 
     def __init__(self, width: int, n_ids: int, device: torch.device, *, large_model: bool, keep_history: bool) -> None:
         self.active_A = torch.arange(width, device=device)
         self.ids_C = torch.full((MULTIPLE,), BOS, device=device)
         self.sampled: list[tuple[Tensor, Tensor]] = []
+        self.replaced: list[tuple[int, Tensor]] = []
         self._n_ids = n_ids
         self._max_kept = _MAX_KEPT_LARGE if large_model else _MAX_KEPT
         # The computed row of each active row; None: the first ones, in the same order.
@@ -84,6 +86,24 @@ class RowBatch:
     def unfinished_A(self) -> Tensor:
         """Return which active rows have not ended, as booleans."""
         return ~self._ended_A
+
+    def replace(self, ancestor_W: Tensor) -> Tensor:
+        """Let active rows take the past, state included, of others; ``sampled`` is not rewritten.
+
+        Args:
+            ancestor_W: the row whose past each row takes; of a row that has ended itself, else one that has not.
+
+        Returns:
+            The positions of these rows among the active ones, (A,).
+        """
+        self.replaced.append((self.n_sampled, ancestor_W))
+        place_W = torch.zeros_like(ancestor_W)
+        place_W[self.active_A] = torch.arange(len(self.active_A), device=place_W.device)
+        from_A = place_W.index_select(0, ancestor_W.index_select(0, self.active_A))
+        self._computed_A = from_A if self._computed_A is None else self._computed_A.index_select(0, from_A)
+        if self._before_AT is not None:
+            self._before_AT = self._before_AT.index_select(0, from_A)
+        return from_A
 
     def add(self, ids_A: Tensor, state: State) -> State | None:
         """Append the ids of the next position, and drop finished rows.

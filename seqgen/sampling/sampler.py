@@ -134,11 +134,15 @@ class Sampler(Decoder):
         for first, width in self._growing():
             yield from self._chunk(first, width)
 
-    def _growing(self) -> Iterator[tuple[int, int]]:
-        """Yield the first row and the number of rows of batches, small ones first."""
+    def _growing(self, n_each: int = 1) -> Iterator[tuple[int, int]]:
+        """Yield the first row and the number of rows of batches, small ones first.
+
+        Args:
+            n_each: how many rows are computed for each.
+        """
         start, end = self.span
-        width, is_long = MULTIPLE, end is not None and end - start > self._width
-        most = self._widest if is_long else self._width
+        width, is_long = MULTIPLE // n_each, end is not None and (end - start) * n_each > self._width
+        most = (self._widest if is_long else self._width) // n_each
         while end is None or start < end:
             if self.on_tried is not None:
                 self.on_tried(start - self.span[0])
@@ -164,11 +168,18 @@ class Sampler(Decoder):
         self, start: int, width: int
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Return the symbols of rows ``start`` to ``start + width - 1`` together, their lengths, and which were cut."""
+        return self.flatten(self._sample_ids(start, width))
+
+    def _sample_ids(self, start: int, width: int) -> npt.NDArray[np.integer[Any]]:
+        """Return the ids of rows ``start`` to ``start + width - 1``, conditions and their ends included, (T, W)."""
         with self.inference():
-            rows = self._sample_batch(start, width)
+            return self._written(self._sample_batch(start, width), width)
+
+    def _written(self, rows: RowBatch, width: int) -> npt.NDArray[np.integer[Any]]:
+        """Return the ids of all rows of a batch, (T, W)."""
         ids_TW = np.full((rows.n_sampled, width), EOS, dtype=self.vocabulary.dtype)
         write_ids(ids_TW, rows.sampled)
-        return self.flatten(ids_TW)
+        return ids_TW
 
     def flatten(
         self, ids_TW: npt.NDArray[np.integer[Any]]

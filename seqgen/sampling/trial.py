@@ -1,6 +1,6 @@
-"""Trials of look-ahead: rows of one seed, whose weights say by which powers of h, and bound, rows are sampled.
+"""Trials of look-ahead: rows of one seed, whose weights say by which powers of h, particles and bound rows are sampled.
 
-Dimension letters: N rows.
+Dimension letters: N rows, or attempts of several particles.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ _FIRST, _MAX_ROWS = 128, 16384  # rows of a trial, which is doubled until it is 
 _ENOUGH = 4000  # effective rows: fewer do not show the few rows that weigh very much
 _MAX_CHARS = 150_000  # characters after which no more are sampled
 _TRIED, _TRIED_CHARS, _TRIED_ABOVE = 512, 30_000, 0.01  # rows and characters that compare powers of h, at such a bound
+PARTICLES = (8, 32)
+"""Numbers of particles that are tried, in this order, where single rows keep too few or differ too much."""
+_LOOSE = 2048  # rows from which a trial whose bound leaves too much above it is broken off
+_FEWEST = 64  # attempts of particles in a trial
 _ERRORS = 2  # standard errors by which the means of weights of two powers may differ from the true one
 
 
@@ -41,20 +45,27 @@ class Trial:
         log_weights_N, lowest_N, n_chars_N = (values_N[:n_rows] for values_N in self._found)
         return log_weights_N, lowest_N, float(n_chars_N.sum())
 
-    def bound(self, worth: Callable[[Bound], bool] = lambda bound: True) -> Bound | None:
+    def bound(self, worth: Callable[[Bound], bool] = lambda bound: True, *, patient: bool = True) -> Bound | None:
         """Return what the rows say of the proposal; None if all of them are dead ends.
 
         There are more rows where their weights differ more, and fewer where they are long.
 
         Args:
             worth: whether the proposal is of use; where it is not, no more rows are sampled.
+            patient: whether to go on where many rows say that too much weight lies above any bound that keeps enough.
         """
+        n_particles = self._sampler.n_particles
         n_rows, n_chars, bound = 0, 0.0, None
-        while n_rows < _MAX_ROWS and n_chars < _MAX_CHARS:
-            n_rows = max(2 * n_rows, _FIRST)
+        while n_rows * n_particles < _MAX_ROWS and n_chars * n_particles < _MAX_CHARS:
+            n_rows = max(2 * n_rows, _FIRST if n_particles == 1 else _FEWEST)
             log_weights_N, lowest_N, n_chars = self.first(n_rows)
             bound = fit_any_bound(log_weights_N)
-            if bound is not None and (bound.effective * n_rows >= _ENOUGH or not worth(bound)):
+            if bound is None:
+                continue
+            bound = bound._replace(n_particles=n_particles)
+            if bound.effective * n_rows >= _ENOUGH or not worth(bound):
+                break
+            if not patient and n_rows >= _LOOSE and not bound.is_tight:
                 break
         return None if bound is None else with_trial(bound, log_weights_N, lowest_N)
 
@@ -63,6 +74,32 @@ class Trial:
         log_weights_N, _, n_chars = self.first(_FIRST)
         n_rows = min(_TRIED, int(_TRIED_CHARS * _FIRST // max(n_chars, 1)))
         return self.first(n_rows)[0] if n_rows >= 2 * _FIRST else log_weights_N
+
+
+def best_bound(sampler: LookAheadSampler, seed: int, worth: Callable[[Bound], bool]) -> tuple[Powers, Bound | None]:
+    """Return the powers and the bound, with its number of particles, by which rows are sampled.
+
+    Single rows are kept or rejected where little of their weight is above the bound. Else it is the number of particles
+    that leaves the least above it, of those that are worth it.
+
+    Args:
+        sampler: with look-ahead.
+        seed: of the trial rows.
+        worth: whether a bound is of use.
+    """
+    powers, trial = best_powers(sampler, seed)
+    single = trial.bound(worth, patient=False)
+    if single is None or (single.is_tight and worth(single)):
+        return powers, single
+    found = [single] if worth(single) else []
+    for n_particles in PARTICLES:
+        bound = Trial(sampler.raised(*powers).with_particles(n_particles), seed).bound(worth)
+        if bound is not None and worth(bound):
+            found.append(bound)
+            if bound.is_tight:
+                break
+    best = min(found, key=lambda bound: bound.above, default=single)
+    return powers, trial.bound(worth) if best is single else best
 
 
 def best_powers(sampler: LookAheadSampler, seed: int) -> tuple[Powers, Trial]:
