@@ -1,6 +1,6 @@
 """Every cell at one common rate and at the rate that it recommends, at equal parameters and steps, on names.
 
-    python benchmarks/bench_cells.py [--seeds N] [--work DIR] [--finished]
+    python benchmarks/bench_cells.py [--seeds N] [--work DIR] [--finished] [--cells a,b]
 
 Each run is that of docs/cells.md: one layer of at most 50,000 parameters on ``names``, 1,000 steps, without the counts
 of a blend. The figure is that of the test part in bits per character, the stop counted as one, of the checkpoint with
@@ -8,13 +8,15 @@ the lowest held-out loss: a mean over the seeds, with a 95% interval of Student'
 fewer these are than those of the best count on the same test part: modified Kneser-Ney n-grams of orders 1 to 12 (the
 order that is best on the test part, which favours counting), the 5-gram with Witten-Bell smoothing, and PPMd. With
 --work, finished runs are kept in a file there and not trained again; --finished trains nothing, and takes the seeds
-of which all runs are there. The table is stored in benchmarks/results/bench_cells.md.
+of which all runs are there. The table is stored in benchmarks/results/bench_cells.md; with --cells, only the rows of
+these cells are measured and replaced there, and the page says when.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import re
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -24,9 +26,10 @@ from typing import Any
 import seqgen
 from finished import Finished
 from rates import recommended
-from report import RESULTS, mean_text, table, write_page
+from report import RESULTS, machine, mean_text, table, write_page
 from seqgen.evaluation.baselines import kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.plugins.selection import default_plugins
+from timing import Setting
 
 COMMON = 0.003
 _PARAMS, _STEPS = "50k", 1000
@@ -108,15 +111,41 @@ def columns(bits: Sequence[float | None], best: float) -> list[str]:
     return [mean_text(finite), f"{best - statistics.fmean(finite):+.3f}"]
 
 
+def row(cell: str, figures: dict[float, list[dict[str, Any]]], best: float) -> list[str]:
+    """Return the row of a cell.
+
+    Args:
+        cell: its name.
+        figures: those of ``Bench.measure``, one a seed, at the common and at the recommended rate.
+        best: bits per character of the best count.
+    """
+    own, first = recommended(cell), figures[COMMON][0]
+    bits = {rate: columns([one["bits"] for one in several], best) for rate, several in figures.items()}
+    return [cell, f"{first['parameters']:,}", str(first["units"]), *bits[COMMON], f"{own:g}", *bits[own]]
+
+
+def replace_rows(rows: Sequence[Sequence[str]], seeds: int) -> None:
+    """Replace rows of the page, and say below its date which and when."""
+    text = PAGE.read_text(encoding="utf-8")
+    for one in rows:
+        line = f"| {' | '.join(one)} |"
+        text, n = re.subn(rf"^\| {re.escape(one[0])} \|.*$", lambda _, line=line: line, text, flags=re.M)
+        assert n == 1, f"the page has {n} rows of {one[0]}"
+    note = f"Rows of {', '.join(one[0] for one in rows)}: {machine(Setting(seeds))}"
+    head, _, body = text.partition("\n\n| cell |")
+    PAGE.write_text(f"{head}\n\n{note}\n\n| cell |{body}", encoding="utf-8")
+
+
 def main() -> None:
     """Measure, print and store the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--work", type=Path, help="folder in which finished runs are kept")
     parser.add_argument("--finished", action="store_true", help="only the finished runs: train nothing")
+    parser.add_argument("--cells", help="names, with commas between: replace their rows; default: all")
     given = parser.parse_args()
     finished, bench = Finished(given.work and given.work / "bench_cells.jsonl"), Bench()
-    cells, seeds = cells_alone(), []
+    cells, seeds = given.cells.split(",") if given.cells else cells_alone(), []
     for seed in range(given.seeds):
         wanted = [(cell, COMMON, seed) for cell in cells] + [(cell, recommended(cell), seed) for cell in cells]
         if given.finished and not finished.figures.keys() >= set(wanted):
@@ -127,13 +156,14 @@ def main() -> None:
         seeds.append(seed)
     found = counts("names")
     best = min(found.values())
-    rows = [[name, *([""] * 5), f"{bits:.3f}", f"{best - bits:+.3f}"] for name, bits in found.items()]
+    rows = []
     for cell in cells:
         at = {rate: [finished.figures[cell, rate, seed] for seed in seeds] for rate in (COMMON, recommended(cell))}
-        first = at[COMMON][0]
-        bits = {rate: columns([one["bits"] for one in figures], best) for rate, figures in at.items()}
-        size = [f"{first['parameters']:,}", str(first["units"])]
-        rows.append([cell, *size, *bits[COMMON], f"{recommended(cell):g}", *bits[recommended(cell)]])
+        rows.append(row(cell, at, best))
+    if given.cells:
+        replace_rows(rows, len(seeds))
+        return
+    rows = [[name, *([""] * 5), f"{bits:.3f}", f"{best - bits:+.3f}"] for name, bits in found.items()] + rows
     caption = (
         f"Written by `python benchmarks/bench_cells.py --seeds {given.seeds}`, which says how: bits per character of "
         f"the test part of `names` at 50,000 parameters after 1,000 steps, mean and 95% interval of {len(seeds)} seeds."
