@@ -131,7 +131,7 @@ def replace_rows(rows: Sequence[Sequence[str]], seeds: int) -> None:
         line = f"| {' | '.join(one)} |"
         text, n = re.subn(rf"^\| {re.escape(one[0])} \|.*$", lambda _, line=line: line, text, flags=re.M)
         assert n == 1, f"the page has {n} rows of {one[0]}"
-    note = f"Rows of {', '.join(one[0] for one in rows)}: {machine(Setting(seeds))}"
+    note = f"Rows of {', '.join(one[0] for one in rows)}: {machine(Setting(seeds)).replace('Measured', 'measured')}"
     head, _, body = text.partition("\n\n| cell |")
     PAGE.write_text(f"{head}\n\n{note}\n\n| cell |{body}", encoding="utf-8")
 

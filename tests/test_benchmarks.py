@@ -1,5 +1,6 @@
 """The benchmarks can be imported, and the smallest one runs."""
 
+import json
 import re
 import subprocess
 import sys
@@ -60,12 +61,48 @@ def test_the_page_of_a_gpu_has_every_cell():
 
 
 def test_the_page_of_rates_has_those_that_cells_recommend():
-    page = FOLDER / "results" / "rates.md"
-    rows = [line.strip("| ").split(" | ") for line in page.read_text(encoding="utf-8").splitlines() if "| " in line]
-    shown = {row[0]: float(row[-1]) for row in rows[2:]}
+    """Beside the sweep, and as chosen by default runs."""
+    sweep, chosen = tables_of_rates()
     cells = {entry.spec.name: entry.spec.recommended.get("train", {}).get("lr", 0.003) for entry in registered("cell")}
     cells.pop("mlp")  # passes nothing on over time, and is no model alone
-    assert shown == cells
+    assert {row["cell"]: float(row["recommended"]) for row in sweep} == cells
+    assert chosen and all(float(row["chosen"]) == cells[row["cell"]] for row in chosen)
+
+
+def tables_of_rates():
+    """Return the rows of the two tables of the page of rates, by column."""
+    lines = (FOLDER / "results" / "rates.md").read_text(encoding="utf-8").splitlines()
+    rows = [[field.strip() for field in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
+    first, second = (at for at, row in enumerate(rows) if row[0] == "cell")
+    parts = (rows[first:second], rows[second:])
+    return [[dict(zip(head, row, strict=True)) for row in body] for head, _, *body in parts]
+
+
+def test_every_cell_far_from_the_best_of_the_sweep_had_default_runs():
+    sweep, default = tables_of_rates()
+    for row in sweep:
+        losses = {rate: float(bits) for rate, bits in row.items() if rate[0].isdigit()}
+        if round(losses.get(row["recommended"], 9) - min(losses.values()), 3) >= 0.03:
+            assert row["cell"] in {one["cell"] for one in default}
+
+
+@pytest.mark.full
+def test_the_rates_chosen_follow_from_the_figures_of_the_page():
+    rows = tables_of_rates()[1]
+    figures = [
+        {rate: [float(bits) for bits in both.split("/")] for rate, both in row.items() if "/" in both} for row in rows
+    ]
+    program = (
+        "import json, rates, sys\n"
+        "for row in json.load(sys.stdin):\n"
+        "    print(f'{rates.chosen(*({float(rate): both[at] for rate, both in row.items()} for at in (0, 1))):g}')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=FOLDER, input=json.dumps(figures), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [row["chosen"] for row in rows]
 
 
 def test_the_pages_of_cells_agree():

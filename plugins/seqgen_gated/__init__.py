@@ -13,6 +13,7 @@ _CELLS = (
         source="arXiv:1503.04069",
         load="seqgen_gated.cifg:CIFGCell",
         options="seqgen_gated.options:CIFGOptions",
+        recommended={"train": {"lr": 1e-2}},
         tf={"CoupledInputForgetGateLSTMCell": {}},
     ),
     seqgen.CellSpec(
@@ -21,6 +22,7 @@ _CELLS = (
         source="arXiv:1607.06450; recurrent dropout: arXiv:1603.05118",
         load="seqgen_gated.lnlstm:LNLSTMCell",
         options="seqgen_gated.options:LNLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
         tf={"LayerNormBasicLSTMCell": {}, "LayerNormLSTMCell": {}},
     ),
     seqgen.CellSpec(
@@ -29,6 +31,7 @@ _CELLS = (
         source="arXiv:1611.09913",
         load="seqgen_gated.ugrnn:UGRNNCell",
         options="seqgen_gated.options:UGRNNOptions",
+        recommended={"train": {"lr": 5e-3}},
         tf={"UGRNNCell": {}},
     ),
     seqgen.CellSpec(
@@ -46,6 +49,7 @@ _CELLS = (
         source="arXiv:1803.04831",
         load="seqgen_gated.indrnn:IndRNNCell",
         options="seqgen_gated.options:IndRNNOptions",
+        recommended={"train": {"lr": 1e-2}},
         tf={"IndRNNCell": {"activation": "tanh"}},
     ),
     seqgen.CellSpec(
@@ -103,7 +107,7 @@ _CELLS = (
         source="arXiv:1607.03474",
         load="seqgen_gated.rhn:RHNCell",
         options="seqgen_gated.options:RHNOptions",
-        recommended={"train": {"lr": 1e-2}},
+        recommended={"train": {"lr": 3e-2}},
     ),
     seqgen.CellSpec(
         name="slstm",
@@ -137,7 +141,7 @@ _CELLS = (
         source="arXiv:1610.09513; in the form of TensorFlow's PhasedLSTMCell",
         load="seqgen_gated.phased:PhasedLSTMCell",
         options="seqgen_gated.options:PhasedLSTMOptions",
-        recommended={"train": {"lr": 1e-2}},
+        recommended={"train": {"lr": 2e-2}},
         tf={"PhasedLSTMCell": {}},
     ),
     seqgen.CellSpec(
@@ -155,7 +159,7 @@ _CELLS = (
         source="arXiv:1406.1078 and arXiv:1803.04831; in the form of TensorFlow's IndyGRUCell",
         load="seqgen_gated.indygru:IndyGRUCell",
         options="seqgen_gated.options:IndyGRUOptions",
-        recommended={"train": {"lr": 1e-2}},
+        recommended={"train": {"lr": 2e-2}},
         tf={"IndyGRUCell": {}},
     ),
     seqgen.CellSpec(
@@ -164,7 +168,7 @@ _CELLS = (
         source="arXiv:1903.08023; in the form of TensorFlow's IndyLSTMCell",
         load="seqgen_gated.indylstm:IndyLSTMCell",
         options="seqgen_gated.options:IndyLSTMOptions",
-        recommended={"train": {"lr": 1e-2}},
+        recommended={"train": {"lr": 2e-2}},
         tf={"IndyLSTMCell": {}},
     ),
     seqgen.CellSpec(

@@ -87,7 +87,7 @@ _CELLS = (
         source="arXiv:2208.04933",
         load="seqgen_parallel.s5:S5Cell",
         options="seqgen_parallel.options:S5Options",
-        recommended=_FAST,
+        recommended={"train": {"lr": 2e-2}},
     ),
     seqgen.CellSpec(
         name="mamba",

@@ -36,7 +36,7 @@ _CELLS = (
         source="arXiv:1507.01526; Sainath & Li 2016, doi:10.21437/Interspeech.2016-84",
         load="seqgen_structured.gridlstm:GridLSTMCell",
         options="seqgen_structured.options:GridLSTMOptions",
-        recommended={"train": {"lr": 1e-2}},
+        recommended={"train": {"lr": 2e-2}},
         tf={"GridLSTMCell": {}},
     ),
     seqgen.CellSpec(
@@ -45,7 +45,7 @@ _CELLS = (
         source="Sainath & Li 2016, doi:10.21437/Interspeech.2016-84",
         load="seqgen_structured.bigridlstm:BiGridLSTMCell",
         options="seqgen_structured.options:GridLSTMOptions",
-        recommended={"train": {"lr": 1e-2}},
+        recommended={"train": {"lr": 3e-2}},
         tf={"BidirectionalGridLSTMCell": {}},
     ),
     seqgen.CellSpec(
