@@ -61,25 +61,29 @@ def test_the_page_of_a_gpu_has_every_cell():
 
 
 def test_the_page_of_rates_has_those_that_cells_recommend():
-    """Beside the sweep, and as chosen by default runs."""
-    sweep, chosen = tables_of_rates()
+    """Beside the sweep, and as chosen by default runs, of two seeds where they change a rate."""
+    sweep, default, confirmed = tables_of_rates()
     cells = {entry.spec.name: entry.spec.recommended.get("train", {}).get("lr", 0.003) for entry in registered("cell")}
     cells.pop("mlp")  # passes nothing on over time, and is no model alone
     assert {row["cell"]: float(row["recommended"]) for row in sweep} == cells
-    assert chosen and all(float(row["chosen"]) == cells[row["cell"]] for row in chosen)
+    assert [(row["cell"], row["former"], row["picked"]) for row in confirmed] == [
+        (row["cell"], row["former"], row["picked"]) for row in default if row["picked"] != row["former"]
+    ]
+    chosen = {row["cell"]: row["picked"] for row in default} | {row["cell"]: row["chosen"] for row in confirmed}
+    assert chosen and all(float(rate) == cells[cell] for cell, rate in chosen.items())
 
 
 def tables_of_rates():
-    """Return the rows of the two tables of the page of rates, by column."""
+    """Return the rows of the three tables of the page of rates, by column."""
     lines = (FOLDER / "results" / "rates.md").read_text(encoding="utf-8").splitlines()
     rows = [[field.strip() for field in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
-    first, second = (at for at, row in enumerate(rows) if row[0] == "cell")
-    parts = (rows[first:second], rows[second:])
+    first, second, third = (at for at, row in enumerate(rows) if row[0] == "cell")
+    parts = (rows[first:second], rows[second:third], rows[third:])
     return [[dict(zip(head, row, strict=True)) for row in body] for head, _, *body in parts]
 
 
 def test_every_cell_far_from_the_best_of_the_sweep_had_default_runs():
-    sweep, default = tables_of_rates()
+    sweep, default, _ = tables_of_rates()
     for row in sweep:
         losses = {rate: float(bits) for rate, bits in row.items() if rate[0].isdigit()}
         if round(losses.get(row["recommended"], 9) - min(losses.values()), 3) >= 0.03:
@@ -88,10 +92,10 @@ def test_every_cell_far_from_the_best_of_the_sweep_had_default_runs():
 
 @pytest.mark.full
 def test_the_rates_chosen_follow_from_the_figures_of_the_page():
-    rows = tables_of_rates()[1]
-    figures = [
-        {rate: [float(bits) for bits in both.split("/")] for rate, both in row.items() if "/" in both} for row in rows
-    ]
+    _, default, confirmed = tables_of_rates()
+    shown = [{rate: both for rate, both in row.items() if "/" in both} for row in default]
+    shown += [{row["former"]: row["bits at it"], row["picked"]: row["bits at that"]} for row in confirmed]
+    figures = [{rate: [float(bits) for bits in both.split("/")] for rate, both in row.items()} for row in shown]
     program = (
         "import json, rates, sys\n"
         "for row in json.load(sys.stdin):\n"
@@ -102,7 +106,7 @@ def test_the_rates_chosen_follow_from_the_figures_of_the_page():
         cwd=FOLDER, input=json.dumps(figures), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [row["chosen"] for row in rows]
+    assert done.stdout.split() == [row["picked"] for row in default] + [row["chosen"] for row in confirmed]
 
 
 def test_the_pages_of_cells_agree():

@@ -22,7 +22,6 @@ _CELLS = (
         source="arXiv:1607.06450; recurrent dropout: arXiv:1603.05118",
         load="seqgen_gated.lnlstm:LNLSTMCell",
         options="seqgen_gated.options:LNLSTMOptions",
-        recommended={"train": {"lr": 1e-2}},
         tf={"LayerNormBasicLSTMCell": {}, "LayerNormLSTMCell": {}},
     ),
     seqgen.CellSpec(
@@ -107,7 +106,7 @@ _CELLS = (
         source="arXiv:1607.03474",
         load="seqgen_gated.rhn:RHNCell",
         options="seqgen_gated.options:RHNOptions",
-        recommended={"train": {"lr": 3e-2}},
+        recommended={"train": {"lr": 1e-2}},
     ),
     seqgen.CellSpec(
         name="slstm",
@@ -141,7 +140,7 @@ _CELLS = (
         source="arXiv:1610.09513; in the form of TensorFlow's PhasedLSTMCell",
         load="seqgen_gated.phased:PhasedLSTMCell",
         options="seqgen_gated.options:PhasedLSTMOptions",
-        recommended={"train": {"lr": 2e-2}},
+        recommended={"train": {"lr": 1e-2}},
         tf={"PhasedLSTMCell": {}},
     ),
     seqgen.CellSpec(
