@@ -6,14 +6,13 @@ Each corpus is trained by its default run of ``gru``. For each constraint rows a
 other in the same process, without the cache of trials: with single rows only, and as by default, where attempts of 8 or
 32 particles are tried if too much weight lies above the bound of single rows. "Off" is by how much the distribution may
 differ from the model's as the trial says, "first" the time to the first row, trials included, and the rate that of the
-next 2,000 rows, or as many as S seconds give (10). "Mask" is the rate of --fast. With --work, finished runs are kept
+next 2,000 rows, or as many as S seconds give (10). With --work, finished runs are kept
 there. The table is stored in benchmarks/results/particles.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import tempfile
 import time
@@ -22,7 +21,9 @@ from typing import Any
 from unittest import mock
 
 import seqgen
+import seqgen.api.sample
 from report import number, table, write_page
+from seqgen.sampling import forget
 from seqgen.sampling import trial as trials
 
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -44,7 +45,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     ],
 }  # fmt: skip
 _ROWS = 2000
-HEAD = ["corpus", "constraint", "satisfied by", "rows/s: mask", "single", "particles", "particles / single",
+HEAD = ["corpus", "constraint", "satisfied by", "rows/s: single", "particles", "particles / single",
         "first, s: single", "particles", "kept: single", "particles", "off: single", "particles", "each"]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def named(case: dict[str, Any]) -> str:
 def sampled(run: seqgen.Run, case: dict[str, Any], most_s: float) -> tuple[str, float, float]:
     """Return what the command would say, the seconds to the first row, and the rows a second after it."""
     notes: list[str] = []
-    with tempfile.TemporaryDirectory() as cache, mock.patch.dict(os.environ, {"XDG_CACHE_HOME": cache}):
+    with mock.patch.object(seqgen.api.sample, "_remembering", lambda *_: forget):
         start = first = time.perf_counter()
         n_rows = 0
         for _ in run.iter_samples(_ROWS, warn=notes.append, effort=10**9, **case):
@@ -79,7 +80,6 @@ def told(note: str, pattern: str) -> str:
 
 def measure(run: seqgen.Run, corpus: str, case: dict[str, Any], most_s: float) -> list[str]:
     """Return the row of a constraint."""
-    *_, mask = sampled(run, {**case, "fast": True}, most_s)
     with mock.patch.object(trials, "PARTICLES", ()):
         alone, alone_s, alone_rate = sampled(run, case, most_s)
     note, first_s, rate = sampled(run, case, most_s)
@@ -87,7 +87,7 @@ def measure(run: seqgen.Run, corpus: str, case: dict[str, Any], most_s: float) -
         corpus,
         named(case),
         told(note, r": (about 1 in [\d,]+|[\d.]+%) of the model"),
-        *map(number, (mask, alone_rate, rate, rate / alone_rate, alone_s, first_s)),
+        *map(number, (alone_rate, rate, rate / alone_rate, alone_s, first_s)),
         *(told(text, r"by keeping ([\d.]+%)") for text in (alone, note)),
         *(told(text, r"differ from the model's by ([\d.]+%)") for text in (alone, note)),
         told(note, r"chosen among (\d+) particles") or "1",

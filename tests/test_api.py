@@ -353,7 +353,7 @@ def test_held_out_files_that_are_trained_on_are_told(words, tmp_path):
     (tmp_path / "test.txt").write_text("xaver\nanna\nxaver\nzoe\n")  # one is trained on
     files = {"valid": tmp_path / "valid.txt", "test": tmp_path / "test.txt"}
     run = seqgen.train(words, **files, out=tmp_path / "both", **options)
-    line = "2 of 4 test records stand in the validation part too, which chooses the best step; losses on them say less"
+    line = "2 of 4 test records stand in the validation part too, which training looks at; losses on them say less"
     assert said[1:] == [line] and line in run.evaluate(2)["notes"]
     with pytest.raises(BadOption, match="not both"):
         seqgen.train(words, valid=words, split="80/10/10", **options)

@@ -168,7 +168,7 @@ def _row_filter(run: OpenRun, config: SampleConfig) -> RowFilter:
     from seqgen.sampling import RowFilter
 
     if config.valid and run.validator is None:
-        raise UsageError(f"--valid needs a validator, and the domain {run.domain!r} of this run has none")
+        raise UsageError(f"--valid needs a validator, and the domain {run.domain!r} of this run has none: leave it out")
     if (config.novel or config.min_edit) and not run.vocabulary.ends:
         raise UsageError("--novel and --min-edit need records, and this run was trained on one long text")
 

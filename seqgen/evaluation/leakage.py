@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_RECORDS, _MAX_CHARS = 10_000, 1_000_000  # of a corpus whose canonical forms are compared: a few seconds
 _TITLES = {"valid": "validation", "test": "test"}
-_CHOOSING = "stand in the validation part too, which chooses the best step"
+_CHOOSING = "stand in the validation part too, which training looks at"
 _SPELLED = "are training records in another spelling"
 
 Form = Callable[[str], str]
