@@ -103,7 +103,8 @@ def no_runs_left() -> Iterator[None]:
     before = {path.name for path in runs.glob("*")}
     yield
     left = {path.name for path in runs.glob("*")} - before
-    assert not left, f"tests have left {', '.join(sorted(left))} in {runs}: give these runs out=tmp_path / NAME"
+    names = ", ".join(sorted(left))
+    assert not left, f"{names} in {runs}: tests give runs out=tmp_path / NAME, unless somebody trained here meanwhile"
 
 
 @pytest.fixture
