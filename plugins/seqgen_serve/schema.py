@@ -146,6 +146,7 @@ _TYPES = {
     "greater_than": "it must be above {gt}",
     "less_than_equal": "the most is {le}",
     "less_than": "it must be below {lt}",
+    "model_type": "send an object, such as one with include_usage",
     "string_too_long": "the most is {max_length:,} characters",
 }
 """Reasons by the types of pydantic's errors, whose own begin with "Input should"."""

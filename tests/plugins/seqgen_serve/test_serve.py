@@ -715,6 +715,7 @@ def test_strangers_make_no_names_of_counters(client):
         ({"label": "x" * 20_000}, "x…: the most is 10,000 characters"),
         ({"nonsense": 1}, "unrecognized field 'nonsense'; known: model, "),
         ({"stream_options": {"x": 1}}, "unrecognized field 'x' of stream_options; known: include_usage, "),
+        ({"stream_options": 5}, "cannot use stream_options 5: send an object, such as one with include_usage"),
         ({"stream_options": {"include_usage": 1}}, "cannot use stream_options.include_usage 1: it is neither"),
         ({"suffix": "x"}, 'cannot use suffix "x": it has no meaning'),
         ({"best_of": 3, "n": 2}, "cannot use best_of 3 with n 2: "),
