@@ -55,6 +55,8 @@ def test_keywords_that_do_not_exist_are_refused_with_the_nearest(in_tmp, tiny_ru
         assert str(caught.value) == f"train has no option {name!r}; it is an option of the {says}"
     with pytest.raises(seqgen.BadOption, match=r'has no option .xyzzy.; an option of a part is given by options=\{"'):
         seqgen.train("names", xyzzy=1)
+    with pytest.raises(seqgen.BadOption, match=r"train has no option 'test_file'; did you mean 'test'\?"):
+        seqgen.train("names", test_file="test.txt")
     with pytest.raises(seqgen.BadOption, match="evaluate has no option 'sed'; did you mean 'seed'"):
         tiny_run.evaluate(5, sed=3)
     with pytest.raises(seqgen.BadOption, match="sample has no option 'novel'"):
