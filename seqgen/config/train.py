@@ -312,7 +312,8 @@ class TrainConfig(TrainSettings, UserConfig):
         shown = short_repr(split)
         if not self.holds_out(layout):
             what = "--valid-file" if self.valid else "--test-file of one long text"
-            raise BadOption(f"cannot split {shown} beside {what}: give one of them, not both")
+            files = "held-out files (--valid-file, --test-file)"
+            raise BadOption(f"cannot split {shown} beside {what}: give {files} or a --split, not both")
         if not self.takes_split(layout, split):
             raise BadOption(f"cannot split {shown} beside a test file: leave no share for the test, as in 95/5/0")
         return {}
