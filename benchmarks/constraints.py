@@ -85,6 +85,7 @@ FEW = 100  # exact rows that are enough to compare with
 N_NAMES, N_OTHERS = 4_000, 500
 HEAD = ["constraint", "satisfied by", "first, s", "rows/s: plain", "--fast", "default", "--exact", "default / fast",
         "kept", "way"]  # fmt: skip
+SATISFIED, KEPT = r": (about 1 in [\d,]+|[\d.]+%) of the model", r"by keeping ([\d.]+%) of the samples"
 _PLAIN = HEAD.index("rows/s: plain")
 LIKE = ["constraint", "rows", "length: exact", "default", "--fast", "place: exact", "default", "--fast",
         "nats: exact", "default", "--fast"]  # fmt: skip
@@ -108,6 +109,11 @@ class Rows:
         self.rate = len(self.texts) / total_s
         # Rows that may be rejected come in growing batches, so the first one comes soon after the trials.
         self.rate_after_first = max(len(self.texts) - 1, 0) / max(total_s - self.first_s, 1e-9)
+
+    def told(self, pattern: str) -> str:
+        """Return what a pattern finds in the line on how rows are sampled, or ""."""
+        found = re.search(pattern, self.warned[0] if self.warned else "")
+        return found[1] if found else ""
 
     def compared(self, run: seqgen.Run, wanted: str) -> dict[str, list[float]]:
         """Return length, place of the wanted text and log-likelihood of each row."""
@@ -140,20 +146,18 @@ def measure(run: seqgen.Run, case: dict[str, Any], n: int, most_s: float) -> tup
     fast = Rows(run, n, most_s, {**case, "fast": True})
     default = Rows(run, n, most_s, case)
     exact = Rows(run, n, most_s, {**case, "exact": True})
-    note = default.warned[0] if default.warned else ""
-    kept = re.search(r"by keeping ([\d.]+%) of the samples", note)
-    share = re.search(r": (about 1 in [\d,]+|[\d.]+%) of the model", note)
-    way = "look-ahead" if kept else "guided" if note else "free"
+    kept = default.told(KEPT)
+    way = "look-ahead" if kept else "guided" if default.warned else "free"
     default_rate = default.rate if way == "guided" else default.rate_after_first
     rates = [
         named(case),
-        share[1] if share else "",
+        default.told(SATISFIED),
         number(default.first_s),
         number(fast.rate),
         number(default_rate),
         number(exact.rate_after_first),
         number(default_rate / fast.rate),
-        kept[1] if kept else "",
+        kept,
         way,
     ]
     wanted = case.get("contains", "")

@@ -6,22 +6,21 @@ Each corpus is trained by its default run of ``gru``. For each constraint rows a
 other in the same process, without the cache of trials: with single rows only, and as by default, where attempts of 8 or
 32 particles are tried if too much weight lies above the bound of single rows. "Off" is by how much the distribution may
 differ from the model's as the trial says, "first" the time to the first row, trials included, and the rate that of the
-next 2,000 rows, or as many as S seconds give (10). With --work, finished runs are kept
-there. The table is stored in benchmarks/results/particles.md.
+next 2,000 rows, or as many as S seconds give (10). With --work, finished runs are kept there. The table is stored in
+benchmarks/results/particles.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import seqgen
 import seqgen.api.sample
+from constraints import KEPT, SATISFIED, Rows, named
 from report import number, table, write_page
 from seqgen.sampling import forget
 from seqgen.sampling import trial as trials
@@ -49,48 +48,26 @@ HEAD = ["corpus", "constraint", "satisfied by", "rows/s: single", "particles", "
         "first, s: single", "particles", "kept: single", "particles", "off: single", "particles", "each"]  # fmt: skip
 
 
-def named(case: dict[str, Any]) -> str:
-    """Return a constraint as its flags."""
-    flags = [
-        f"--{name} {text}" for name, texts in case.items() for text in ([texts] if isinstance(texts, str) else texts)
-    ]
-    return f"`{' '.join(flags)}`"
-
-
-def sampled(run: seqgen.Run, case: dict[str, Any], most_s: float) -> tuple[str, float, float]:
-    """Return what the command would say, the seconds to the first row, and the rows a second after it."""
-    notes: list[str] = []
+def sampled(run: seqgen.Run, case: dict[str, Any], most_s: float) -> Rows:
+    """Return rows for which trials remember nothing."""
     with mock.patch.object(seqgen.api.sample, "_remembering", lambda *_: forget):
-        start = first = time.perf_counter()
-        n_rows = 0
-        for _ in run.iter_samples(_ROWS, warn=notes.append, effort=10**9, **case):
-            n_rows += 1
-            if n_rows == 1:
-                first = time.perf_counter()
-            if (last := time.perf_counter()) - first > most_s:
-                break
-    return notes[0] if notes else "", first - start, (n_rows - 1) / (last - first)
-
-
-def told(note: str, pattern: str) -> str:
-    """Return what a pattern finds in a note, or ""."""
-    found = re.search(pattern, note)
-    return found[1] if found else ""
+        return Rows(run, _ROWS, most_s, case)
 
 
 def measure(run: seqgen.Run, corpus: str, case: dict[str, Any], most_s: float) -> list[str]:
     """Return the row of a constraint."""
     with mock.patch.object(trials, "PARTICLES", ()):
-        alone, alone_s, alone_rate = sampled(run, case, most_s)
-    note, first_s, rate = sampled(run, case, most_s)
+        single = sampled(run, case, most_s)
+    default = sampled(run, case, most_s)
+    rates = single.rate_after_first, default.rate_after_first
     return [
         corpus,
         named(case),
-        told(note, r": (about 1 in [\d,]+|[\d.]+%) of the model"),
-        *map(number, (alone_rate, rate, rate / alone_rate, alone_s, first_s)),
-        *(told(text, r"by keeping ([\d.]+%)") for text in (alone, note)),
-        *(told(text, r"differ from the model's by ([\d.]+%)") for text in (alone, note)),
-        told(note, r"chosen among (\d+) particles") or "1",
+        default.told(SATISFIED),
+        *map(number, (*rates, rates[1] / rates[0], single.first_s, default.first_s)),
+        *(rows.told(KEPT) for rows in (single, default)),
+        *(rows.told(r"differ from the model's by ([\d.]+%)") for rows in (single, default)),
+        default.told(r"chosen among (\d+) particles") or "1",
     ]
 
 

@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 assert letters  # a fixture of these tests too
 
 
-def uneven(of, graph, n_particles, **wanted):
+def uneven(of, n_particles, **wanted):
     """Attempts whose look-ahead takes one letter to be far rarer than it is, so that particles are resampled."""
     return with_look_ahead(of, too_rare(of[1], 0.02), **wanted).with_particles(n_particles)
 
@@ -47,10 +47,10 @@ def noted_replacements(monkeypatch):
 @pytest.mark.parametrize("name", ["contains", "two texts", "ends and length", "avoid"])
 @pytest.mark.parametrize("n_particles", [8, 32])
 def test_chosen_particles_with_their_weights_are_the_models_rows(letters, name, n_particles, monkeypatch):
-    of, shares, graph = letters
+    of, shares, _ = letters
     wanted, shares, total = target(shares, name)
     replaced = noted_replacements(monkeypatch)
-    one = uneven(of, graph, n_particles, **wanted).reseeded(7)
+    one = uneven(of, n_particles, **wanted).reseeded(7)
     n_attempts = 60_000 // n_particles
     log_weights, _, rows = one.weighted(0, n_attempts)
     weights = np.exp(log_weights)
@@ -65,10 +65,10 @@ def test_chosen_particles_with_their_weights_are_the_models_rows(letters, name, 
 
 
 def test_more_particles_make_weights_more_equal(letters):
-    of, _, graph = letters
+    of, _, _ = letters
     effective = []
     for n_particles in (1, 8, 32):
-        weights = np.exp(uneven(of, graph, n_particles, ends="cc", length="4-6").weighted(0, 1000)[0])
+        weights = np.exp(uneven(of, n_particles, ends="cc", length="4-6").weighted(0, 1000)[0])
         effective.append(weights.sum() ** 2 / (weights * weights).sum() / 1000)
     assert effective[1] > 2 * effective[0]
     assert effective[2] > 1.5 * effective[1]
@@ -78,9 +78,9 @@ def test_more_particles_make_weights_more_equal(letters):
     "name", [name if name == "avoid" else pytest.param(name, marks=pytest.mark.full) for name in CONSTRAINTS]
 )
 def test_kept_attempts_follow_the_conditional_distribution(letters, name):
-    of, shares, graph = letters
+    of, shares, _ = letters
     wanted, shares, _ = target(shares, name)
-    one = uneven(of, graph, 8, **wanted)
+    one = uneven(of, 8, **wanted)
     bound = Trial(one, conditional.PILOT_SEED).bound()
     texts = [row.text for row in itertools.islice(one.kept_rows(bound), 5000)]
     assert variation(texts, shares) < noise(shares, 5000) + max(bound.above, MAX_ABOVE)
@@ -99,9 +99,9 @@ def test_the_total_variation_of_many_attempts_is_small(letters, name):
 
 @pytest.mark.parametrize("wanted", [{"contains": "bcb"}, {"prefix": "ab", "ends": "cc", "repetition_penalty": 1.3}])
 def test_attempt_i_is_the_same_for_every_batch_size(letters, wanted, monkeypatch):
-    of, _, graph = letters
+    of, _, _ = letters
     replaced = noted_replacements(monkeypatch)
-    one = uneven(of, graph, 8, **wanted)
+    one = uneven(of, 8, **wanted)
     bound = Trial(one, conditional.PILOT_SEED).bound()
     found = []
     for size in (32, 96, 1024):
@@ -115,8 +115,8 @@ def test_attempt_i_is_the_same_for_every_batch_size(letters, wanted, monkeypatch
 
 
 def test_attempts_that_are_given_up_would_have_been_rejected(letters):
-    of, _, graph = letters
-    one = uneven(of, graph, 8, contains="bcb")
+    of, _, _ = letters
+    one = uneven(of, 8, contains="bcb")
     bound = Trial(one, conditional.PILOT_SEED).bound()
 
     def numbers(bound):
@@ -175,9 +175,9 @@ def test_ids_are_those_of_the_ancestors():
 # -- when particles are used
 
 
-def loose(of, graph, **more):
+def loose(of):
     """Look-ahead with one pair of powers, which leaves too much above the bound of single rows."""
-    one = uneven(of, graph, 1, ends="cc", length="4-6", **more)
+    one = uneven(of, 1, ends="cc", length="4-6")
     one._look_ahead.powers = (one._look_ahead.powers[0],)
     return one
 
@@ -188,18 +188,18 @@ def test_particles_are_used_where_single_rows_are_too_unequal(letters, monkeypat
     assert best_bound(even, 1, lambda bound: True)[1].n_particles == 1
     with monkeypatch.context() as patched:
         patched.setattr(trials, "PARTICLES", ())
-        _, single = best_bound(loose(of, graph), 1, lambda bound: True)
+        _, single = best_bound(loose(of), 1, lambda bound: True)
     assert single.n_particles == 1 and not single.is_tight
-    _, bound = best_bound(loose(of, graph), 1, lambda bound: True)
+    _, bound = best_bound(loose(of), 1, lambda bound: True)
     assert bound.n_particles in trials.PARTICLES
     assert bound.above < single.above
     assert bound.kept_of_all == bound.kept / bound.n_particles
-    assert best_bound(loose(of, graph), 1, lambda bound: bound.n_particles == 1)[1] == single
+    assert best_bound(loose(of), 1, lambda bound: bound.n_particles == 1)[1] == single
 
 
 def test_rows_of_particles_are_remembered_and_told(letters, monkeypatch):
     of, _, graph = letters
-    monkeypatch.setattr(conditional, "_look_ahead", lambda *_: loose(of, graph))
+    monkeypatch.setattr(conditional, "_look_ahead", lambda *_: loose(of))
     monkeypatch.setattr(conditional, "_COST", 0)  # of such short rows, free ones cost less
     monkeypatch.setattr(conditional, "LEAST_KEPT", 0)
     kept = {}

@@ -334,19 +334,15 @@ class UserConfig(Options):
         for keyword in settings:
             if keyword not in names:
                 meant = next((one for one, name in names.items() if name == keyword), OTHER_WORDS.get(keyword))
-                meant = meant or cls._keyword_of_flag(f"--{keyword.replace('_', '-')}")
+                flag, flags = f"--{keyword.replace('_', '-')}", flags_of(cls)
+                with_flag = (one for one, name in names.items() if name in flags and flag in flags[name].names)
+                meant = meant or next(with_flag, None)
                 near = f"; did you mean {meant!r}?" if meant in names else did_you_mean(keyword, names)
                 if not near and "options" in names:
                     near = '; an option of a part is given by options={"part.name": ...}'
                 raise BadOption(f"{cls.title} has no option {keyword!r}{hint(keyword) or near}")
         values = {names[keyword]: value for keyword, value in settings.items() if value is not None}
         return cast("Self", cls.model_construct(set(values), **values))
-
-    @classmethod
-    def _keyword_of_flag(cls, name: str) -> str | None:
-        """Return the keyword of the setting with a flag, or None."""
-        found = next((setting for setting, flag in flags_of(cls).items() if name in flag.names), None)
-        return next((keyword for keyword, setting in keywords_of(cls).items() if setting == found), None)
 
     @classmethod
     def validated(cls, settings: Mapping[str, Any]) -> Self:
