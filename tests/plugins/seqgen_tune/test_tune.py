@@ -29,7 +29,7 @@ from seqgen.testing.exercise import printed
 from seqgen.training import evaluator
 from seqgen_tune.dimension import combinations
 from seqgen_tune.plot import _draw_setting
-from seqgen_tune.render import _heading
+from seqgen_tune.render import _heading, trial_line
 from seqgen_tune.results import TrialResult, TuneResult, so_far
 from seqgen_tune.runner import tune
 from seqgen_tune.sampling import N_PARTS
@@ -187,6 +187,32 @@ def test_values_that_were_tried_have_the_known_result(words, in_tmp):
     for one in repeated:
         twin = by_number[one.same_as]
         assert (one.state, one.bits_per_char, one.values) == (twin.state, twin.bits_per_char, twin.values)
+
+
+def test_a_failure_or_divergence_that_is_known_costs_no_second_run(cli, words, in_tmp, plugin):
+    result = cli("tune", "--corpus", words, "cell=broken|wild", "dropout=0.25..0.250001", "--hidden", 4, "--steps", 3,
+                 "--split", "60/20/20", "--trials", 6, "--plugin", plugin, "--out", "study", "--json")  # fmt: skip
+    trials = json.loads(result.out)["trials"]
+    repeated = [one for one in trials if one["same_as"] is not None]
+    assert len(trials) == 6 and {one["values"]["cell"] for one in repeated} == {"broken", "wild"}
+    for one in repeated:
+        twin = trials[one["same_as"]]
+        assert one["problem"] and twin["same_as"] is None
+        assert [one[name] for name in ("state", "problem", "values")] == [
+            twin[name] for name in ("state", "problem", "values")
+        ]
+
+
+def test_a_known_result_is_shown_with_the_trial_that_has_it(tmp_path):
+    trials = [
+        TrialResult(number, "failed", None, {"cell": "gru"}, problem="no luck", same_as=same)
+        for number, same in ((0, None), (1, 0))
+    ]
+    result = TuneResult(tmp_path, "words", (), trials)
+    lines = [f"trial {number}: cell=gru: failed: no luck" for number in (0, 1)]
+    assert [trial_line(result, one) for one in trials] == [lines[0], f"{lines[1]} (as trial 0)"]
+    assert result.counts == "1 trial: 1 failed, and 1 known already"
+    assert printed(result.view(), width=200).count("no luck") == 1
 
 
 @pytest.mark.full
