@@ -118,7 +118,7 @@ def tool_in(folder: Path, *command: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-OURS = ("benchmarks", "docs", "plugins", "seqgen", "tests", "tools", "CONTRIBUTING.md", "README.md")
+OURS = ("benchmarks", "corpora", "docs", "plugins", "seqgen", "tests", "tools", "CONTRIBUTING.md", "README.md")
 """What the linters read: a file that somebody keeps beside these is theirs."""
 
 
