@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import tempfile
@@ -159,6 +160,20 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, 
     cache = open_survey_cache(Corpus("c", read_lines(words)))
     cache.store([1])
     assert cache.read() is None and open_survey_cache(Corpus("c", [Record("a")])).read() is None
+
+
+def test_a_survey_of_fewer_statistics_is_not_taken_for_one_of_all(words, tmp_path, monkeypatch):
+    """As a version of seqgen with another statistic would find it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(encoded_corpus, "_IN_MEMORY", 10)
+    survey, counted = encoded_corpus.survey, []
+    monkeypatch.setattr(encoded_corpus, "survey", lambda *given, **more: counted.append(None) or survey(*given, **more))
+    first = seqgen.plan(words).settings.corpus
+    n_counted = len(counted)
+    assert seqgen.plan(words).settings.corpus == first and len(counted) == n_counted > 0
+    more = dataclasses.make_dataclass("More", [("n_more", int, 0)], bases=(encoded_corpus.Survey,))
+    monkeypatch.setattr(encoded_corpus, "Survey", more)
+    assert seqgen.plan(words).settings.corpus == first and len(counted) > n_counted
 
 
 @pytest.fixture
