@@ -104,6 +104,8 @@ def test_settings_that_differ(tiny_run, words, tmp_path):
     found = measure.settings_diff({"a": tiny_run, "b": other})
     assert found["train.steps"] == {"a": 60, "b": 1} and found["cell.activation"]["b"] is None
     assert "train.lr" not in measure.settings_diff({"a": tiny_run, "b": seqgen.load(tiny_run.path)})
+    threads = seqgen.train(words, cell="gru", hidden=4, steps=1, threads=2, out=tmp_path / "threads")
+    assert measure.settings_diff({"a": other, "b": threads}) == {"train.threads": {"a": None, "b": 2}}
 
 
 def test_statistics_of_seeds_and_records():

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 import seqgen
 from seqgen import commands, measure
 from seqgen_bench.render import PARTS, compare_view
-from seqgen_bench.same_records import PARTS_AND_ALL, digest_records
+from seqgen_bench.same_records import PARTS_AND_ALL, describe_difference, digest_records
 from seqgen_bench.seed_groups import seed_groups
 
 _COLUMNS = (
@@ -170,12 +170,9 @@ def _add_digests(able: Sequence[_Compared], part: str) -> None:
 
 def _notes(able: Sequence[_Compared], part: str) -> list[str]:
     """Return a line on held-out losses that cannot be compared, or on other parts whose records differ."""
-    titles = list(dict.fromkeys(one.run.settings.corpus.title for one in able))
     different = [name for name in PARTS_AND_ALL if len({one.digests[name] for one in able}) > 1]
     if part in different and "all" in different:
-        others = f"the runs were trained on different corpora ({', '.join(titles)})"
-        changed = f"the corpus {titles[0]!r} was not the same for all runs"
-        return [f"{others if len(titles) > 1 else changed}: their losses cannot be compared"]
+        return [describe_difference([(one.name, one.run, one.digests["all"]) for one in able], part)]
     if part in different:
         return ["the runs were split in different ways: their held-out losses are of different records"]
     there = [name for name in different if any(one.run.settings.corpus.parts.get(name) for one in able)]

@@ -21,7 +21,7 @@ from seqgen.checkpoint.settings import (
     WarmStartSettings,
     check_same,
     find_differences,
-    flatten,
+    flatten_used,
     lengths_with_refit,
 )
 from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unpack
@@ -29,7 +29,7 @@ from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unp
 __all__ = [
     "FORMAT_VERSION", "NGRAM", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RefitSettings",
     "RunFolder", "RunSettings", "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs",
-    "describe_leakage", "find_differences", "find_run", "flatten", "leakage_notes", "learned_files",
+    "describe_leakage", "find_differences", "find_run", "flatten_used", "leakage_notes", "learned_files",
     "learned_parts",
     "lengths_with_refit", "list_runs", "name_for_commands", "pack", "read_verified", "refit_path", "unpack",
 ]  # fmt: skip

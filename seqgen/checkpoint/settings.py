@@ -78,6 +78,11 @@ class CorpusSettings(PartSettings):
         """The number of records without those of the test file."""
         return self.n_records - (self.parts["test"] if self.test is not None else 0)
 
+    @property
+    def is_split(self) -> bool:
+        """True if the split of the run decides on records: no files hold the held-out ones, or the test ones alone."""
+        return self.divided or (self.valid is None and self.test is None)
+
 
 class EngineSettings(Options):
     """The execution settings of the run, decided once and reused when it is resumed."""
@@ -200,11 +205,13 @@ _LEARNED = "start.learned"
 _RECORDED_LATER = (_LEARNED, "corpus.unseen")  # older versions did not record these
 _DERIVED = (
     "start.sha256", _LEARNED, "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
-    "corpus.parts", "corpus.unseen", "engine.how", "refit.step", "refit.gate", "refit.kept_share", "refit.repeats",
+    "corpus.parts", "corpus.unseen", "engine.how", "engine.threads", "refit.step", "refit.gate", "refit.kept_share",
+    "refit.repeats",
 )  # fmt: skip
 """Settings that follow from the corpus, the engine or the run of a refit, and are not shown."""
 _OF_REFIT = tuple(f"train.{name}" for name in ("steps", "epochs", "time_s", "best_by", "refit", "blend", "repeats"))
 """Settings that a refit does not take over from its run."""
+_OF_SPLIT = "train.split"  # and train.split_seed
 _MAX_VALUE = 60  # characters of a value in a message
 
 
@@ -222,6 +229,12 @@ def flatten(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
     return {name: leaf for table in tables for name, leaf in leaves(table, dumped[table]).items()}
 
 
+def flatten_used(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
+    """Return what ``flatten`` does without a split that files replace, and without what follows from both."""
+    unused = ("corpus.divided", *([] if settings.corpus.is_split else [_OF_SPLIT]))
+    return {name: value for name, value in flatten(settings, tables).items() if not name.startswith(unused)}
+
+
 def find_differences(runs: Mapping[str, RunSettings]) -> dict[str, dict[str, Any]]:
     """Return the settings that differ between runs.
 
@@ -230,16 +243,19 @@ def find_differences(runs: Mapping[str, RunSettings]) -> dict[str, dict[str, Any
 
     Returns:
         For each setting, named as in ``-o``, its value in each run; None where a run lacks it. Of a refit, its run is
-        shown; what follows from it is no difference.
+        shown, and of held-out files these; what follows from them is no difference.
     """
-    tables = {run: flatten(settings, _SHOWN) for run, settings in runs.items()}
+    tables = {run: flatten_used(settings, _SHOWN) for run, settings in runs.items()}
     names = dict.fromkeys(name for table in tables.values() for name in table if not name.startswith(_DERIVED))
     found = {name: {run: table.get(name) for run, table in tables.items()} for name in names}
-    others = {run for run, settings in runs.items() if settings.refit is None}
+    follows = {
+        run: (_OF_REFIT if settings.refit is not None else ()) + (() if settings.corpus.is_split else (_OF_SPLIT,))
+        for run, settings in runs.items()
+    }
     return {
         name.replace(".options.", "."): values
         for name, values in found.items()
-        if len({repr(value) for run, value in values.items() if run in others or not name.startswith(_OF_REFIT)}) > 1
+        if len({repr(value) for run, value in values.items() if not name.startswith(follows[run])}) > 1
     }
 
 

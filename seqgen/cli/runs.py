@@ -175,10 +175,10 @@ def _state(row: dict[str, Any]) -> str:
 
 def _by_part(settings: RunSettings) -> dict[str, str]:
     """Return the settings, one line per part: its name and its options."""
-    from seqgen.checkpoint import flatten
+    from seqgen.checkpoint import flatten_used
 
     lines = {"conditions": ", ".join(settings.conditions)}
-    flat, n_cells = flatten(settings, _SHOWN), len(settings.cells)
+    flat, n_cells = flatten_used(settings, _SHOWN), len(settings.cells)
     cells = ["cell"] if n_cells < 2 else [f"cell.{n}" for n in range(1, n_cells + 1)]
     kinds = [kind for kind in _SHOWN if getattr(settings, kind) is not None]
     for part in (part for kind in kinds for part in (cells if kind == "cell" else [kind])):

@@ -182,6 +182,22 @@ def test_the_same_test_file_is_compared_whatever_was_trained_on(tmp_path):
     assert found.notes == ["the runs have the same test records, but different training records"]
 
 
+def test_a_corpus_with_other_held_out_files_is_named_with_its_runs(cli, words, in_tmp):
+    held_out, settings = in_tmp / "held.txt", {"cell": "vanilla", "hidden": 4, "steps": 1, "split": "none"}
+    held_out.write_text("\n".join(WORDS[:12]))
+    seqgen.train(words, out="split", **{**settings, "split": "80/10/10"})
+    for name in ("filed", "again"):
+        seqgen.train(words, test=held_out, valid=held_out, out=name, **{**settings, "split": None})
+    result = cli("compare", "split", "filed", "again", "-n", 0)
+    assert (
+        "was not the same for all runs (split: 40 records; filed, again: 64 records with --valid-file held.txt and "
+        "--test-file held.txt): their losses cannot be compared; those of runs trained with the same --test-file can"
+    ) in result.err, result.err
+    assert "corpus.test" in result.out and "train.split" not in result.out and "corpus.divided" not in result.out
+    assert "split=" not in cli("show", "run", "filed").out and "split=0.8/0.1/0.1" in cli("show", "run", "split").out
+    assert "divided" not in cli("show", "run", "filed").out
+
+
 def test_other_corpora_are_said(cli, runs, tmp_path):
     path = tmp_path / "others.txt"
     path.write_text("eins zwei drei vier fünf sechs sieben acht".replace(" ", "\n"))
