@@ -170,7 +170,7 @@ def test_where_a_run_began_is_told(first, cli, in_tmp):
 def test_a_handful_of_held_out_records_is_told(words, in_tmp, cli):
     sizes = "--hidden", 8, "--steps", 3, "--dropout", 0, "--batch-size", 128
     few = cli("train", "--corpus", words, *sizes, "--out", "few", "-o", "best_by=loss")
-    assert "(too few to select the best step; add more with --valid-file FILE or --split A/B/C)" in few.err
+    assert "(too few to select the best step reliably; add more with --valid-file FILE or --split A/B/C)" in few.err
     worse = cli("train", "--from", "few", "--steps", 20, "--lr", 1, "--blend", "none", "--out", "worse")
     assert "no later step was better; the last one: --checkpoint latest" in worse.err, worse.err
     assert "too few to select" not in cli("train", "--corpus", "names", "--hidden", 8, "--steps", 1).err

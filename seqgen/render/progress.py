@@ -272,7 +272,9 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
         way = "" if settings.start is None else ", or go by copies: -o best_by=copies"
         split = "A/B/C" if corpus.test is None else "A/B/0"
-        held_out += f" (too few to select the best step; add more with --valid-file FILE or --split {split}{way})"
+        held_out += (
+            f" (too few to select the best step reliably; add more with --valid-file FILE or --split {split}{way})"
+        )
     elif settings.refit is not None:
         refit = settings.refit
         there = f"its best step, {refit.step:,}, corresponds to {refit.steps:,} here"
