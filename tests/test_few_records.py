@@ -256,3 +256,9 @@ def test_steps_by_copies(shares, best):
     assert state.best_step == best and state.best_loss_nats == 9.0 - best
     with pytest.raises(seqgen.Diverged):
         state.record_evaluation(math.nan, 0.1)
+
+
+def test_a_missing_held_out_file_is_named_with_its_flag(words, in_tmp, cli):
+    for flag in ("--valid-file", "--test-file"):
+        refused = cli("train", "--corpus", words, flag, "nope.txt", "--steps", 1)
+        assert refused.code == 2 and refused.err.startswith(f"seqgen: {flag}: no such file: 'nope.txt'"), refused.err
