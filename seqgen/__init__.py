@@ -31,6 +31,7 @@ _HOME = {
         "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchFile",
         "NoSuchRun", "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged",
         "DiskError", "TooFewRows", "WorkerLost", "TaskFailed", "Interrupted", "ExportRefused",
+        "short_repr",
     ),
     "seqgen.executors": ("Task", "TaskResult", "run_tasks"),
     "seqgen.records_file": ("write_records",),

@@ -26,7 +26,7 @@ from seqgen.cli.common import split_executor as split_executor
 from seqgen.cli.common import warn as warn
 from seqgen.cli.common import write as write
 from seqgen.cli.decoding import parse_fields as parse_fields
-from seqgen.errors import BadOption, did_you_mean
+from seqgen.errors import BadOption, did_you_mean, short_repr
 from seqgen.files import check_file as check_file
 from seqgen.keywords import TrainKeywords
 from seqgen.render import EMPTY_ROW, Listing, counted, duration
@@ -181,7 +181,9 @@ def _text(name: str, value: Any, separator: str = ",") -> str:
     """
     several = [value] if isinstance(value, _VALUES) else value
     if not (isinstance(several, list | tuple) and all(isinstance(one, _VALUES) for one in several)):
-        raise BadOption(f"cannot write {name} {value!r:.60} as a command: give a registered name, a number or a text")
+        raise BadOption(
+            f"cannot write {name} {short_repr(value)} as a command: give a registered name, a number or a text"
+        )
     if several is not value:
         return str(value)
     written = io.StringIO()

@@ -207,7 +207,7 @@ class GuardedValidator(Guarded):
         """
         verdict: Verdict = self.__wrapped__.validate(text)
         if fault := verdict_fault(verdict):
-            raise _mistake(self, f"validate({text!r:.60}) returned {fault}")
+            raise _mistake(self, f"validate({short_repr(text)}) returned {fault}")
         return verdict
 
 
@@ -250,7 +250,7 @@ class GuardedRenderer(Guarded):
         """
         drawn = self.__wrapped__.draw(texts, suffix)
         if not isinstance(drawn, bytes):
-            raise _mistake(self, f"draw returned {drawn!r:.80}, not the bytes of a {suffix} file")
+            raise _mistake(self, f"draw returned {short_repr(drawn, 80)}, not the bytes of a {suffix} file")
         return drawn
 
 
@@ -287,9 +287,9 @@ class GuardedReport(Guarded):
         files = self.__wrapped__.write(evaluation, path)
         paths = isinstance(files, list | tuple) and files and all(isinstance(file, str | Path) for file in files)
         if not paths:
-            raise _mistake(self, f"write returned {files!r:.80}, not a list of the files written")
+            raise _mistake(self, f"write returned {short_repr(files, 80)}, not a list of the files written")
         if missing := [Path(file).name for file in files if not Path(file).exists()]:
-            raise _mistake(self, f"write names {missing[0]!r:.60}, but has not written it")
+            raise _mistake(self, f"write names {short_repr(missing[0])}, but has not written it")
         return [Path(file) for file in files]
 
 
@@ -304,17 +304,17 @@ class GuardedExporter(Guarded):
         """
         found = self.__wrapped__.export(run, path)
         if not isinstance(found, Exported):
-            raise _mistake(self, f"export returned {found!r:.80}, not a seqgen.Exported")
+            raise _mistake(self, f"export returned {short_repr(found, 80)}, not a seqgen.Exported")
         for name, value in (("files", found.files), ("notes", found.notes)):
             if not isinstance(value, list | tuple):
-                raise _mistake(self, f"export gives {name}={value!r:.60}, not a list")
+                raise _mistake(self, f"export gives {name}={short_repr(value)}, not a list")
         if not found.files:
             raise _mistake(self, "export names no files")
         for file in map(Path, found.files):
             if not file.is_relative_to(path):
-                raise _mistake(self, f"export names {file.name!r:.60}, which is not at its path")
+                raise _mistake(self, f"export names {short_repr(file.name)}, which is not at its path")
             if not file.exists():
-                raise _mistake(self, f"export names {file.name!r:.60}, but has not written it")
+                raise _mistake(self, f"export names {short_repr(file.name)}, but has not written it")
         difference, tolerance = found.difference, found.tolerance
         if not _is_number(difference) or difference < 0:  # NaN and infinity are beyond any tolerance
             raise _mistake(self, f"export gives difference={short_repr(difference)}, not a number from 0 on")
@@ -340,7 +340,7 @@ class GuardedAutomaton:
         try:
             hash(self.start)
         except Exception as error:
-            raise PluginError(f"{label}: start={self.start!r:.60} cannot be hashed: {one_line(error)}") from error
+            raise PluginError(f"{label}: start={short_repr(self.start)} cannot be hashed: {one_line(error)}") from error
 
     def advance(self, state: Any, character: str) -> Hashable | None:
         """Return the state after a character, or None.
@@ -352,7 +352,7 @@ class GuardedAutomaton:
             after = self.__wrapped__.advance(state, character)
             hash(after)
         except Exception as error:
-            raise self._failed(f"advance({state!r:.60}, {character!r})", error) from error
+            raise self._failed(f"advance({short_repr(state)}, {character!r})", error) from error
         return after
 
     def accepts(self, state: Any) -> bool:
@@ -364,9 +364,9 @@ class GuardedAutomaton:
         try:
             found: Any = self.__wrapped__.accepts(state)
         except Exception as error:
-            raise self._failed(f"accepts({state!r:.60})", error) from error
+            raise self._failed(f"accepts({short_repr(state)})", error) from error
         if not is_truth(found):  # a generator or a text would be true
-            raise _mistake(self, f"accepts({state!r:.60}) returned {short_repr(found)}, neither True nor False")
+            raise _mistake(self, f"accepts({short_repr(state)}) returned {short_repr(found)}, neither True nor False")
         return bool(found)
 
     def _failed(self, call: str, error: Exception) -> PluginError:

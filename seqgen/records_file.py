@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.corpus import Record
-from seqgen.errors import UsageError
+from seqgen.errors import UsageError, short_repr
 from seqgen.files import json_text, write_atomic
 
 
@@ -40,10 +40,12 @@ def _json_line(number: int, record: str | Record | Mapping[str, Any]) -> bytes:
         record = {**record.fields, **label, "text": record.text}
     row = {"text": record} if isinstance(record, str) else record
     if not isinstance(row, Mapping) or not isinstance(row.get("text"), str):
-        raise UsageError(f"record {number} is {record!r:.60}, not a text, a seqgen.Record or a mapping with a 'text'")
+        raise UsageError(
+            f"record {number} is {short_repr(record)}, not a text, a seqgen.Record or a mapping with a 'text'"
+        )
     for name, value in row.items():
         if not isinstance(name, str):
-            raise UsageError(f"record {number} has a field named {name!r:.60}, which is not a text")
+            raise UsageError(f"record {number} has a field named {short_repr(name)}, which is not a text")
         if getattr(value, "shape", ()):
             raise UsageError(f"record {number}: field {name!r} is an array, not one value; pass value.tolist()")
     return (json_text(dict(row), default=_plain) + "\n").encode()

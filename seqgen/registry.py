@@ -116,7 +116,7 @@ class Entry:
         found: Mapping[str, Mapping[str, Any]] = getattr(self.spec, "recommended", {})
         for name, value in found.get("train", {}).items():
             if not accepts(TrainSettings, name, value):
-                line = f"recommends train.{name}={value!r:.60}, which training does not take"
+                line = f"recommends train.{name}={short_repr(value)}, which training does not take"
                 raise PluginError(f"{self.full_label} {line}")
         return found
 

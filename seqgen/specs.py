@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from seqgen.errors import did_you_mean
+from seqgen.errors import did_you_mean, short_repr
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -121,7 +121,7 @@ PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
 
 def _check_recommended(name: str, recommended: Mapping[str, Mapping[str, Any]]) -> None:
     fit = isinstance(recommended, Mapping)
-    check(fit, f"{name}: recommended={recommended!r:.60} is not a mapping of parts to options")
+    check(fit, f"{name}: recommended={short_repr(recommended)} is not a mapping of parts to options")
     for part, values in recommended.items():
         check(part in PARTS, f"{name}: recommended has the part {part!r}, not one of {', '.join(PARTS)}")
         check(isinstance(values, Mapping), f"{name}: recommended[{part!r}] must be a mapping of options")
@@ -158,7 +158,7 @@ class CorpusSpec(LoadableSpec):
         check(self.layout in ("lines", "stream"), f"{self.name}: layout {self.layout!r} is neither lines nor stream")
         check(isinstance(self.licence, str), f"{self.name}: licence {self.licence!r} is not a string")
         check(self.domain is None or isinstance(self.domain, str), f"{self.name}: domain {self.domain!r} is not a name")
-        check(_are_names(self.labels), f"{self.name}: labels={self.labels!r:.60} is not a tuple like ('f', 'm')")
+        check(_are_names(self.labels), f"{self.name}: labels={short_repr(self.labels)} is not a tuple like ('f', 'm')")
         _check_recommended(self.name, self.recommended)
 
 
@@ -191,7 +191,7 @@ class ArchitectureSpec(LoadableSpec):
         """Validate the parts in ``recommended`` and the class names in ``tf``."""
         super().__post_init__()
         _check_recommended(self.name, self.recommended)
-        check(isinstance(self.tf, Mapping), f"{self.name}: tf={self.tf!r:.60} is not a mapping of classes to options")
+        check(isinstance(self.tf, Mapping), f"{self.name}: tf={short_repr(self.tf)} does not map classes to options")
         for theirs, values in self.tf.items():
             check(theirs.isidentifier(), f"{self.name}: tf has {theirs!r}, which is not a class name")
             check(isinstance(values, Mapping), f"{self.name}: tf[{theirs!r}] must be a mapping of options")
@@ -283,7 +283,7 @@ class ExporterSpec(LoadableSpec):
         """Validate ``compares``."""
         super().__post_init__()
         said = isinstance(self.compares, str) and bool(self.compares.strip()) and "\n" not in self.compares
-        check(said, f"{self.name}: compares={self.compares!r:.60} is not a line about how files are compared")
+        check(said, f"{self.name}: compares={short_repr(self.compares)} is not a line about how files are compared")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,7 +333,7 @@ class ReaderSpec(LoadableSpec):
             value = getattr(self, name)
             fit = isinstance(value, bytes) if name == "example" else value is None
             fault = 'is neither of the form "package.module:name" nor a function'
-            check(fit or is_reference(value) or callable(value), f"{self.name}: {name}={value!r:.60} {fault}")
+            check(fit or is_reference(value) or callable(value), f"{self.name}: {name}={short_repr(value)} {fault}")
 
 
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")

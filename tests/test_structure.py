@@ -105,6 +105,17 @@ def test_functions_are_short():
     hold(CORE + PLUGINS, rule)
 
 
+def test_messages_show_long_values_by_short_repr():
+    """A precision cuts a value without a mark, and a text without its closing quote."""
+
+    def rule(path: Path) -> Iterator[str]:
+        yield from re.findall(r"\{[^{}]*![ras]:\.[^}]*\}", text_of(path))
+
+    hold(CORE, rule)
+    hold(PLUGINS, rule)
+    hold(sorted((ROOT / "corpora").rglob("*.py")), rule)
+
+
 def tool(*command: str) -> None:
     tool_in(ROOT, *command)
 

@@ -114,7 +114,8 @@ def compared(path: Path, program: Any, step: exporting.OneStep, expected: Expect
         for text, mine, theirs in zip(expected.texts, found["ids"], expected.ids, strict=True):
             if mine != list(theirs):
                 raise seqgen.ExportRefused(
-                    f"cannot export this run as a page: the page reads {text!r:.60} as other symbols than the run does"
+                    f"cannot export this run as a page: the page reads {seqgen.short_repr(text)} as other "
+                    "symbols than the run does"
                 )
     pairs = [
         (one, other)

@@ -144,7 +144,7 @@ class Api:
             return next(iter(self._served.values()))
         found = self._served.get(name) if isinstance(name, str) else None
         if found is None:
-            raise ApiError(404, f"no model {name!r:.60}; there are: {', '.join(self._served)}", "model")
+            raise ApiError(404, f"no model {seqgen.short_repr(name)}; there are: {', '.join(self._served)}", "model")
         return found
 
     async def _object(self, request: Request) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class Api:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise ApiError(415, f"cannot read a body of type {kind!r:.60}: send application/json")
+            raise ApiError(415, f"cannot read a body of type {seqgen.short_repr(kind)}: send application/json")
         most, body = self._limits.body, bytearray()
         try:
             async with asyncio.timeout(self._limits.body_s):
@@ -188,7 +188,7 @@ async def _on_api_error(request: Request, error: Any) -> Response:
 async def _on_http_error(request: Request, error: Any) -> Response:
     status = error.status_code
     headers = getattr(error, "headers", None) or {}
-    known = {404: f"no such path: {request.url.path!r:.60}", 405: f"{request.method} is not allowed here"}
+    known = {404: f"no such path: {seqgen.short_repr(request.url.path)}", 405: f"{request.method} is not allowed here"}
     known[405] += f", but {headers['Allow']} is" if "Allow" in headers else ""
     problem = ApiError(status, known.get(status, str(error.detail)))
     problem.headers = {**headers, **problem.headers}

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import pydantic_core
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+import seqgen
 from seqgen_serve.errors import ApiError
 
 _Text = Annotated[str, Field(max_length=10_000)]
@@ -195,7 +196,7 @@ def _refusal(error: ValidationError) -> ApiError:
     if problem["type"] == "extra_forbidden":
         known = CompletionRequest.model_fields if len(places) == 1 else StreamOptions.model_fields
         of = "" if len(places) == 1 else f" of {name}"
-        return ApiError(400, f"unrecognized field {places[-1]!r:.60}{of}; known: {', '.join(known)}", name)
+        return ApiError(400, f"unrecognized field {seqgen.short_repr(places[-1])}{of}; known: {', '.join(known)}", name)
     reason = _MEANT.get(name) or _TYPES.get(problem["type"], "").format_map(problem.get("ctx", {})) or problem["msg"]
     field = ".".join(places) if name == "stream_options" else name
     return ApiError(400, f"cannot use {field} {as_json(problem['input'])}: {reason}", name)

@@ -53,7 +53,10 @@ class ServedRun:
         other = (given or {}).get("label", label)
         if label is not None and other != label:
             raise ApiError(
-                400, f"cannot condition on two labels, {label!r:.60} and {other!r:.60}: give one of them", "label"
+                400,
+                f"cannot condition on two labels, {seqgen.short_repr(label)} and {seqgen.short_repr(other)}: "
+                "give one of them",
+                "label",
             )
         wanted = {**(given or {}), **({} if label is None else {"label": label})}
         known = self.conditions
@@ -65,10 +68,14 @@ class ServedRun:
                     shown = value if len(value) <= _MAX_FIELD else f"{value[:_MAX_FIELD]}…"
                     line = json.dumps(f"{name}={shown}\n", ensure_ascii=False)
                     have += f"; if its records begin with this field, begin the prompt with {line}"
-                raise ApiError(400, f"the model {self.name!r} has no condition {name!r:.60}: {have}", field)
+                raise ApiError(
+                    400, f"the model {self.name!r} has no condition {seqgen.short_repr(name)}: {have}", field
+                )
             if value not in known[name]:
                 some = ", ".join(known[name][:20])
-                raise ApiError(400, f"the model {self.name!r} has no {name} {value!r:.60}; known: {some}", field)
+                raise ApiError(
+                    400, f"the model {self.name!r} has no {name} {seqgen.short_repr(value)}; known: {some}", field
+                )
         return wanted
 
     @property
@@ -127,7 +134,8 @@ class ServedRun:
         if not same:
             raise ApiError(
                 400,
-                f"cannot use tokens {list(ids)!s:.60}: the tokenizer of {self.name!r} cuts their text otherwise",
+                f"cannot use tokens {seqgen.short_repr(list(ids))}: the tokenizer of {self.name!r} cuts their text "
+                "otherwise",
                 field,
             )
         return text

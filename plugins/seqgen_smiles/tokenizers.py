@@ -45,7 +45,9 @@ class SelfiesTokenizer(SubstringTokenizer):
         others = [text for text in texts if not cls._selfies.fullmatch(text)]
         if not others:
             return ""
-        seen = f"{len(others)} of the first {len(texts)} records are not SELFIES, such as {others[0]!r:.60}"
+        seen = (
+            f"{len(others)} of the first {len(texts)} records are not SELFIES, such as {seqgen.short_repr(others[0])}"
+        )
         if 2 * len(others) > len(texts):
             raise seqgen.CorpusError(
                 f"cannot train with the tokenizer selfies: {seen}; use --domain smiles for SMILES, or translate them: "

@@ -56,9 +56,11 @@ def parse(assignments: Iterable[str]) -> list[Given]:
         name, equals, values = assignment.partition("=")
         name = name.strip().replace("-", "_")
         if not name or bool(equals) is name.endswith(".*"):
-            raise seqgen.BadOption(f"cannot search {assignment!r:.80}: write it like {_FORMS}")
+            raise seqgen.BadOption(f"cannot search {seqgen.short_repr(assignment, 80)}: write it like {_FORMS}")
         if name in found:
-            raise seqgen.BadOption(f"cannot search {name} twice: {assignment!r:.80}; give one range of it")
+            raise seqgen.BadOption(
+                f"cannot search {name} twice: {seqgen.short_repr(assignment, 80)}; give one range of it"
+            )
         found[name] = _given(name, values.strip()) if equals else Given(name)
     return list(found.values())
 
@@ -67,25 +69,31 @@ def _given(name: str, values: str) -> Given:
     match = None if "|" in values else _RANGE.fullmatch(values)  # a list may hold "../a"
     if match is not None and _TOO_MANY.search(values):
         meant = f"{name}={_TOO_MANY.sub('..', values)}"
-        raise seqgen.BadOption(f"cannot search {name}={values!r:.60}: a range has two dots; write {meant:.60}")
+        raise seqgen.BadOption(
+            f"cannot search {name}={seqgen.short_repr(values)}: a range has two dots; write {meant:.60}"
+        )
     if match is None:
         choices = tuple(dict.fromkeys(value.strip() for value in values.split("|")))
         if len(choices) == 1 and "|" in values and all(choices):
-            raise seqgen.BadOption(f"cannot search {name}={values!r:.60}: its choices are all the same")
+            raise seqgen.BadOption(f"cannot search {name}={seqgen.short_repr(values)}: its choices are all the same")
         if len(choices) < 2 or not all(choices):
             raise seqgen.BadOption(
-                f"cannot search {name}={values!r:.60}: write A..B or A|B; fix a setting by its option"
+                f"cannot search {name}={seqgen.short_repr(values)}: write A..B or A|B; fix a setting by its option"
             )
         return Given(name, choices)
     ends, log = (match[1].strip(), match[2].strip()), match[3] is not None
     try:
         low, high = map(float, ends)
     except ValueError:
-        raise seqgen.BadOption(f"cannot search {name}={values!r:.60}: the ends of a range are numbers") from None
+        raise seqgen.BadOption(
+            f"cannot search {name}={seqgen.short_repr(values)}: the ends of a range are numbers"
+        ) from None
     if not (-float("inf") < low < high < float("inf")):
-        raise seqgen.BadOption(f"cannot search {name}={values!r:.60}: the first end must be smaller than the second")
+        raise seqgen.BadOption(
+            f"cannot search {name}={seqgen.short_repr(values)}: the first end must be smaller than the second"
+        )
     if log and low <= 0:
-        raise seqgen.BadOption(f"cannot search {name}={values!r:.60}: a logarithmic range begins above 0")
+        raise seqgen.BadOption(f"cannot search {name}={seqgen.short_repr(values)}: a logarithmic range begins above 0")
     return Given(name, (), low, high, log, all(map(_WHOLE.fullmatch, ends)))
 
 
@@ -147,4 +155,6 @@ def _assignment(path: Path, part: str, name: str, value: Any) -> str:
         return f"{option}={'|'.join(map(str, value))}"
     if isinstance(value, str):
         return f"{option}={value}"
-    raise seqgen.BadOption(f'{str(path)!r}: cannot search {option} = {value!r:.60}: write "A..B" or a list of values')
+    raise seqgen.BadOption(
+        f'{str(path)!r}: cannot search {option} = {seqgen.short_repr(value)}: write "A..B" or a list of values'
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqgen.config import values_by_name
-from seqgen.errors import UsageError, nearest_names
+from seqgen.errors import UsageError, nearest_names, short_repr
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
@@ -113,7 +113,7 @@ def warn_of_untrained(run: OpenRun, conditions: Mapping[str, str]) -> None:
     for pair in conditions.items():
         if "=".join(pair) in unseen and (pair,) not in run.checked_fields:
             run.checked_fields.add((pair,))
-            run.warn(f"no training record has the {pair[0]} {pair[1]!r:.80}: the model has not learned it")
+            run.warn(f"no training record has the {pair[0]} {short_repr(pair[1], 80)}: the model has not learned it")
 
 
 def check_fields(run: OpenRun, wanted: Iterable[str], first: FirstFields) -> list[str]:
@@ -168,7 +168,7 @@ def _warn_of_unseen(run: OpenRun, wanted: list[str]) -> None:
                 return
     for line in wanted:
         if line in unseen:
-            run.warn(f"no training record has {line!r:.80}: rows that begin with it are unreliable")
+            run.warn(f"no training record has {short_repr(line, 80)}: rows that begin with it are unreliable")
 
 
 def prefix_warning(decoder: Decoder) -> str:
@@ -179,6 +179,6 @@ def prefix_warning(decoder: Decoder) -> str:
     if not prefix or not (share := share_across(decoder)) > _MOST_LEFT_OUT:
         return ""
     template = "".join(f"\\{char}" if char in "*\\" else char for char in prefix) + "*"
-    line = f"--prefix {prefix!r:.60}: {share:.1%} of the rows that begin so are left out, since their symbols divide it"
+    line = f"--prefix {short_repr(prefix)}: {share:.1%} of the rows that begin so are left out, since their symbols"
     hint = "" if decoder.settings.template else f"; --template {shlex.quote(template)} in its place finds all of them"
-    return f"{line} otherwise{hint}"
+    return f"{line} divide it otherwise{hint}"

@@ -119,15 +119,15 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
             find_places(found)  # refuses what holds no file
         return found
     if os.path.lexists(path):
-        raise NoSuchFile(f"no such file: {text!r:.200} is a link that leads nowhere")
+        raise NoSuchFile(f"no such file: {short_repr(text, 200)} is a link that leads nowhere")
     if not alone and isinstance(name, str) and plugins.registry.has("corpus", text):
         raise UsageError(f"cannot join the corpus {text!r} with files: it is a registered one; pass files only")
     if "/" in text or "\\" in text or path.suffix:
-        raise NoSuchFile(f"no such file: {text!r:.200}{_near(path)}")
+        raise NoSuchFile(f"no such file: {short_repr(text, 200)}{_near(path)}")
     if not alone:
         raise NoSuchFile(
-            f"no such file: {text!r:.200}; a corpus is a registered name or the path of a file, or several paths"
-            f"{_OF_A_LIST}"
+            f"no such file: {short_repr(text, 200)}; a corpus is a registered name or the path of a file, or several "
+            f"paths{_OF_A_LIST}"
         )
     hint = "a file with a record a line would do too"
     with contextlib.suppress(OSError, StopIteration):  # a folder that cannot be listed has no such file
@@ -207,7 +207,7 @@ def open_corpus(
     if layout == "stream" and spec.layout == "lines" and not is_file:
         source = ConcatenatedRecords(source)
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
-        raise PluginError(f"{entry.full_label}: load gave {source!r:.60}, not a restartable iterable")
+        raise PluginError(f"{entry.full_label}: load gave {short_repr(source)}, not a restartable iterable")
     if valid is not None or test is not None:
         by_domain = plugins if not is_file and layout == "lines" else None
         options_of = partial(_suiting, entry, by_domain) if by_domain else lambda path: same

@@ -68,7 +68,7 @@ def build_model(plugins: Plugins, settings: RunSettings) -> Any:
     if isinstance(maker, _LayerMaker):
         maker.check()
     if not isinstance(model, torch.nn.Module):
-        raise PluginError(f"{entry.full_label} gave {model!r:.60}, not a torch.nn.Module")
+        raise PluginError(f"{entry.full_label} gave {short_repr(model)}, not a torch.nn.Module")
     check_module("model", model, entry.full_label)
     return model
 
@@ -130,8 +130,8 @@ def _build_cell(entry: Entry, options: Mapping[str, Any], model: Entry, input_si
     for size in (input_size, hidden_size):
         if not isinstance(size, Integral) or size < 1:
             raise PluginError(
-                f"{model.full_label} asks for a cell of the sizes {input_size!r:.40} and {hidden_size!r:.40}, "
-                "which are not whole numbers from 1"
+                f"{model.full_label} asks for a cell of the sizes {short_repr(input_size, 40)} and "
+                f"{short_repr(hidden_size, 40)}, which are not whole numbers from 1"
             )
     cell = entry.build(options, input_size, hidden_size)
     if not isinstance(cell, Cell):
@@ -231,13 +231,13 @@ def difference(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> s
     """Return the first difference in names, types and shapes of tensors, or ""."""
     for name in [*wanted, *weights]:
         if name not in weights:
-            return f"it has no tensor {name!r:.80}"
+            return f"it has no tensor {short_repr(name, 80)}"
         if name not in wanted:
-            return f"the model has no tensor {name!r:.80}"
+            return f"the model has no tensor {short_repr(name, 80)}"
         found, expected = weights[name], wanted[name]
         if (found.shape, found.dtype) != (expected.shape, expected.dtype):
             return (
-                f"{name!r:.80} is {found.dtype} of {list(found.shape)}, the model's {expected.dtype} of "
+                f"{short_repr(name, 80)} is {found.dtype} of {list(found.shape)}, the model's {expected.dtype} of "
                 f"{list(expected.shape)}"
             )
     return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.checkpoint import RUNS, RunSettings, list_runs
-from seqgen.errors import CheckpointError, MissingPlugin, UnknownName, UsageError
+from seqgen.errors import CheckpointError, MissingPlugin, UnknownName, UsageError, short_repr
 from seqgen.plugins import Plugins, code_of_parts, hint_on_source, installed
 from seqgen.registry import Entry
 
@@ -31,9 +31,9 @@ def missing_part(plugins: Plugins, kind: str, name: str, settings: RunSettings) 
     if again := _given(known):
         of = f" with what {known['distribution']} defines" if known.get("sha256") and way else ""
         given = f"which was given from Python; give it again{of}, in Python: seqgen.load(..., plugins=[{again}])"
-        return MissingPlugin(f"the run needs the {kind} {name!r:.80}, {given}")
+        return MissingPlugin(f"the run needs the {kind} {short_repr(name, 80)}, {given}")
     if package not in plugins.plugins and not way:
-        return MissingPlugin(f"the run needs the {kind} {name!r:.80}, which is not installed")
+        return MissingPlugin(f"the run needs the {kind} {short_repr(name, 80)}, which is not installed")
     if package in plugins.plugins:
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
     elif known.get("sha256"):
@@ -148,7 +148,7 @@ def missing_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
     for known in settings.plugins:
         package = known.get("package")
         if package not in plugins.plugins and package not in plugins.installed:
-            lines.append(f"needs {package!r:.60}: {way_to(known) or 'not installed'}")
+            lines.append(f"needs {short_repr(package)}: {way_to(known) or 'not installed'}")
     return lines
 
 

@@ -15,7 +15,7 @@ from seqgen import __version__
 from seqgen.api.conditioning import Conditioning, prefix_warning
 from seqgen.compute import computing, in_turns, keeping_memory
 from seqgen.config import DecodeConfig, SampleConfig, as_whole
-from seqgen.errors import SeqgenError, TooFewRows, UsageError
+from seqgen.errors import SeqgenError, TooFewRows, UsageError, short_repr
 from seqgen.files import code_digest, dump_json
 from seqgen.protocols import Verdict
 
@@ -109,8 +109,8 @@ def _warn_of_needless(run: OpenRun, config: SampleConfig, warn: Callable[[str], 
         text: char for text in config.avoid for char in text if not known.issuperset(char.encode(errors="replace"))
     }
     if never:
-        (text, char), several = next(iter(never.items())), len(config.avoid) > 1
-        which = f"{len(never)} of {len(config.avoid)} texts, such as {text!r:.60}," if several else f"{text!r:.60}"
+        (text, char), n_texts = next(iter(never.items())), len(config.avoid)
+        which = f"{len(never)} of {n_texts} texts, such as {short_repr(text)}," if n_texts > 1 else short_repr(text)
         hint = "; repeat --avoid for several texts" if "," in text else ""
         warn(f"--avoid: {which} cannot occur, since no symbol of this run has {char!r}{hint}")
 

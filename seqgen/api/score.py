@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from seqgen.api.conditioning import as_conditions, check_fields, first_fields, split_conditions, warn_of_untrained
 from seqgen.compute import computing
 from seqgen.config import as_whole, values_by_name
-from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, shortened
+from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError, short_repr, shortened
 from seqgen.render import visible
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def score_texts(run: OpenRun, texts: Iterable[str], given: Mapping[str, Any], to
     texts, top = list(texts), as_whole(top, 0, "number of most probable symbols")
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
-            raise BadOption(f"text {number} to score is {text!r:.60}, not a string")
+            raise BadOption(f"text {number} to score is {short_repr(text)}, not a string")
     with computing(run.settings.engine.threads):
         try:
             found = score(run.model, run.vocabulary, texts, as_conditions(given), top)

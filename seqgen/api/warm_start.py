@@ -25,7 +25,7 @@ from seqgen.checkpoint import (
 )
 from seqgen.config import keep_known, merge, says_end, without_ends
 from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of, real_paths, suffix_of
-from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
+from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError, short_repr
 from seqgen.plugins import Plugins
 from seqgen.protocols import learns
 from seqgen.registry import Entry
@@ -269,7 +269,7 @@ class WarmStart:
         try:
             places = torch.tensor(map_ids(vocabulary, self.vocabulary))
         except KeyError as error:
-            problem = f"its symbol {error.args[0]!r:.40} is not in the vocabulary"
+            problem = f"its symbol {short_repr(error.args[0], 40)} is not in the vocabulary"
             raise BadOption(f"--from {self.folder.name}: {problem}") from None
         sizes = self.vocabulary.size, vocabulary.size
         fresh, known = model.state_dict(), self.snapshot.model
@@ -343,15 +343,15 @@ def reload_warm_start(recorded: WarmStartSettings, plugins: Plugins) -> WarmStar
     Raises:
         CheckpointError: they are gone, or others now.
     """
-    problem = "has no checkpoint yet, and the weights of {!r:.200} that it started from are {}: train it anew"
+    problem = "has no checkpoint yet, and the weights of {} that it started from are {}: train it anew"
     try:
         folder = find_run(Path(recorded.run), Path(recorded.run).parent)
         settings = folder.settings()
         start = WarmStart(folder, settings, read_vocabulary(folder, settings, plugins), folder.load(recorded.step))
     except (NoSuchRun, CheckpointError) as error:
-        raise CheckpointError(f"the run {problem.format(recorded.run, 'gone')} ({error})") from None
+        raise CheckpointError(f"the run {problem.format(short_repr(recorded.run, 200), 'gone')} ({error})") from None
     if start.recorded.sha256 != recorded.sha256:
-        raise CheckpointError(f"the run {problem.format(recorded.run, 'no longer the same')}")
+        raise CheckpointError(f"the run {problem.format(short_repr(recorded.run, 200), 'no longer the same')}")
     return start
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from seqgen.checkpoint.checkpoints import CHECKPOINTS, Checkpoints
 from seqgen.checkpoint.settings import CorpusSettings, RunSettings
 from seqgen.checkpoint.snapshot import MAX_JSON_BYTES, NGRAM, read_bounded, read_logs, read_state, read_verified
-from seqgen.errors import CheckpointError, DiskError, LinkRefused, NoSuchRun, UsageError, nearest_names
+from seqgen.errors import CheckpointError, DiskError, LinkRefused, NoSuchRun, UsageError, nearest_names, short_repr
 from seqgen.files import (
     JsonLines,
     SafePath,
@@ -244,8 +244,8 @@ def find_run(name: str | PathLike[str] | None, base: Path = RUNS, *, unfinished:
     names = [run.name for run in list_runs(base, beside=beside)]
     with contextlib.suppress(OSError):
         if Path(name).is_file():
-            raise NoSuchRun(f"no run {name!r:.200}: it is a file{_meant_by_file(Path(name), names)}")
-    raise NoSuchRun(f"no run {name!r:.200}{_available_runs(names, name, base)}")
+            raise NoSuchRun(f"no run {short_repr(name, 200)}: it is a file{_meant_by_file(Path(name), names)}")
+    raise NoSuchRun(f"no run {short_repr(name, 200)}{_available_runs(names, name, base)}")
 
 
 def _meant_by_file(path: Path, names: Sequence[str]) -> str:

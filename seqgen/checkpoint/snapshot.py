@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.checkpoint.settings import FORMAT_VERSION
-from seqgen.errors import CheckpointError
+from seqgen.errors import CheckpointError, short_repr
 from seqgen.files import SafePath, dump_checksummed, dump_json, load_checksummed, load_json
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _verified(file: SafePath, expected: Any, most: int | None = None) -> bytes:
     path = file.path
     n_bytes = expected.get("bytes") if isinstance(expected, dict) else None
     if type(n_bytes) is not int or (most is not None and n_bytes > most):
-        raise CheckpointError(f"{str(path)!r} is damaged: the manifest says it has {n_bytes!r:.40} bytes")
+        raise CheckpointError(f"{str(path)!r} is damaged: the manifest says it has {short_repr(n_bytes, 40)} bytes")
     data = read_bounded(file, n_bytes)
     if _fingerprint(data) != expected:
         raise CheckpointError(f"{str(path)!r} is damaged: its content does not match the manifest")

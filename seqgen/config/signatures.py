@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from seqgen.config.options import PLAIN, Options
-from seqgen.errors import one_line
+from seqgen.errors import one_line, short_repr
 
 
 def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
@@ -37,7 +37,7 @@ def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
         elif (by_keyword or default is not parameter.empty) and not name.startswith("_"):
             untold = "it has no annotation and no default that say of which type it is: annotate it"
             if default is not parameter.empty:
-                untold = f"its default {default!r:.40} does not say of which type it is: annotate it"
+                untold = f"its default {short_repr(default, 40)} does not say of which type it is: annotate it"
             no_options[name] = untold if by_keyword else "it is not keyword-only: put it behind a *"
     model = _model(f"{getattr(signature_source, '__name__', 'derived')}Options", fields)
     model.no_options = no_options
@@ -60,7 +60,7 @@ def _type_hints(source: Any, names: Collection[str]) -> dict[str, Any]:
                 hints |= typing.get_type_hints(alone, within, include_extras=True)
             except Exception as error:
                 reason = f"{type(error).__name__}: {one_line(error)}"
-                raise TypeError(f"cannot read the annotation {annotation!r:.60} of {name!r}: {reason}") from error
+                raise TypeError(f"cannot read the annotation {short_repr(annotation)} of {name!r}: {reason}") from error
     return hints
 
 
@@ -78,5 +78,7 @@ def _model(title: str, fields: dict[str, Any]) -> type[Options]:
                 create_model(title, __base__=Options, **{name: field})
             except Exception as error:
                 reason = f"{type(error).__name__}: {one_line(error)}"
-                raise TypeError(f"cannot make an option of {name!r} of type {field[0]!r:.60}: {reason}") from error
+                raise TypeError(
+                    f"cannot make an option of {name!r} of type {short_repr(field[0])}: {reason}"
+                ) from error
         raise

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from seqgen.corpus.packed import Damaged, open_archive, open_zstandard
-from seqgen.errors import CorpusError, NoSuchFile, SeqgenError, UsageError, one_line
+from seqgen.errors import CorpusError, NoSuchFile, SeqgenError, UsageError, one_line, short_repr
 
 _GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = b"\x2a\x4d\x18"  # of RFC 8878, section 3.1.2, behind a byte from 0x50 to 0x5f
@@ -133,7 +133,7 @@ def find_places_counted(path: str | Sequence[str]) -> tuple[list[Place], dict[st
     """
     paths = [path] if isinstance(path, str) else list(path)
     if (never := next((one for one in paths if "\0" in one), None)) is not None:
-        raise NoSuchFile(f"no such file: {never!r:.200}")
+        raise NoSuchFile(f"no such file: {short_repr(never, 200)}")
     skipped = dict[str, str]()
     found = {_identity(place): place for one in paths for place in _named_by(one, skipped)}
     return sorted(found.values(), key=_in_order), dict(sorted(Counter(skipped.values()).items()))

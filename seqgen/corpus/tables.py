@@ -90,7 +90,7 @@ class Table(FileSource):
                 name = self._text_field(row)
                 self._refuse_columns(number, row, name)
                 if self.form in _GUESSED and not self.columns.is_chosen and name not in _USUAL:
-                    counts[f"{_GUESSED[self.form]}: {name!r:.40}"] += 1
+                    counts[f"{_GUESSED[self.form]}: {short_repr(name, 40)}"] += 1
             if not self.columns.text_fields:
                 self._refuse_no_text(number, row, name)
             record = self._record(row, name)

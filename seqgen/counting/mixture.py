@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from seqgen.counting.log_linear import GATE_SIZES
 from seqgen.counting.repeats import N_REPEAT_FEATURES
-from seqgen.errors import CheckpointError
+from seqgen.errors import CheckpointError, short_repr
 
 _OF_A_SUM = 19  # weights of a gate of older versions
 
@@ -45,5 +45,7 @@ class Mixture:
                 raise CheckpointError(f"the checkpoint is damaged: its {name} is not {sizes[0]} numbers")
         share = state.get("kept_share")
         if share is not None and not (isinstance(share, float) and 0 < share <= 1):
-            raise CheckpointError(f"the checkpoint is damaged: its kept_share is {share!r:.40}, not in (0, 1]")
+            raise CheckpointError(
+                f"the checkpoint is damaged: its kept_share is {short_repr(share, 40)}, not in (0, 1]"
+            )
         return cls(state.get("gate"), share, state.get("repeats"))

@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen.errors import PluginError, SeqgenError, UsageError, WorkerLost, one_line
+from seqgen.errors import PluginError, SeqgenError, UsageError, WorkerLost, one_line, short_repr
 from seqgen.executors.run import find_executor
 from seqgen.executors.task import Task, read_outcome, run_json
 from seqgen.plugins import Plugins
@@ -80,7 +80,9 @@ def reserve_workers(
             late = f"cannot start {n} more processes together on {on!r} within {timeout_s:g} s: {one_line(error)}"
             raise WorkerLost(f"{late}; give fewer --workers, or more time with -o timeout_s") from None
         if not (isinstance(host, str) and host):
-            raise PluginError(f"{entry.full_label}: gang returns {host!r:.40}, not an address of this machine")
+            raise PluginError(
+                f"{entry.full_label}: gang returns {short_repr(host, 40)}, not an address of this machine"
+            )
         workers = ReservedWorkers(host, executor, plugins)
         yield workers
         if wait(workers._running, _END_S).not_done:

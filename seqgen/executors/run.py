@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqgen.config import as_whole
-from seqgen.errors import Interrupted, PluginError, SeqgenError, TaskFailed, one_line
+from seqgen.errors import Interrupted, PluginError, SeqgenError, TaskFailed, one_line, short_repr
 from seqgen.executors.task import Task, read_outcome, run_here, run_json
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.registry import Entry
@@ -149,7 +149,7 @@ class _Pool:
             with self._entry.build(self._options, self._workers) as executor:
                 label = self._entry.full_label
                 if not callable(getattr(executor, "submit", None)):
-                    raise PluginError(f"{label}: entering it gives {executor!r:.60}, which has no submit")
+                    raise PluginError(f"{label}: entering it gives {short_repr(executor)}, which has no submit")
                 is_broken = not self._fill(executor, numbered, label)
                 if is_broken and not self._running:
                     raise PluginError(f"{label}: a new one takes no task")
@@ -174,7 +174,7 @@ class _Pool:
             except BrokenExecutor:
                 return False
             if not isinstance(future, Future):
-                raise PluginError(f"{label}: submit returned {future!r:.60}, not a concurrent.futures.Future")
+                raise PluginError(f"{label}: submit returned {short_repr(future)}, not a concurrent.futures.Future")
             self._running[future] = self._again.popleft()
         return True
 
@@ -202,4 +202,6 @@ class _Pool:
                 return TaskResult(this.task, this.number, None, read_outcome(text))
             except SeqgenError as error:
                 return TaskResult(this.task, this.number, error)
-        raise PluginError(f"{self._entry.full_label}: the result of a task is {text!r:.60}, not what the task returned")
+        raise PluginError(
+            f"{self._entry.full_label}: the result of a task is {short_repr(text)}, not what the task returned"
+        )

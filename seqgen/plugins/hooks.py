@@ -10,7 +10,7 @@ from typing import Any
 import pluggy
 
 from seqgen import hookspecs
-from seqgen.errors import did_you_mean
+from seqgen.errors import did_you_mean, short_repr
 from seqgen.hookspecs import PLUGIN_API
 
 CURRENT_API = ".".join(map(str, PLUGIN_API))
@@ -33,7 +33,7 @@ def declared_version(hooks: object, distribution: str) -> str:
         return CURRENT_API
     spelt = _SPELT.fullmatch(said) if isinstance(said, str) else None
     if spelt is None:
-        raise LookupError(f"seqgen_api is {said!r:.40}, not a version such as {CURRENT_API!r}")
+        raise LookupError(f"seqgen_api is {short_repr(said, 40)}, not a version such as {CURRENT_API!r}")
     major = int(spelt[1])
     if major != PLUGIN_API[0]:
         newer = f" or a version of {distribution} for {PLUGIN_API[0]}" if major < PLUGIN_API[0] else ""

@@ -24,6 +24,7 @@ from seqgen.errors import (
     SeqgenError,
     find_plugin_frame,
     one_line,
+    short_repr,
 )
 from seqgen.plugins import builtin
 from seqgen.plugins.discovery import Candidate, installed, missing_plugin
@@ -208,7 +209,7 @@ class Plugins:
 
         def register(spec: Spec) -> None:
             if not isinstance(spec, wanted):
-                raise TypeError(f"register_{KINDS[kind]} takes a {wanted.__name__}, not {spec!r:.80}")
+                raise TypeError(f"register_{KINDS[kind]} takes a {wanted.__name__}, not {short_repr(spec, 80)}")
             self.registry.add(Entry(candidate.package, spec, candidate.distribution, candidate.version))
 
         return register

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import PluginError, SeqgenError, UnknownSymbol, find_plugin_frame, one_line, shortened
+from seqgen.errors import PluginError, SeqgenError, UnknownSymbol, find_plugin_frame, one_line, short_repr
 from seqgen.plugin_guards import defined_at
 from seqgen.protocols import fits_parts
 from seqgen.registry import Entry, attribute_errors
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _MAX_CHARS = 20_000  # of all texts together; a longer single text is cut only if it is a piece of a long text
 _MAX_SYMBOLS = 2**31
-_SHOWN = 60  # characters of a text in a message
 
 
 def check_order(entry: Entry, corpus: Corpus, texts: Sequence[str]) -> None:
@@ -41,7 +40,7 @@ def check_order(entry: Entry, corpus: Corpus, texts: Sequence[str]) -> None:
             place = defined_at(corpus.source, "__iter__") or defined_at(entry.load())
             raise PluginError(
                 f"{entry.full_label} gives other records when it is iterated again: record {number} is "
-                f"{first!r:.{_SHOWN}}, then {then!r:.{_SHOWN}}; give the same order each time{place}"
+                f"{short_repr(first)}, then {short_repr(then)}; give the same order each time{place}"
             )
 
 
@@ -65,22 +64,22 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
     _check_fitted(entry, tokenizer, "fit_parts" if fits_parts(entry.load()) else "fit")
     texts, rows = _encoded(entry, vocabulary, _first_texts(texts, whole=vocabulary.ends))
     if any(texts) and not any(rows):
-        raise _error(entry, tokenizer, "encode", f"encode gives no ids, of {_shown(texts[0])} too")
+        raise _error(entry, tokenizer, "encode", f"encode gives no ids, of {short_repr(texts[0])} too")
     back = [_decoded(entry, tokenizer, row) for row in rows]
     _check_many(entry, tokenizer, texts, rows, back)
     again = _rebuilt(entry, tokenizer)
     _check_fitted(entry, again, "from_json")
     if again.n_symbols != tokenizer.n_symbols:
-        what = f"has {again.n_symbols!r:.{_SHOWN}} symbols, not {tokenizer.n_symbols}"
+        what = f"has {short_repr(again.n_symbols)} symbols, not {tokenizer.n_symbols}"
         raise _error(entry, again, "from_json", f"what from_json makes of to_json {what}")
     for text, row, known in zip(texts, rows, back, strict=True):
         try:
             same = list(again.encode(text)) == row and (not row or again.decode(row) == known)
         except (Exception, SystemExit) as error:
-            problem = f"after to_json and from_json {_shown(text)} raises {type(error).__name__}: {one_line(error)}"
+            problem = f"after to_json and from_json {short_repr(text)} raises {type(error).__name__}: {one_line(error)}"
             raise _error(entry, again, "from_json", problem) from error
         if not same:
-            problem = f"after to_json and from_json {_shown(text)} has other ids, or they another text"
+            problem = f"after to_json and from_json {short_repr(text)} has other ids, or they another text"
             raise _error(entry, again, "from_json", problem)
     other = [(text, known) for text, known in zip(texts, back, strict=True) if text != known]
     if not other:
@@ -88,7 +87,7 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
     first, then = other[0]
     return (
         f"{entry.full_label}: encode and decode change {len(other)} of the first {len(texts)} records, "
-        f"{_shown(first)} to {_shown(then)}; samples will be changed so too{defined_at(tokenizer, 'decode')}"
+        f"{short_repr(first)} to {short_repr(then)}; samples will be changed so too{defined_at(tokenizer, 'decode')}"
     )
 
 
@@ -96,18 +95,14 @@ def _check_fitted(entry: Entry, tokenizer: Any, method: str) -> None:
     """Refuse the result of ``fit`` or another method unless it is a tokenizer with a number of symbols."""
     lacking = [name for name in ("n_symbols", "encode", "decode", "to_json") if not hasattr(tokenizer, name)]
     if lacking:
-        problem = f"{method} gave {tokenizer!r:.{_SHOWN}}, which has no {lacking[0]}"
+        problem = f"{method} gave {short_repr(tokenizer)}, which has no {lacking[0]}"
         raise PluginError(f"{entry.full_label}: {problem}{defined_at(entry.load(), method)}")
     found: Any = tokenizer.n_symbols
     if not isinstance(found, Integral) or not 0 <= int(found) < _MAX_SYMBOLS:
         hint = "; mark it with @property" if callable(found) else ""
         raise _error(
-            entry, tokenizer, "n_symbols", f"n_symbols is {found!r:.{_SHOWN}}, not a whole number below 2**31{hint}"
+            entry, tokenizer, "n_symbols", f"n_symbols is {short_repr(found)}, not a whole number below 2**31{hint}"
         )
-
-
-def _shown(text: str) -> str:
-    return repr(shortened(text, _SHOWN))
 
 
 def _error(entry: Entry, tokenizer: Any, method: str, problem: str) -> PluginError:
@@ -138,11 +133,11 @@ def _encoded(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> tupl
             if find_plugin_frame(error, (entry.package,)) is not None:
                 raise
             raise _error(
-                entry, tokenizer, "encode", f"encode({_shown(text)}) gave {ids!r:.{_SHOWN}}, not ids"
+                entry, tokenizer, "encode", f"encode({short_repr(text)}) gave {short_repr(ids)}, not ids"
             ) from error
         wrong = [index for index in row if not isinstance(index, Integral)]
         if wrong:
-            problem = f"encode({_shown(text)}) gave {wrong[0]!r:.{_SHOWN}} as an id, which is not a whole number"
+            problem = f"encode({short_repr(text)}) gave {short_repr(wrong[0])} as an id, which is not a whole number"
             raise _error(entry, tokenizer, "encode", problem)
         low, high = min(row, default=0), max(row, default=0)
         if low < 0 or high >= max(1, tokenizer.n_symbols):
@@ -156,7 +151,7 @@ def _encoded(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> tupl
 def _decoded(entry: Entry, tokenizer: Tokenizer, row: list[int]) -> str:
     text: Any = tokenizer.decode(row)
     if not isinstance(text, str):
-        problem = f"decode gave {text!r:.{_SHOWN}}, not a text"
+        problem = f"decode gave {short_repr(text)}, not a text"
         raise _error(entry, tokenizer, "decode", problem)
     return text
 

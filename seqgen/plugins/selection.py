@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError
+from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError, short_repr
 from seqgen.plugins.code import unwrapped
 from seqgen.plugins.discovery import DIGITS, Candidate, entry_point_candidates, file_candidate
 from seqgen.plugins.manager import Plugins, Provenance
@@ -288,7 +288,7 @@ def _kind_of(part: type) -> str:
 
 
 def _shown(item: object) -> str:
-    return f"the class {item.__module__}.{item.__qualname__}" if isinstance(item, type) else f"{item!r:.60}"
+    return f"the class {item.__module__}.{item.__qualname__}" if isinstance(item, type) else f"{short_repr(item)}"
 
 
 def _package(module: str) -> str:

@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 
-from seqgen.errors import BadOption, did_you_mean
+from seqgen.errors import BadOption, did_you_mean, short_repr
 from seqgen.plugins.manager import Plugins
 
 Check = Callable[[str], None]
@@ -19,7 +19,9 @@ def offered_trackers(plugins: Plugins) -> dict[str, list[tuple[str, Check]]]:
 
     def register(package: str, name: str, check: Check) -> None:
         if not (isinstance(name, str) and name.isidentifier() and callable(check)):
-            raise TypeError(f"register takes a name like 'tensorboard' and a function of a place, not {name!r:.40}")
+            raise TypeError(
+                f"register takes a name like 'tensorboard' and a function of a place, not {short_repr(name, 40)}"
+            )
         try:
             with contextlib.suppress(ValueError):  # of what is not written in Python nothing is known
                 inspect.signature(check).bind("a place")

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from seqgen import training
 from seqgen.checkpoint import RunFolder
-from seqgen.errors import SeqgenError, UsageError, one_line, shortened
+from seqgen.errors import SeqgenError, UsageError, one_line, short_repr, shortened
 from seqgen.render.text import counted, duration, visible, visible_line
 
 Listener = Callable[[RunFolder, training.Event], None]
@@ -199,7 +199,7 @@ def check_callback(keyword: str, callback: object, *arguments: str) -> None:
     except TypeError as error:
         call = ", ".join(arguments)
         raise UsageError(
-            f"cannot call {keyword}={callback!r:.80}: {one_line(error)}; pass a function of ({call})"
+            f"cannot call {keyword}={short_repr(callback, 80)}: {one_line(error)}; pass a function of ({call})"
         ) from None
     except ValueError:  # some written in C have no signature
         return

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqgen.errors import BadOption, UsageError
+from seqgen.errors import BadOption, UsageError, short_repr
 from seqgen.sampling.aho_corasick import N_BYTES, Matcher, build_matcher, build_reader
 
 MAX_CHARS = 32_000
@@ -104,7 +104,7 @@ def avoids(words: Sequence[str], *, ignore_case: bool = False) -> Automaton:
 
 def ends(text: str, *, ignore_case: bool = False) -> Automaton:
     """Return the automaton of rows that end with a text."""
-    return Automaton(f"--ends {text!r:.60}", *build_matcher([_check_text(text)], ignore_case=ignore_case))
+    return Automaton(f"--ends {short_repr(text)}", *build_matcher([_check_text(text)], ignore_case=ignore_case))
 
 
 def template_pieces(pattern: str) -> list[str]:
@@ -191,11 +191,11 @@ def parse_length(text: str) -> tuple[int, int | None]:
     least, dash, most = text.strip().partition("-")
     bounds = [part.strip() for part in (least, most if dash else least)]
     if not any(bounds) or not all(part == "" or (part.isascii() and part.isdecimal()) for part in bounds):
-        raise BadOption(f"cannot read --length {text!r:.60}: it has none of the forms 5-8, 5, 5- and -8")
+        raise BadOption(f"cannot read --length {short_repr(text)}: it has none of the forms 5-8, 5, 5- and -8")
     bounds = [part and (part.lstrip("0") or "0") for part in bounds]
     if any(len(part) > _MAX_DIGITS or int(part or 0) > MAX_CHARS for part in bounds):
         raise BadOption(
-            f"cannot count the characters of --length {text!r:.60}: the limit is {MAX_CHARS:,}; "
+            f"cannot count the characters of --length {short_repr(text)}: the limit is {MAX_CHARS:,}; "
             "give a smaller number, or no maximum, as in 5-"
         )
     low, high = int(bounds[0] or 0), int(bounds[1]) if bounds[1] else None
@@ -209,7 +209,7 @@ def _check_text(text: str) -> str:
         raise UsageError("cannot search rows for an empty text: every row contains it; give at least one character")
     if len(text) > MAX_CHARS:
         raise BadOption(
-            f"cannot search rows for {text!r:.30}...: it has {len(text):,} characters, more than the limit of "
+            f"cannot search rows for {short_repr(text, 30)}: it has {len(text):,} characters, more than the limit of "
             f"{MAX_CHARS:,}; give a shorter text"
         )
     return text
@@ -218,6 +218,6 @@ def _check_text(text: str) -> str:
 def _list_words(words: Sequence[str], conjunction: str) -> str:
     """Return the first words of a list, as messages show them."""
     if len(words) > _MAX_SHOWN:
-        first = ", ".join(f"{word!r:.60}" for word in words[:_MAX_SHOWN])
+        first = ", ".join(map(short_repr, words[:_MAX_SHOWN]))
         return f"{first} {conjunction} {len(words) - _MAX_SHOWN:,} more"
-    return f" {conjunction} ".join(f"{word!r:.60}" for word in words)
+    return f" {conjunction} ".join(map(short_repr, words))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.config import DecodeConfig
-from seqgen.errors import BadOption, Diverged
+from seqgen.errors import BadOption, Diverged, short_repr
 from seqgen.model import count_parameters, device_of, evaluation_mode
 from seqgen.plugin_guards import describe_part
 from seqgen.protocols import Processor
@@ -84,16 +84,17 @@ class Decoder:
         allowed_V = torch.from_numpy(vocabulary.allowed_V(line_ends=multiline))
         if not allowed_V[prefix].all():
             raise BadOption(
-                f"cannot start rows with the prefix {settings.prefix!r:.60}: it contains a line end, and the records "
-                "of this run are single lines; drop the line end"
+                f"cannot start rows with the prefix {short_repr(settings.prefix)}: it contains a line end, and the "
+                "records of this run are single lines; drop the line end"
             )
         if not settings.ban.isascii() and has_partial(vocabulary):
             raise BadOption(
-                f"cannot ban {settings.ban!r:.60}: this run's symbols may be parts of characters; use --avoid instead"
+                f"cannot ban {short_repr(settings.ban)}: this run's symbols may be parts of characters; use "
+                "--avoid instead"
             )
         allowed_V &= ~torch.from_numpy(vocabulary.containing(settings.ban))
         if not allowed_V[EOS + 1 :].any():
-            raise BadOption(f"cannot ban {settings.ban!r:.60}: no symbol is left to sample; ban fewer characters")
+            raise BadOption(f"cannot ban {short_repr(settings.ban)}: no symbol is left to sample; ban fewer characters")
         self.forbidden_V = ~allowed_V.to(self.device)
         self._allowed_V = allowed_V.numpy()
         self.constraint = build_constraint(settings, vocabulary, self._allowed_V, self.device)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqgen.errors import BadOption, MissingExtra, UsageError
+from seqgen.errors import BadOption, MissingExtra, UsageError, short_repr
 from seqgen.sampling import regex_child
 from seqgen.sampling.aho_corasick import N_BYTES
 from seqgen.sampling.automata import Automaton
@@ -49,7 +49,7 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     library = importlib.util.find_spec("outlines_core")
     if library is None or library.origin is None:
         raise MissingExtra("constrain", "--regex")
-    name = f"--regex {pattern!r:.60}".replace("\\\\", "\\")  # as it was typed
+    name = f"--regex {short_repr(pattern)}".replace("\\\\", "\\")  # as it was typed
     end = "\n)" if _VERBOSE.match(pattern) else ")"  # the last line may be a comment
     whole = f"(?{'i' if ignore_case else ''}:{pattern}{end}"
     try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from seqgen.errors import short_repr
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import AUGMENTATION_SEEDS, must_not_raise
 
 
 def _apply(augment: Any, text: str, random: Random) -> str:
     written = augment(text, random)
-    assert isinstance(written, str), f"{text!r:.60} becomes {written!r:.60}, not a text"
+    assert isinstance(written, str), f"{short_repr(text)} becomes {short_repr(written)}, not a text"
     return written
 
 

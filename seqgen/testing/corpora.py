@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from seqgen.corpus import Record, Survey, survey
-from seqgen.errors import CorpusError, MissingExtra, PluginError
+from seqgen.errors import CorpusError, MissingExtra, PluginError, short_repr
 from seqgen.process_state import record_changes
 from seqgen.signals import reraise_signal
 from seqgen.testing.check import Subject
@@ -73,7 +73,7 @@ def _load_twice(subject: Subject) -> _Findings:
         try:
             loaded = subject.build()
             if not isinstance(loaded, Iterable):
-                raise PluginError(f"load gave {loaded!r:.60}, not a restartable iterable")
+                raise PluginError(f"load gave {short_repr(loaded)}, not a restartable iterable")
             for source in (_observe(loaded, spec, findings), subject.build()):
                 found = Survey()
                 for _ in survey(source, spec.name, found):
@@ -98,7 +98,7 @@ def _observe(records: Iterable[Record], spec: Any, findings: _Findings) -> Itera
                 findings.problems.setdefault("records", "a record is blank")
             if lines and not spec.multiline and ("\n" in record.text or "\r" in record.text):
                 findings.problems.setdefault(
-                    "line ends", f"{record.text!r:.80} has a line end, and multiline is not set"
+                    "line ends", f"{short_repr(record.text, 80)} has a line end, and multiline is not set"
                 )
             if spec.labels and record.label not in spec.labels:
                 findings.problems.setdefault("labels", f"the label {record.label!r} is not declared: {spec.labels}")

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from seqgen.errors import short_repr
 from seqgen.specs import CorpusSpec, DomainSpec
 from seqgen.testing.check import Package, Subject
 from seqgen.testing.other_processes import environment
@@ -51,7 +52,7 @@ def automaton(subject: Subject) -> str:
         valid = [text for text in texts if _is_valid(subject, text)]
         refused = [text for text in valid if not accepts(grammar, text)]
         share = len(refused) / max(len(valid), 1)
-        shown = f"{len(valid)} valid {kind}" + "".join(f", such as {text!r:.80}" for text in refused[:1])
+        shown = f"{len(valid)} valid {kind}" + "".join(f", such as {short_repr(text, 80)}" for text in refused[:1])
         assert share <= most, (
             f"its automaton refuses {share:.0%} of {shown}; at most {most:.0%} may be beyond its bounds"
         )

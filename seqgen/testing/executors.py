@@ -10,6 +10,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
+from seqgen.errors import short_repr
 from seqgen.files import write_atomic
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import opened
@@ -23,7 +24,7 @@ def results(subject: Subject) -> None:
     with opened(subject) as executor:
         futures = [executor.submit(pow, number, 2) for number in range(5)]
         strange = [future for future in futures if not isinstance(future, Future)]
-        assert not strange, f"submit returns {strange[0]!r:.60}, not a concurrent.futures.Future"
+        assert not strange, f"submit returns {short_repr(strange[0])}, not a concurrent.futures.Future"
         _, late = wait(futures, timeout=_ENOUGH_S)
         assert not late, f"{len(late)} of 5 calls have no result after {_ENOUGH_S} s"
         found = [future.result() for future in futures]
@@ -68,11 +69,11 @@ def wait_for(own: str, other: str, timeout_s: float) -> bool:
 
 def _meet_here(executor: Any) -> None:
     host = executor.gang(2, _ENOUGH_S)
-    assert isinstance(host, str) and host, f"gang returns {host!r:.60}, not an address"
+    assert isinstance(host, str) and host, f"gang returns {short_repr(host)}, not an address"
     try:
         server = socket.create_server((host, 0), backlog=2)
     except OSError:
-        raise AssertionError(f"gang returns {host!r:.60}, which is no address of this machine") from None
+        raise AssertionError(f"gang returns {short_repr(host)}, which is no address of this machine") from None
     with server:
         server.settimeout(_ENOUGH_S)
         futures = [executor.submit(meet, host, server.getsockname()[1]) for _ in range(2)]

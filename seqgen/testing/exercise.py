@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from seqgen.errors import one_line, short_repr
 from seqgen.metrics import METRICS, Evaluation
 from seqgen.plugin_guards import takes_training
 from seqgen.specs import CorpusSpec
@@ -88,7 +89,9 @@ def must_not_raise(use: Callable[[str], Any]) -> None:
         except AssertionError:
             raise
         except Exception as error:
-            raise AssertionError(f"raises {type(error).__name__} on {text!r:.60}: {error!s:.100}") from error
+            raise AssertionError(
+                f"raises {type(error).__name__} on {short_repr(text)}: {one_line(error, 100)}"
+            ) from error
 
 
 def _corpus(subject: Subject) -> list[Any]:
@@ -184,7 +187,7 @@ def written_files(report: Any, evaluation: Evaluation) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         files = report.write(evaluation, Path(folder) / "report")
         assert isinstance(files, list | tuple) and files, (
-            f"write returns {files!r:.60}, not a list of the files written"
+            f"write returns {short_repr(files)}, not a list of the files written"
         )
         names = {Path(file).name for file in files if isinstance(file, str | Path)}
         found = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from seqgen.errors import short_repr
 from seqgen.plugin_guards import metric_fault, published_fault, signature_fault, value_fault
 from seqgen.testing.check import Subject, is_one_line
 from seqgen.testing.exercise import compute_metric, few_records_of, must_not_raise
@@ -15,11 +16,11 @@ def _compute(metric: Any, samples: list[str], reference: list[str]) -> set[str]:
     found = compute_metric(metric, samples, reference)
     assert not (fault := metric_fault(found)), fault
     omitted = getattr(metric, "omitted", {})
-    assert isinstance(omitted, Mapping), f"omitted is {omitted!r:.60}, not a mapping"
+    assert isinstance(omitted, Mapping), f"omitted is {short_repr(omitted)}, not a mapping"
     for name, reason in omitted.items():
         assert not (fault := value_fault(name, 0)), f"in omitted {fault}"
         assert found.get(name) is None, f"{name!r} is in omitted and among the values"
-        assert reason and is_one_line(reason), f"omitted[{name!r}] is {reason!r:.60}, not one line of text"
+        assert reason and is_one_line(reason), f"omitted[{name!r}] is {short_repr(reason)}, not one line of text"
     return {*found, *omitted}
 
 
@@ -56,7 +57,7 @@ def published(subject: Subject) -> str:
     """Check that ``published``, if there is one, maps models to named numbers."""
     metric = subject.build()
     on = getattr(metric, "published_on", None)
-    assert not isinstance(on, str), f"published_on is {on!r:.60}, not a tuple"
+    assert not isinstance(on, str), f"published_on is {short_repr(on)}, not a tuple"
     assert not (fault := published_fault(metric)), fault
     declared = getattr(metric, "published", None)
     return f"{len(declared)} published" if declared else ""
@@ -68,10 +69,10 @@ def labels(subject: Subject) -> str:
     declared = getattr(metric, "labels", None)
     if declared is None:
         return ""
-    assert isinstance(declared, Mapping), f"labels is {declared!r:.60}, not a mapping"
+    assert isinstance(declared, Mapping), f"labels is {short_repr(declared)}, not a mapping"
     for name, label in declared.items():
         is_valid = isinstance(name, str) and is_one_line(label) and label.strip()
-        assert is_valid, f"labels[{name!r}] is {label!r:.60}, not one line of text"
+        assert is_valid, f"labels[{name!r}] is {short_repr(label)}, not one line of text"
     computed = _compute(metric, texts, texts)
     others = [name for name in declared if name not in computed]
     of_others = f", of which it has no values here: {', '.join(others)}" if others else ""

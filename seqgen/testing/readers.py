@@ -10,7 +10,7 @@ from typing import Any
 
 from seqgen.corpus import InstalledReader, TextFile
 from seqgen.corpus.reading import Position, read_items
-from seqgen.errors import CorpusError
+from seqgen.errors import CorpusError, short_repr
 from seqgen.files import write_atomic
 from seqgen.specs import load_reference
 from seqgen.testing.check import Subject
@@ -27,7 +27,7 @@ def example_of(subject: Subject) -> bytes:
     """Return the content of the example file of a reader."""
     example = load_reference(subject.spec.example)
     content = example() if callable(example) else example
-    assert isinstance(content, bytes) and content, f"example is {content!r:.60}, not the bytes of a file"
+    assert isinstance(content, bytes) and content, f"example is {short_repr(content)}, not the bytes of a file"
     return content
 
 
@@ -50,7 +50,7 @@ def example(subject: Subject) -> str:
     assert found, "reads nothing of its example"
     if subject.spec.table:
         names = [list(row) for row in found]
-        assert all(names[0]), f"names the columns {names[0]!r:.80}"
+        assert all(names[0]), f"names the columns {short_repr(names[0], 80)}"
         assert all(row == names[0] for row in names), "the rows of its example have different columns"
         return f"{len(found)} rows of {', '.join(names[0])}"
     for record in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.protocol import is_renderable
 
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, short_repr
 from seqgen.testing.check import Subject
 from seqgen.testing.exercise import HOSTILE, must_not_raise, printed
 
@@ -14,7 +14,7 @@ def renderable(subject: Subject) -> None:
     render = subject.build()
     for text in subject.texts:
         shown = render(text)
-        assert is_renderable(shown), f"{text!r} becomes {shown!r:.60}, which rich cannot print"
+        assert is_renderable(shown), f"{text!r} becomes {short_repr(shown)}, which rich cannot print"
         for width in (1, 80):
             printed(shown, width=width)
 
@@ -26,7 +26,7 @@ def hostile_strings(subject: Subject) -> None:
     def check_text(text: str) -> None:
         control = {c for c in printed(render(text)) if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0}
         assert not control, (
-            f"for {text!r:.60} it lets the control characters {sorted(control)} through: use seqgen.visible"
+            f"for {short_repr(text)} it lets the control characters {sorted(control)} through: use seqgen.visible"
         )
 
     must_not_raise(check_text)
@@ -45,6 +45,6 @@ def draws(subject: Subject) -> str:
                 assert str(error), f"draw refuses {suffix} without a reason"
             else:
                 assert isinstance(data, bytes) and data, (
-                    f"draw returns {data!r:.60} for {suffix}, not the bytes of a file"
+                    f"draw returns {short_repr(data)} for {suffix}, not the bytes of a file"
                 )
     return ", ".join(suffixes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from seqgen.errors import UsageError
+from seqgen.errors import UsageError, short_repr
 from seqgen.specs import (
     AugmentationSpec,
     CellSpec,
@@ -140,7 +140,7 @@ def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5
     """
     for value, wanted in ((validator, ValidatorSpec), (corpus, CorpusSpec)):
         if not isinstance(value, wanted):
-            raise UsageError(f"cannot check {value!r:.60}: it is not a seqgen.{wanted.__name__}; pass the spec")
+            raise UsageError(f"cannot check {short_repr(value)}: it is not a seqgen.{wanted.__name__}; pass the spec")
     checker, texts = Subject(validator, {}).build(), [record.text for record in Subject(corpus, options).build()]
     checked = texts[:: -(-len(texts) // most)]
     refused = refusals(checker, checked)

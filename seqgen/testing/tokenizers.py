@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.errors import CorpusError, SeqgenError, UnknownSymbol
+from seqgen.errors import CorpusError, SeqgenError, UnknownSymbol, short_repr
 from seqgen.protocols import fits_parts, has_corpus_warning, has_symbol_bytes, joins
 from seqgen.testing.check import Subject, is_one_line
 from seqgen.testing.exercise import HOSTILE
@@ -99,8 +99,8 @@ def hostile_strings(subject: Subject) -> None:
         except UnknownSymbol:
             continue
         except Exception as error:
-            raise AssertionError(f"{text!r:.60} raises {type(error).__name__}, not UnknownSymbol") from error
-        assert found == text, f"{text!r:.60} comes back as {found!r:.60}"
+            raise AssertionError(f"{short_repr(text)} raises {type(error).__name__}, not UnknownSymbol") from error
+        assert found == text, f"{short_repr(text)} comes back as {short_repr(found)}"
 
 
 def to_json(subject: Subject) -> None:
@@ -216,5 +216,5 @@ def corpus_warning(subject: Subject) -> str:
         except CorpusError:
             continue
         fit = line is None or is_one_line(line)
-        assert fit, f"corpus_warning of {shown} returns {line!r:.60}, not one line of text"
+        assert fit, f"corpus_warning of {shown} returns {short_repr(line)}, not one line of text"
     return ""

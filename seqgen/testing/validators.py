@@ -25,9 +25,9 @@ MIN_ACCEPTED = 0.99
 
 def _verdict(validator: Any, text: str) -> Verdict:
     verdict: Verdict = validator.validate(text)
-    assert not (fault := verdict_fault(verdict)), f"for {text!r:.60} it returned {fault}"
+    assert not (fault := verdict_fault(verdict)), f"for {short_repr(text)} it returned {fault}"
     is_line = not verdict.reason or is_one_line(verdict.reason)
-    assert is_line, f"the reason against {text!r:.60} is {short_repr(verdict.reason)}, not one line"
+    assert is_line, f"the reason against {short_repr(text)} is {short_repr(verdict.reason)}, not one line"
     return verdict
 
 
@@ -70,10 +70,12 @@ def check_form(validator: Any, text: str, verdict: Verdict) -> None:
         return
     form_verdict = _verdict(validator, form)
     assert form_verdict.ok, (
-        f"the canonical form of {text!r:.60} is not final: {form!r:.60} is invalid: {form_verdict.reason:.100}"
+        f"the canonical form of {short_repr(text)} is not final: {short_repr(form)} is invalid: "
+        f"{form_verdict.reason:.100}"
     )
     assert form_verdict.form(form) == form, (
-        f"the canonical form of {text!r:.60} is not final: {form!r:.60} has {form_verdict.form(form)!r:.60}"
+        f"the canonical form of {short_repr(text)} is not final: {short_repr(form)} has "
+        f"{short_repr(form_verdict.form(form))}"
     )
 
 
@@ -92,7 +94,7 @@ def refusals(validator: Any, texts: Iterable[str], *, canonical: bool = False) -
         check_form(validator, text, verdict)
         form = verdict.form(text)
         assert form == text or not canonical, (
-            f"its spec declares canonical=True, but {text!r:.60} has the canonical form {form!r:.60}"
+            f"its spec declares canonical=True, but {short_repr(text)} has the canonical form {short_repr(form)}"
         )
     return refused
 
