@@ -556,6 +556,9 @@ def test_what_is_no_array_is_named_with_its_line(text, said, block):
         ),
         ("{'text': 'a'}\n", """line 1: not JSON: "'text': 'a'}"; strings stand in double quotes"""),
         ('"a"\n{"text": "b",}\n', "line 2: not JSON: a comma stands before '}'; remove it"),
+        ('"a"\n{"text": "b", "text": "c"}\n', "line 2: an object gives 'text' twice; give each name one value"),
+        ('["a",\n{"c": [{"b": 1, "b": 1}]}]', "line 2: an object gives 'b' twice; give each name one value"),
+        ('"a"\n\ufeff"b"\n', "line 2: not JSON: a byte order mark (U+FEFF) stands before it; remove it"),
         ('"a"\n{"text": ' + "x" * 99, "line 2: not JSON: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; strings stand"),
     ],
 )

@@ -347,3 +347,20 @@ def test_a_text_of_many_lines_is_no_longer_than_a_line(separator, tmp_path):
         CorpusError, match=r"line 3: it has 158 characters, more than 157; .*=N allows longer ones, or the"
     ):
         records(path, max_line_chars=157)
+
+
+@pytest.mark.parametrize(
+    ("content", "n"),
+    [
+        ('text\tlabel\n"Come here,\tA\nand stay."\tB\nplain\tC\n"Now,\tA\r\ngo."\tB\n', 2),
+        ('text\tlabel\n"Come here,\nand stay."\tB\n', 0),
+        ('text\n"Come here,\nand stay."\n', 0),
+    ],
+)
+def test_rows_that_quotes_join_to_one_are_counted(content, n, tmp_path):
+    (tmp_path / "a.tsv").write_bytes(content.encode())
+    source = load_file(path=str(tmp_path / "a.tsv"))
+    assert len(list(source)) == content.count("\n") - 1 - content.count(",")
+    found = {name: n for name, n in get_counts(source).items() if "quotes" in name}
+    line = f"rows whose quotes join lines that look like rows, first in {str(tmp_path / 'a.tsv')!r}, line 2"
+    assert found == ({line: n} if n else {})

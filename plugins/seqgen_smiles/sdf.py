@@ -71,7 +71,7 @@ class SdfReader:
         """Yield the molecules.
 
         Raises:
-            CorpusError: a molecule does not end.
+            CorpusError: a molecule does not end, or has two data items of one name.
         """
         block: list[str] = []
         for line in lines:
@@ -118,6 +118,10 @@ def _fields(title: list[str], lines: list[str]) -> dict[str, str]:
             data[name].append(line.strip())
         elif match := _DATA.match(line):
             name = match[1].strip()
+            if name in data:
+                raise seqgen.CorpusError(
+                    f"the molecule that ends here has two data items {seqgen.short_repr(name)}; rename or remove one"
+                )
             data[name] = []
     found |= {name: "\n".join(values) for name, values in data.items()}
     return {name: value for name, value in found.items() if name and value}

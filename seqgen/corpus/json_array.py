@@ -5,12 +5,27 @@ from __future__ import annotations
 import json
 import re
 import string
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from seqgen.errors import shortened
+from seqgen.errors import short_repr, shortened
 
-_decode = json.JSONDecoder().raw_decode
+
+class RepeatedName(ValueError):
+    """An object that gives a name twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        name = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        raise RepeatedName(f"an object gives {short_repr(name)} twice; give each name one value")
+    return found
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object)
+"""A decoder of JSON that refuses an object with a name given twice; a new one takes longer than a line."""
 _SHOWN = 30  # characters of what is wrong
 _STRINGS = "strings stand in double quotes"
 _PLAIN = "; if this is plain text, -o corpus.form=text reads its lines"
@@ -48,6 +63,8 @@ def explain(error: json.JSONDecodeError, whole: str, start: int = 0) -> str:
         return f"not JSON: a value is missing before {shown}"
     if error.msg.startswith("Invalid control"):
         shown = repr(error.doc[max(start, error.pos + 1 - _SHOWN) : error.pos + 1])
+    if seen[0] == "\ufeff":  # of files joined by cat
+        return "not JSON: a byte order mark (U+FEFF) stands before it; remove it"
     if seen[0] == "'":
         return f"not JSON: {shown}; {_STRINGS}"
     if re.match(r"(None|True|False)\b", seen):
@@ -126,7 +143,7 @@ class JsonArray:
         while True:
             have = len(self._text) - self._at
             try:
-                value, end = _decode(self._text, self._at)
+                value, end = DECODER.raw_decode(self._text, self._at)
                 size, behind = end - self._at, self._text[end : end + 3]
                 if behind.strip(".eE+-") or not self._fill(have):  # "1.5e+3" may go on in the next block
                     break
@@ -140,6 +157,8 @@ class JsonArray:
                     raise self._too_long() from None
                 line = self._line + self._text.count("\n", self._at, self._at + wrong)
                 raise self._problem(line, explain(error, "file", error.pos - wrong)) from None
+            except RepeatedName as error:
+                raise self._problem(self._line, str(error)) from None
             except ValueError:  # more digits than Python reads
                 raise self._problem(self._line, "not JSON: a number has too many digits") from None
         if size > self._limit:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from seqgen.corpus.corpus import Record
-from seqgen.corpus.json_array import JsonArray, explain
+from seqgen.corpus.json_array import DECODER, JsonArray, RepeatedName, explain
 from seqgen.corpus.opening import is_decodable, replace_undecodable
 from seqgen.corpus.readers import SKIPS_LONG, FileSource
 from seqgen.errors import BadOption, CorpusError, UsageError, did_you_mean, short_repr, shortened
@@ -228,13 +228,15 @@ class Table(FileSource):
     def _json_lines(self, counts: Counter[str]) -> Iterator[tuple[int, Any]]:
         for number, line in self.file.numbered_lines(counts):
             try:
-                value = json.loads(line)
+                value = DECODER.decode(line)
             except json.JSONDecodeError as error:
                 if number == 1 and line.lstrip().startswith("{") and error.pos >= len(line.rstrip()):
                     way = self._whole_object() or "write each in one line, or all as an array: [{...}, {...}]"
                     what = "not JSON by itself: the object is cut off, or goes on in the next line"
                     raise CorpusError(f"{self._where(1)}: {what}; {way}") from None
                 raise CorpusError(f"{self._where(number)}: {explain(error, 'line')}") from None
+            except RepeatedName as error:
+                raise CorpusError(f"{self._where(number)}: {error}") from None
             except (ValueError, RecursionError) as error:
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
             if line.count("[") + line.count("{") > _MAX_DEPTH and _is_deep(value):
@@ -277,7 +279,7 @@ class Table(FileSource):
                 separator, first, above = sep_line[1], next(lines, ""), above + 1
             rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
             names: list[str] | None = None
-            heading, begin, end = list[str](), above, above
+            heading, begin, end, joined = list[str](), above, above, ""
             try:
                 for read in rows:
                     begin, end = end + 1, above + rows.line_num
@@ -296,6 +298,11 @@ class Table(FileSource):
                         continue
                     if len(row) != len(names):
                         raise self._wrong_length(begin, row, names, separator)
+                    if end > begin and _is_joined(row, separator):
+                        joined = (
+                            joined or f"rows whose quotes join lines that look like rows, first in {self._where(begin)}"
+                        )
+                        counts[joined] += 1
                     yield begin, {name: cell for name, cell in zip(names, row, strict=True) if name or len(names) == 1}
             except csv.Error as error:
                 reason = next((reason for begin, reason in _QUOTES.items() if begin in str(error)), str(error))
@@ -362,6 +369,12 @@ def _is_deep(value: Any) -> bool:
         if not level:
             return False
     return any(isinstance(item, dict | list) for item in level)
+
+
+def _is_joined(row: Sequence[str], separator: str) -> bool:
+    """Return whether each line of a row of several lines has as many separators as a row of its own."""
+    lines = separator.join(row).splitlines()
+    return len(row) > 1 and all(line.count(separator) == len(row) - 1 for line in lines)
 
 
 def _separator(first: str) -> str:

@@ -57,6 +57,14 @@ def test_a_value_ends_with_a_blank_line_only():
     assert read(data)[0] == [("O", {"name": "water", "logP": "> 5 <b>\n> 6", "c": "1"})]
 
 
+def test_two_data_items_of_one_name_are_refused(in_tmp):
+    Path("a.sdf").write_text(EXAMPLE.decode().replace("$$$$", ">  <logP>\n0.1\n\n$$$$", 1))
+    with pytest.raises(
+        seqgen.CorpusError, match=r"a\.sdf', line 17: the molecule that ends here has two .* 'logP'; re"
+    ):
+        seqgen.train("a.sdf", steps=1)
+
+
 def test_a_run_learns_from_an_sdf(cli, in_tmp):
     assert is_sdf("x", EXAMPLE) and not is_sdf("x", b"CCO\nCC\n")
     Path("a.sdf").write_bytes(EXAMPLE)
