@@ -283,6 +283,30 @@ def test_values_that_only_held_out_records_have_are_reported(tmp_path):
     assert last.settings.corpus.unseen == {"valid": ["sex= F"], "test": ["sex=z"], "start": ["sex= F", "sex=z"]}
 
 
+def test_sampling_warns_of_values_that_no_training_record_has_together(tmp_path):
+    def write(name, pairs):
+        rows = [{"text": f"{name}{n}", "a": a, "b": b} for n, (a, b) in enumerate(pairs)]
+        return seqgen.write_records(tmp_path / f"{name}.jsonl", [{k: v for k, v in row.items() if v} for row in rows])
+
+    settings = {"condition": "a,b", "cell": "vanilla", "hidden": 4, "steps": 2, "best_by": "loss"}
+    train, valid = write("train", ["xu", "xv", "yu", ("z", "")] * 4), write("valid", ["yv", "zu"])
+    run = seqgen.train(train, valid=valid, out=tmp_path / "run", **settings)
+    assert run.settings.corpus.combinations == [["a=x", "b=u"], ["a=x", "b=v"], ["a=y", "b=u"], ["a=z"]]
+    said: list[str] = []
+    opened = seqgen.load(run.path, warn=said.append)
+    for values in ({}, {"a": "z"}, {"b": "v"}, {"a": "x", "b": "v"}, {"a": "y", "b": "v"}, {"b": "v", "a": "y"}):
+        opened.sample(1, given=values)
+    line = "no training record has the a 'y' and the b 'v': the model has not learned them together"
+    assert said == [line]
+    refitted = seqgen.refit(run, warn=said.append).settings.corpus.combinations
+    assert sorted(refitted) == sorted([*run.settings.corpus.combinations, ["a=y", "b=v"], ["a=z", "b=u"]])
+    alone = seqgen.train(train, start=run, split="none", out=tmp_path / "later", **settings)
+    assert alone.settings.corpus.combinations is None
+    many = write("many", [(str(n % 20), str(n // 20)) for n in range(400)])
+    more = seqgen.train(many, split="none", out=tmp_path / "many", **settings)
+    assert more.settings.corpus.combinations is None
+
+
 def test_a_refit_has_learned_the_values_of_validation_records(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps({"text": f"a{n}", "sex": f"s{n % 20}"}) + "\n" for n in range(40)))

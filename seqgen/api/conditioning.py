@@ -108,12 +108,28 @@ def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[st
 
 
 def warn_of_untrained(run: OpenRun, conditions: Mapping[str, str]) -> None:
-    """Warn of each value of a condition that held-out records have and no training record: its weights are random."""
-    unseen = set[str]().union(*run.settings.corpus.unseen.values())
+    """Warn of each value of a condition that held-out records have and no training record: its weights are random.
+
+    Warn of values that no training record has together, as far as the run knows them.
+    """
+    corpus, wanted = run.settings.corpus, {"=".join(pair) for pair in conditions.items()}
+    unseen = set[str]().union(*corpus.unseen.values())
     for pair in conditions.items():
         if "=".join(pair) in unseen and (pair,) not in run.checked_fields:
             run.checked_fields.add((pair,))
             run.warn(f"no training record has the {pair[0]} {short_repr(pair[1], 80)}: the model has not learned it")
+    together = tuple(sorted(conditions.items()))
+    if (
+        len(wanted) < 2
+        or corpus.combinations is None
+        or wanted & unseen
+        or any(map(wanted.issubset, corpus.combinations))
+    ):
+        return
+    if together not in run.checked_fields:
+        run.checked_fields.add(together)
+        shown = " and ".join(f"the {name} {short_repr(value)}" for name, value in together)
+        run.warn(f"no training record has {shown}: the model has not learned them together")
 
 
 def check_fields(run: OpenRun, wanted: Iterable[str], first: FirstFields) -> list[str]:

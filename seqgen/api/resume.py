@@ -254,6 +254,7 @@ def refit_by(
         progress: called while the corpus is read.
         out: the new folder.
     """
+    from seqgen.evaluation import learned_combinations
     from seqgen.training.engine_choice import restore_engine
 
     known = find_run(run)
@@ -272,6 +273,7 @@ def refit_by(
     with missing_corpus(known.name):
         corpus = corpus_of(settings, plugins)
         data = read_again(corpus, settings, vocabulary, progress, warn=warn, plugins=plugins, workers=workers.readers)
+    settings = settings.with_values("corpus", {"combinations": learned_combinations(data.encoded, vocabulary)})
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
     check_buffers(model, data, settings, workers.number)
     files, counts = run_files(settings, data)

@@ -85,7 +85,7 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
     def part(entry: Any, name: str) -> PartSettings:
         return PartSettings(name=entry.qualified, options=resolved.options.get(name, {}))
 
-    from seqgen.evaluation import unseen_conditions
+    from seqgen.evaluation import learned_combinations, unseen_conditions
 
     spec, config, start = resolved.corpus.spec_as(CorpusSpec), resolved.config, resolved.start
     before = () if start is None else (start.vocabulary.conditions, start.settings.corpus.unseen)
@@ -102,6 +102,7 @@ def _run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpu
         domain=resolved.parts["domain"].qualified,
         **_counted(data),
         unseen=unseen_conditions(data.encoded, data.vocabulary, *before),
+        combinations=None if start is not None else learned_combinations(data.encoded, data.vocabulary),
     )
     learned = None if start is None else learned_before(resolved, start, data)
     return RunSettings(
@@ -128,7 +129,7 @@ def with_corpus(settings: RunSettings, data: EncodedCorpus) -> RunSettings:
 
     known, learned = settings.corpus, learned_conditions(data.encoded, data.vocabulary)
     unseen = {part: [one for one in values if one not in learned] for part, values in known.unseen.items()}
-    now = _counted(data) | {"before": (*known.before, known.digest), "unseen": unseen}
+    now = _counted(data) | {"before": (*known.before, known.digest), "unseen": unseen, "combinations": None}
     return settings.with_values("corpus", now)
 
 

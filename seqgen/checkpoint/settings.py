@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from seqgen.config import MAX_LENGTH, Options, TrainSettings, device_name
 from seqgen.corpus import Splitter
-from seqgen.errors import CheckpointError, UsageError
+from seqgen.errors import CheckpointError, UsageError, short_repr
 
 FORMAT_VERSION = 1
 REGISTERED = r"^[\w.-]+:[a-z][a-z0-9_-]*$"
@@ -71,6 +71,9 @@ class CorpusSettings(PartSettings):
     parts: dict[str, int] = Field(description="number of records of train, valid and test")
     unseen: dict[str, list[str]] = Field(
         default_factory=dict, description="conditions, as name=value, of held-out parts that no training record has"
+    )
+    combinations: list[list[str]] | None = Field(
+        None, description="conditions, as name=value, that training records have together; None: too many, or not known"
     )
 
     @property
@@ -202,17 +205,16 @@ _LEARNING = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "aug
 _SAME = (*_LEARNING, "n_symbols", "max_length")
 _SHOWN = (*_LEARNING, "refit", "engine", "environment")
 _LEARNED = "start.learned"
-_RECORDED_LATER = (_LEARNED, "corpus.unseen")  # older versions did not record these
+_RECORDED_LATER = (_LEARNED, "corpus.unseen", "corpus.combinations")  # older versions did not record these
 _DERIVED = (
     "start.sha256", _LEARNED, "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
-    "corpus.parts", "corpus.unseen", "engine.how", "engine.threads", "refit.step", "refit.gate", "refit.kept_share",
-    "refit.repeats",
+    "corpus.parts", "corpus.unseen", "corpus.combinations", "engine.how", "engine.threads", "refit.step", "refit.gate",
+    "refit.kept_share", "refit.repeats",
 )  # fmt: skip
 """Settings that follow from the corpus, the engine or the run of a refit, and are not shown."""
 _OF_REFIT = tuple(f"train.{name}" for name in ("steps", "epochs", "time_s", "best_by", "refit", "blend", "repeats"))
 """Settings that a refit does not take over from its run."""
 _OF_SPLIT = "train.split"  # and train.split_seed
-_MAX_VALUE = 60  # characters of a value in a message
 
 
 def flatten(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
@@ -279,4 +281,4 @@ def check_same(planned: RunSettings, found: RunSettings, folder: Path) -> None:
 
 def _with(name: str, value: Any) -> str:
     """Return how a message says that a setting has a value."""
-    return f"without {name}" if value is None else f"with {name} {repr(value)[:_MAX_VALUE]}"
+    return f"without {name}" if value is None else f"with {name} {short_repr(value)}"

@@ -19,6 +19,7 @@ from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.intervals import mean_interval, ratio_interval, share_interval
 from seqgen.evaluation.leakage import (
     leakage_warnings,
+    learned_combinations,
     learned_conditions,
     lost_conditions,
     unseen_condition_warnings,
@@ -65,7 +66,8 @@ __all__ = [
     "RecordLosses", "ReferenceScores", "SampleCounts", "Score", "baseline_bits_per_char", "bits_per_char",
     "canonical_form", "carried_nats", "copy_metrics", "copying_metrics", "count_bits_per_char", "count_different",
     "count_samples", "distances", "domain_metrics", "edit_distance", "excerpt", "expected_copies", "held_out_batches",
-    "held_out_loss", "is_repeated", "kneser_ney_bits_per_char", "labels_of", "leakage_warnings", "learned_conditions",
+    "held_out_loss", "is_repeated", "kneser_ney_bits_per_char", "labels_of", "leakage_warnings",
+    "learned_combinations", "learned_conditions",
     "loss_of_batches", "losses_of_batches", "lost_conditions", "mean_interval", "membership", "memorization_verdict",
     "nearest_candidates", "notes_on_foreign", "notes_on_reference", "paired_difference", "penalty", "pieces",
     "ppmd_bits_per_char", "ratio_interval", "record_losses", "record_nats", "score", "share_interval",

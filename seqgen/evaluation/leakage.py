@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 _MAX_RECORDS, _MAX_CHARS = 10_000, 1_000_000  # of a corpus whose canonical forms are compared: a few seconds
+_MAX_COMBINATIONS = 256  # of conditions, kept in run.json
+_CHUNK = 1 << 16  # records
 _TITLES = {"valid": "validation", "test": "test"}
 _CHOOSING = "stand in the validation part too, which training looks at"
 _SPELLED = "are training records in another spelling"
@@ -135,6 +137,21 @@ def unseen_conditions(
 def learned_conditions(encoded: Mapping[str, Any], vocabulary: Vocabulary) -> set[str]:
     """Return the values of conditions that training records have, as "name=value"."""
     return set(_named(_conditions(encoded["train"]), vocabulary))
+
+
+def learned_combinations(encoded: Mapping[str, Any], vocabulary: Vocabulary) -> list[list[str]] | None:
+    """Return the conditions that training records have together, as "name=value"; None if they are too many.
+
+    None also of fewer than two conditions.
+    """
+    if len(vocabulary.slots) < 2:
+        return None
+    train_NC, found = _conditions(encoded["train"]), set[tuple[int, ...]]()
+    for first in range(0, len(train_NC), _CHUNK):
+        found.update(map(tuple, np.unique(train_NC[first : first + _CHUNK], axis=0).tolist()))
+        if len(found) > _MAX_COMBINATIONS:
+            return None
+    return [[vocabulary.conditions[one - EOS - 1] for one in row if one != PAD] for row in sorted(found)]
 
 
 def unseen_condition_warnings(encoded: Mapping[str, Any], vocabulary: Vocabulary) -> list[str]:
