@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -125,11 +124,6 @@ class Player:
         ]
         return Look(prefix, bits_per_symbol, symbols, completions, seed)
 
-    @functools.cached_property
-    def _has_parts(self) -> bool:
-        """True if symbols are parts of characters, so that completions may have bytes that are none."""
-        return any(piece.decode("utf-8", "ignore").encode() != piece for piece in self.run.vocabulary.pieces() or ())
-
     def _bits_per_char(self, text: str, cut: bool, start: int) -> float | None:
         """Return the bits per character of a completion, whose text has the given fields already.
 
@@ -138,7 +132,7 @@ class Player:
             cut: whether it was cut.
             start: the number of characters that were not sampled, at least.
         """
-        if "\N{REPLACEMENT CHARACTER}" in text[start:] and self._has_parts:
+        if "\N{REPLACEMENT CHARACTER}" in text[start:] and self.run.vocabulary.has_partial():
             return None
         values = self.given if self.label is None else {**self.given, "label": self.label}
         conditions = {name: value for name, value in values.items() if name in self.run.vocabulary.slots}

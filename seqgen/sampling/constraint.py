@@ -27,7 +27,7 @@ from seqgen.sampling.product import RowAutomaton, explain_conflict
 from seqgen.sampling.regexes import regex
 from seqgen.sampling.state_graph import UNREACHABLE
 from seqgen.sampling.steps import follow
-from seqgen.tokenizers import Vocabulary
+from seqgen.tokenizers import Vocabulary, is_partial
 
 _MAX_PENALTIES = 1 << 22  # entries of the cached penalty tables, with which masking is one addition
 
@@ -216,17 +216,3 @@ def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) ->
     return [None] * vocabulary.symbol_offset + [
         piece if allowed else None for piece, allowed in zip(pieces, allowed_V[vocabulary.symbol_offset :], strict=True)
     ]
-
-
-def has_partial(vocabulary: Vocabulary) -> bool:
-    """Return whether symbols may be parts of characters, as bytes are."""
-    return any(map(is_partial, vocabulary.pieces() or ()))
-
-
-def is_partial(piece: bytes) -> bool:
-    """Return whether some bytes are not whole characters."""
-    try:
-        piece.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return True
-    return False

@@ -19,7 +19,7 @@ from seqgen.model import count_parameters, device_of, evaluation_mode
 from seqgen.plugin_guards import describe_part
 from seqgen.protocols import Processor
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.constraint import Constraint, build_constraint, has_partial
+from seqgen.sampling.constraint import Constraint, build_constraint
 from seqgen.sampling.fast_ops import FastOps
 from seqgen.sampling.processors import build_processors
 from seqgen.sampling.steps import DecodingStep, RowConstraint
@@ -87,7 +87,7 @@ class Decoder:
                 f"cannot start rows with the prefix {short_repr(settings.prefix)}: it contains a line end, and the "
                 "records of this run are single lines; drop the line end"
             )
-        if not settings.ban.isascii() and has_partial(vocabulary):
+        if not settings.ban.isascii() and vocabulary.has_partial():
             raise BadOption(
                 f"cannot ban {short_repr(settings.ban)}: this run's symbols may be parts of characters; use "
                 "--avoid instead"
@@ -114,7 +114,7 @@ class Decoder:
 
         Rows are broken where their bytes are no UTF-8: many of them are the same text, U+FFFD.
         """
-        if self.constraint is not None or not has_partial(self.vocabulary):
+        if self.constraint is not None or not self.vocabulary.has_partial():
             return self
         other = copy.copy(self)
         other.constraint = self.constrained([])

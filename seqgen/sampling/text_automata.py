@@ -13,8 +13,8 @@ import numpy as np
 from seqgen.protocols import TextAutomaton
 from seqgen.sampling.aho_corasick import N_BYTES
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.constraint import is_partial, symbol_pieces
-from seqgen.tokenizers import Vocabulary
+from seqgen.sampling.constraint import symbol_pieces
+from seqgen.tokenizers import Vocabulary, is_partial
 
 MAX_STATES = 32_768
 """Limit on the states of a domain's automaton that the texts of a vocabulary reach."""

@@ -9,11 +9,12 @@ from seqgen.tokenizers.vocabulary import (
     Vocabulary,
     extend_conditions,
     extend_tokenizer,
+    is_partial,
     map_ids,
     new_tokens,
 )
 
 __all__ = [
     "BOS", "EOS", "PAD", "ByteTokenizer", "CharTokenizer", "Vocabulary", "extend_conditions", "extend_tokenizer",
-    "map_ids", "nearest", "new_tokens",
+    "is_partial", "map_ids", "nearest", "new_tokens",
 ]  # fmt: skip

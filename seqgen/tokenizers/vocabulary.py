@@ -129,6 +129,10 @@ class Vocabulary:
                 return None
         return [text.encode("utf-8", "surrogatepass") for text in texts]
 
+    def has_partial(self) -> bool:
+        """Return whether symbols may be parts of characters, as bytes are."""
+        return any(map(is_partial, self.pieces() or ()))
+
     def encode(self, text: str) -> Ids:
         """Return the ids of a text, without ``BOS`` and ``EOS``.
 
@@ -314,3 +318,12 @@ def _symbols(tokenizer: Tokenizer) -> list[str] | None:
         return [piece.decode("utf-8", "surrogatepass") for piece in pieces]
     except UnicodeDecodeError:  # symbols that are parts of characters, such as bytes
         return None
+
+
+def is_partial(piece: bytes) -> bool:
+    """Return whether some bytes are not whole characters."""
+    try:
+        piece.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return True
+    return False
