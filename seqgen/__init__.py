@@ -45,7 +45,7 @@ _HOME = {
     "seqgen.sampling": ("Sample", "SampleBatch"),
     "seqgen.evaluation": ("Score",),
     "seqgen.tokenizers": ("nearest",),
-    "seqgen.render": ("export_svg", "visible", "visible_lines"),
+    "seqgen.render": ("export_svg", "place_of", "visible", "visible_lines"),
     "seqgen.render.html": ("export_html",),
     "seqgen.render.tabular": ("Picture", "Tabular"),
 }  # fmt: skip
@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from seqgen.protocols import Verdict as Verdict
     from seqgen.records_file import write_records as write_records
     from seqgen.render import export_svg as export_svg
+    from seqgen.render import place_of as place_of
     from seqgen.render import visible as visible
     from seqgen.render import visible_lines as visible_lines
     from seqgen.render.html import export_html as export_html

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
+import seqgen
 from seqgen.render import (
     EMPTY_ROW,
     Listing,
@@ -52,6 +53,22 @@ def test_duration(seconds, text):
 @given(st.text())
 def test_visible_text_has_no_control_character(text):
     assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in visible(text))
+
+
+@pytest.mark.parametrize(
+    ("row", "place"),
+    [
+        ({"where": "new"}, "new"),
+        ({"where": "train", "valid": True}, "in training"),
+        ({"where": "test", "valid": False}, "held out, not valid"),
+        ({"where": "new", "valid": False}, "not valid"),
+        ({"where": None, "valid": False}, "not valid"),
+        ({"where": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_place_of_a_text_is_named(row, place):
+    assert seqgen.place_of(row) == place
 
 
 def test_tables_show_text_without_markup():

@@ -33,7 +33,6 @@ th { font-weight: 600; } .n { text-align: right; white-space: nowrap; font-varia
 figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; max-width: 46rem; } figcaption { font-size: .95rem; }
 details { margin-top: .5rem; } summary { cursor: pointer; }
 """
-_PLACES = {"train": "in training", "valid": "held out", "test": "held out", "new": "new"}
 _SHARES = {
     "copies": "exact copies",
     "nearest_mean": "edits to nearest, mean",
@@ -204,9 +203,7 @@ def _samples(evaluation: seqgen.Evaluation) -> Iterator[str]:
     yield '<th scope="col">where</th></tr></thead><tbody>'
     for row in evaluation.rows:
         text = escape(seqgen.visible_lines(row["text"])) + ("…" if row["cut"] else "")
-        bits, where = seqgen.format_metric(row["bits_per_char"]), _PLACES.get(str(row["where"]), "-")
-        if row.get("valid") is False:
-            where = "not valid" if where in ("new", "-") else f"{where}, not valid"
+        bits, where = seqgen.format_metric(row["bits_per_char"]), seqgen.place_of(row) or "-"
         yield f'<tr><td class="text">{text}</td><td class="n">{bits}</td><td>{where}</td></tr>'
     yield "</tbody></table></div></section>"
 

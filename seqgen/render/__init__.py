@@ -8,6 +8,7 @@ from seqgen.render.tables import (
     Listing,
     corpus_view,
     options_table,
+    place_of,
     samples_table,
     spec_view,
 )
@@ -15,6 +16,6 @@ from seqgen.render.text import counted, duration, percent, sparkline, visible, v
 
 __all__ = [
     "EMPTY_ROW", "HEAT_LEGEND", "STOP", "Listing", "corpus_view", "counted", "draw", "duration", "evaluation_view",
-    "export_svg", "heat_map", "options_table", "percent", "samples_table", "score_line", "sparkline", "spec_view",
-    "visible", "visible_json", "visible_line", "visible_lines",
+    "export_svg", "heat_map", "options_table", "percent", "place_of", "samples_table", "score_line", "sparkline",
+    "spec_view", "visible", "visible_json", "visible_line", "visible_lines",
 ]  # fmt: skip

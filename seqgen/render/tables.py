@@ -167,6 +167,17 @@ _VALUE_CHARS = 40  # of the value of a field
 _BAR, _BAR_WIDTH, _MAX_BINS = "█", 40, 20
 
 
+def place_of(row: Mapping[str, Any]) -> str:
+    """Return the place of a sampled text: "new", "in training", "held out", "not valid", or "" if nothing is known.
+
+    Args:
+        row: with the keys where and valid, as far as they are known. A record that is not valid has both in its place.
+    """
+    refused, where = row.get("valid") is False, row.get("where")
+    places = {"train": "in training", "valid": "held out", "test": "held out", "new": "" if refused else "new"}
+    return ", ".join(filter(None, (places.get(str(where)), "not valid" if refused else "")))
+
+
 def samples_table(
     rows: Iterable[Mapping[str, Any]],
     renderer: Callable[[str], RenderableType] | None = None,
@@ -179,7 +190,7 @@ def samples_table(
         rows: with the keys row, text, cut, and, where known, valid, bits_per_char and where.
         renderer: shows a text of this domain.
     """
-    styles = {"new": "green", "train": "dim", "valid": "yellow", "test": "yellow", "not valid": "red"}
+    styles = {"new": "green", "in training": "dim", "held out": "yellow"}  # red: not valid
     shown = []
     for row in rows:
         text: RenderableType = EMPTY_ROW
@@ -188,11 +199,8 @@ def samples_table(
         if row["cut"] and isinstance(text, Text):
             n = len(visible_lines(row["text"])) if text.plain.startswith(visible_lines(row["text"])) else len(text)
             text = text[:n] + Text("…", style="dim") + text[n:]  # before anything that a renderer adds to it
-        where, refused = row.get("where"), row.get("valid") is False
-        known = {"train": "in training", "valid": "held out", "test": "held out"}.get(str(where))
-        place = ", ".join(filter(None, (known, "not valid" if refused else None))) or where
-        style = styles.get("not valid" if refused else str(where), "")
-        shown.append({**row, "text": text, "where": Text(place, style=style) if place else None})
+        place = place_of(row)
+        shown.append({**row, "text": text, "where": Text(place, styles.get(place, "red")) if place else None})
     columns = [
         name for name in ("row", "text", "bits_per_char", "where") if any(row.get(name) is not None for row in shown)
     ]
