@@ -107,6 +107,16 @@ def test_a_line_longer_than_any_is_refused(name, cli, in_tmp):
     assert refused.code == 2 and "max_line_chars' of corpus file: " in refused.err, refused.err
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+@pytest.mark.parametrize("limit", [10**9 + 1, 2**63 - 1])
+def test_a_number_that_means_no_limit_is_taken(name, limit, cli, in_tmp):
+    """Also of a run that has it recorded, since no option of an evaluation replaces it."""
+    (in_tmp / name).write_text("text,n\nanna,1\nbob,2\n")
+    tiny = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "--out", "run")
+    assert cli("train", "--corpus", name, *tiny, "-o", f"corpus.max_line_chars={limit}").code == 0
+    assert cli("evaluate", "run", "-n", 2).code == 0
+
+
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("depth", [99, 150, 985, 100_000])
 @pytest.mark.parametrize("opening", ["[", '{"y":'])

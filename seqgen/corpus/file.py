@@ -24,6 +24,7 @@ _FORMS: dict[str, Form] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv",
 }  # fmt: skip
 _STREAM_CHARS = 1 << 16
+_MOST_LINE_CHARS = 2**31 - 1  # more, as is given for "no limit", csv does not take on every system
 _NO_OPTIONS: dict[str, Any] = {}
 
 
@@ -245,7 +246,7 @@ def load_file(
         str | None, Field(description="comma-separated fields that make up the text as lines name=value")
     ] = None,
     max_line_chars: Annotated[
-        int, Field(ge=1, le=1_000_000_000, description="longest line allowed, in characters")
+        int, Field(ge=1, lt=2**63, description="longest line allowed, in characters")
     ] = MAX_LINE_CHARS,
     long_lines: Annotated[Literal["refuse", "skip"], Field(description="refuse or skip longer lines")] = "refuse",
     encoding: Annotated[
@@ -298,8 +299,8 @@ def load_file(
         raise BadOption(f"fields is {fields!r}, with an empty name: write the names of fields, such as name,kind")
     places, skipped = find_places_counted(path)
     file = TextFile(
-        places[0], max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
-        encoding_errors=encoding_errors, strip=strip, normalize=normalize,
+        places[0], max_line_chars=min(max_line_chars, _MOST_LINE_CHARS), long_lines=long_lines,
+        encoding=check_encoding(encoding), encoding_errors=encoding_errors, strip=strip, normalize=normalize,
     )  # fmt: skip
     columns = Columns(text_field, label_field, named)
     kinds = FileKinds(form, layout, separator, readers)
