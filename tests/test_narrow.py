@@ -64,6 +64,15 @@ def test_spare_columns_go_before_rows_become_blocks():
     assert max(map(cell_len, block.split("\n"))) <= 35
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_title_is_as_wide_as_the_terminal(is_terminal):
+    """Not as the table below it, where a count or the path of a folder would be cut in two."""
+    console = Console(width=60, file=io.StringIO(), force_terminal=is_terminal, color_system=None)
+    title = "shares of 1,000 samples: /home/anna/studies/names-vanilla"
+    console.print(Listing([{"a": 1, "b": 2}], ("a", "b"), title))
+    assert console.file.getvalue().split("\n")[0].rstrip() == title
+
+
 @pytest.mark.full
 def test_a_pipe_gets_plain_columns(runs):
     env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}

@@ -52,9 +52,11 @@ class Listing:
         self._folded, self._spare = folded, spare
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the widest form that fits."""
+        """Yield the title and the widest form that fits."""
+        if self._title:  # not as that of the table, which rich folds at the width of the table, also within a word
+            yield Text(self._title, style="italic")
         if not console.is_terminal:
-            yield self.table()
+            yield self._table(self._columns, plain=True)
             return
         for n_left_out in range(len(self._spare) + 1):
             columns = [column for column in self._columns if column not in self._spare[:n_left_out]]
@@ -66,13 +68,14 @@ class Listing:
         yield from self._blocks()
 
     def table(self) -> Table:
-        """Return it with all columns, without rules."""
-        return self._table(self._columns, plain=True)
+        """Return it with its title and all columns, without rules."""
+        table = self._table(self._columns, plain=True)
+        table.title = self._title or None
+        return table
 
     def _table(self, columns: Sequence[str], *, plain: bool = False) -> Table:
         style: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0)} if plain else {"box": box.SIMPLE_HEAD}
-        title = Text(self._title) if self._title else None
-        table = Table(title=title, title_justify="left", pad_edge=False, **style)
+        table = Table(pad_edge=False, **style)
         for column in columns:
             values = [row.get(column) for row in self._rows]
             heading, numbers = _HEADINGS.get(column, column), any(isinstance(value, int | float) for value in values)
@@ -99,8 +102,6 @@ class Listing:
     def _blocks(self) -> Iterable[RenderableType]:
         """Yield the rows as blocks: the first column, and below it a line for each other column."""
         first, *others = self._columns
-        if self._title:
-            yield Text(self._title, style="italic")
         for row in self._rows:
             yield Text("")
             yield cell(row.get(first))
