@@ -197,7 +197,7 @@ def open_corpus(
     if new:
         for flag, path in zip(("--valid-file", "--test-file"), held, strict=True):
             if path is not None and not (exists(path) or is_pattern(path)):
-                raise NoSuchFile(f"{flag}: no such file: {path!r:.200}{_near(Path(path))}")
+                raise NoSuchFile(f"{flag}: no such file: {short_repr(str(path), 200)}{_near(Path(path))}")
         how = _kinds(same | ({"layout": layout} if layout else {}), readers)
         for path in (same.get("path"), *held):
             if path is not None:
