@@ -82,9 +82,9 @@ def measure(corpus: str, cell: str, seed: int, time_s: float | None) -> dict[str
         assert isinstance(default, Blend)
         models: dict[str, Any] = {"network": default.network, "default": default}
         sample = Observer(default, parts["valid"], penalty_V).sample(_ALL, lambda: None)
-        for name, gates in {"product": cross_fit(sample), "sharp": cross_fit(sample, sharp=True)}.items():
+        for name, gates in {"product": cross_fit(sample), "sharp": cross_fit(sample, "sharp")}.items():
             models[name] = Blend(default.network, default.graph).eval()
-            models[name].set_gate(gates.weights_G2F[0])
+            models[name].set_gate(gates.weights_GEF[0])
         own = [of_NV.gather(1, sample.target_N[:, None])[:, 0] for of_NV in (sample.network_NV, sample.ngram_NV)]
         observed = Observed(own[0].double().numpy(), own[1].double().numpy(), sample.features_NF, sample.record_N)
         only_counts = np.eye(sample.features_NF.shape[1])[-1] * -50

@@ -56,9 +56,10 @@ class TrainKeywords(TypedDict, total=False):
     blend: Literal["auto", "ngram", "none"] | None
     """Blend with n-gram counts: always (ngram), never (none), or if it lowers the held-out loss (auto); default:
     auto; none below 200 records or with conditions; beyond four million symbols auto counts only a part."""
-    exponents: Literal["fitted", "sharp"] | None
-    """Exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 for the network, and
-    only those of the counts are fitted, which keeps a syntax; default: fitted; for texts with a syntax sharp."""
+    exponents: Literal["fitted", "sharp", "words"] | None
+    """Exponents of network and counts in a blend: fitted to held-out symbols; sharp: 0.9 for the network, and only
+    those of the counts are fitted, which keeps a syntax; or words: sharp, but fitted among letters, digits and
+    underscores; default: fitted; for texts with a syntax sharp, or words as the domain says."""
     repeats: Literal["auto", "on", "none"] | None
     """Predict repetition within a record (a cache model): on, none, or if that lowers the held-out loss (auto);
     default: auto; with --blend none, none."""

@@ -12,7 +12,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from seqgen.errors import did_you_mean, short_repr
 
@@ -357,10 +357,9 @@ class DomainSpec(Spec):
         columns: the names, in lower case and in order of preference, of table columns that are assigned to this domain
             automatically: ``("smiles", "canonical_smiles")``. It is the text unless the user chooses another. A table
             may write them with capitals, and with blanks or hyphens.
-        trailing_names: whether a line of a plain text file may have white space and a name after the text, which has
-            no white space itself.
-        syntax: whether texts follow rules over longer distances than counts see, such as brackets or line formats.
-            Blends of such texts have sharp exponents by default, so that their samples keep the rules.
+        trailing_names: whether a line of plain text may have white space and a name after the text, which has none.
+        syntax: whether texts follow rules over longer distances than counts see, such as brackets or line formats, so
+            that blends have sharp exponents by default; "words": not among letters, digits and underscores, as in code.
         automaton: ``"package.module:Name"`` of a function or class that returns the :class:`seqgen.TextAutomaton` of
             its texts, or the function or class itself: the grammar that ``--valid`` looks ahead with; None: none.
     """
@@ -372,7 +371,7 @@ class DomainSpec(Spec):
     endings: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     trailing_names: bool = False
-    syntax: bool = False
+    syntax: bool | Literal["words"] = False
     automaton: str | Callable[[], Any] | None = None
     kind: ClassVar[str] = "domain"
 
@@ -385,11 +384,12 @@ class DomainSpec(Spec):
         fit = fit and all(name and name == name.casefold() for name in self.columns)
         check(fit, f"{self.name}: columns={self.columns!r} is not a tuple of lower-case names like ('smiles',)")
         check(_are_names(self.metrics), f"{self.name}: metrics={self.metrics!r} is not a tuple of names like ('bars',)")
-        for flag in ("trailing_names", "syntax"):
-            check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")
+        fit = isinstance(self.trailing_names, bool)
+        check(fit, f"{self.name}: trailing_names={self.trailing_names!r} is not a bool")
+        fit = isinstance(self.syntax, bool) or self.syntax == "words"
+        check(fit, f"{self.name}: syntax={self.syntax!r} is neither a bool nor 'words'")
         fit = self.automaton is None or is_reference(self.automaton) or callable(self.automaton)
-        fault = 'is neither of the form "package.module:Name" nor a function'
-        check(fit, f"{self.name}: automaton={self.automaton!r} {fault}")
+        check(fit, f'{self.name}: automaton={self.automaton!r} is neither "package.module:Name" nor a function')
 
 
 SPEC_TYPES: dict[str, type[Spec]] = {spec.kind: spec for spec in (

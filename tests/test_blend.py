@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import in_tiers, one_in, registered
 from seqgen.counting import (
+    INITIAL_GATES,
     N_FEATURES,
     NEUTRAL,
-    SHARP,
     Blend,
     Gates,
     Observed,
@@ -132,7 +132,7 @@ def test_exponents_stay_within_their_limits(seed, scale):
     logits_V = forward(blend.network, ids_BT)[0][0, 4]
     history = tuple(ids_BT[0, :5].tolist())
     if all(one >= 3 for one in history[1:]):
-        allowed, probs_V = expected_mixture(part, vocabulary, 4, history, logits_V, blend.gate_2F)
+        allowed, probs_V = expected_mixture(part, vocabulary, 4, history, logits_V, blend.gate_EF)
         assert forward(blend, ids_BT)[0][0, 4, allowed].exp().tolist() == pytest.approx(probs_V.tolist(), abs=1e-4)
     log_probs_BTV = forward(blend, ids_BT)[0]
     assert torch.isfinite(log_probs_BTV).all()
@@ -251,6 +251,84 @@ def test_a_blend_passes_the_kit_as_a_model(monkeypatch, cell, most):
     check_model(spec)
 
 
+# -- exponents among the symbols of words
+
+
+CODE = ["a(b, c)", "c(ab)", "b(b)[a]", "(a, [b])", "a.b(c)", "c(a_1)"]
+
+
+def blend_of_words(seed=0):
+    """Return a blend whose gate has weights for the symbols of words, and the same without them for either gate."""
+    part, vocabulary = encoded(CODE, alphabet=sorted(set("".join(CODE))))
+    inner, graph = network(vocabulary.size, seed=seed), graph_of(part, vocabulary, 4)
+    gates = gate(seed), gate(seed + 1)
+    blend = Blend(inner, graph, gate=np.concatenate(gates), word_V=vocabulary.word_V()).eval()
+    return vocabulary, blend, *(Blend(inner, graph, gate=of).eval() for of in gates)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_words_have_the_share_of_the_first_gate_and_each_symbol_that_of_the_second(seed):
+    vocabulary, blend, outer, inner = blend_of_words(seed=seed)
+    word_V = torch.from_numpy(vocabulary.word_V())
+    assert "".join(vocabulary.decode([index]) for index in word_V.nonzero()[:, 0]) == "1_abc"
+    ids_BT = random_ids(vocabulary, seed=seed)
+    mixed_BTV, outer_BTV, inner_BTV = (forward(model, ids_BT)[0].double().exp() for model in (blend, outer, inner))
+    share_BT1 = outer_BTV[..., word_V].sum(-1, keepdim=True)
+    among_BTV = inner_BTV[..., word_V] / inner_BTV[..., word_V].sum(-1, keepdim=True)
+    torch.testing.assert_close(mixed_BTV[..., word_V], share_BT1 * among_BTV, rtol=1e-4, atol=1e-7)
+    assert torch.equal(mixed_BTV[..., ~word_V], outer_BTV[..., ~word_V])
+    assert (outer_BTV - inner_BTV).abs().max() > 0.01
+    torch.testing.assert_close(mixed_BTV.sum(-1), torch.ones_like(mixed_BTV[..., 0]), atol=1e-5, rtol=0)
+
+
+def test_rows_with_words_are_the_same_step_by_step_and_alone():
+    vocabulary, blend, *_ = blend_of_words()
+    ids_BT = random_ids(vocabulary, (9, 12))
+    whole_BTV = forward(blend, ids_BT)[0]
+    with torch.inference_mode():
+        step, state = blend.stepper(), blend.initial_state(9)
+        alone, alone_state = blend.stepper(), blend.initial_state(1)
+        for t in range(12):
+            logits_BV, state = step(ids_BT[:, t], state)
+            torch.testing.assert_close(logits_BV, whole_BTV[:, t], rtol=1e-4, atol=1e-5)
+            logits_1V, alone_state = alone(ids_BT[3:4, t], alone_state)
+            torch.testing.assert_close(logits_1V[0], logits_BV[3], rtol=1e-5, atol=1e-6)
+
+
+def test_the_gate_among_words_is_fitted_to_their_symbols():
+    predictions = telling(3000)
+    word_V = torch.tensor([True, False, True, True, False])
+    gates = cross_fit(predictions, "words", word_V)
+    assert np.array_equal(gates.weights_GEF[:, :2], cross_fit(predictions, "words").weights_GEF)
+    is_word_N = word_V[predictions.target_N].numpy()
+    parts = [predictions.network_NV[:, word_V], predictions.ngram_NV[:, word_V], predictions.target_N]
+    parts += [predictions.features_NF, predictions.record_N]
+    network_NV, ngram_NV, target_N, features_NF, record_N = (part[is_word_N] for part in parts)
+    target_N = torch.tensor([0, -1, 1, 2, -1])[target_N]
+
+    def fitted(kept_N):
+        kept = (part[kept_N] for part in (network_NV, ngram_NV, target_N, features_NF, record_N))
+        return Predictions(*kept)
+
+    of_words = fitted(np.ones(len(record_N), dtype=bool))
+    assert np.array_equal(gates.weights_GEF[0, 2:], fit_gate(of_words))
+    for fold in range(4):
+        others, own = (fitted((record_N % 4 == fold) == inside) for inside in (False, True))
+        wanted, found, all_ = (
+            nats_of(own, for_all(own, weights_2F)).sum()
+            for weights_2F in (fit_gate(others), gates.weights_GEF[1 + fold, 2:], gates.weights_GEF[0, 2:])
+        )
+        assert abs(found - wanted) < 0.2 * abs(wanted - all_) + 0.05
+
+
+def test_without_symbols_of_words_nothing_is_fitted_among_them():
+    predictions = predicted(300)
+    gates = cross_fit(predictions, word_V=torch.zeros(5, dtype=torch.bool))
+    assert gates.weights_GEF[:, 2:].reshape(5, -1).tolist() == [NEUTRAL] * 5
+    mixed_NV = mix(predictions.network_NV, predictions.ngram_NV, torch.full((300, 4), 0.5), None, torch.zeros(5) > 0)
+    torch.testing.assert_close(mixed_NV.exp().sum(1), torch.ones(300).double())
+
+
 # -- the gate of the exponents
 
 
@@ -287,15 +365,17 @@ def for_all(predictions, weights_2F):
     return np.broadcast_to(weights_2F, (len(predictions.features_NF), 2, N_FEATURES))
 
 
-def highest(predictions, *, sharp):
+def highest(predictions, exponents):
     """Return the highest value of likelihood and prior, by LBFGS, and a function that returns that of weights."""
     x_NF = torch.from_numpy(predictions.features_NF)
     scale_F, center_F = x_NF.std(0, correction=0), x_NF.mean(0)
     varies_F = scale_F >= 1e-3
     z_NF = torch.where(varies_F, (x_NF - center_F) / scale_F, 0.0)
     z_NF[:, -1] = 1.0
-    prior_F = torch.tensor([10_000.0 if sharp else 1000.0] * (N_FEATURES - 1) + [50.0], dtype=torch.float64)
-    mean_2F = torch.tensor(SHARP if sharp else [0.0] * 2 * N_FEATURES, dtype=torch.float64).view(2, N_FEATURES)
+    prior_F = torch.tensor(
+        [1000.0 if exponents == "fitted" else 10_000.0] * (N_FEATURES - 1) + [50.0], dtype=torch.float64
+    )
+    mean_2F = torch.tensor(INITIAL_GATES[exponents][: 2 * N_FEATURES], dtype=torch.float64).view(2, N_FEATURES)
 
     def value(scaled_2F):
         logits_NV = (0.5 + z_NF @ scaled_2F[0])[:, None] * predictions.network_NV
@@ -315,7 +395,7 @@ def highest(predictions, *, sharp):
         optimizer.zero_grad()
         loss = -value(scaled_2F)
         loss.backward()
-        scaled_2F.grad[0] *= not sharp
+        scaled_2F.grad[0] *= exponents == "fitted"
         return loss
 
     optimizer.step(closure)
@@ -324,25 +404,26 @@ def highest(predictions, *, sharp):
 
 @pytest.mark.parametrize("n", [1, 2, 30, 400, 3000])
 @pytest.mark.parametrize("kind", [predicted, telling])
-@pytest.mark.parametrize("sharp", [False, True])
-def test_a_gate_has_the_largest_likelihood_under_its_prior(kind, n, sharp):
+@pytest.mark.parametrize("exponents", ["fitted", "sharp", "words"])
+def test_a_gate_has_the_largest_likelihood_under_its_prior(kind, n, exponents):
     predictions = kind(n, seed=n)
-    best, value_of = highest(predictions, sharp=sharp)
-    weights_2F = fit_gate(predictions, sharp=sharp)
+    best, value_of = highest(predictions, exponents)
+    weights_2F = fit_gate(predictions, exponents)
     assert value_of(weights_2F) == pytest.approx(best, abs=0.05)  # of n symbols, in nats
     assert weights_2F.shape == (2, N_FEATURES) and np.isfinite(weights_2F).all()
 
 
 @pytest.mark.parametrize("n", [0, 3, 400, 3000])
-def test_of_sharp_exponents_that_of_the_network_stays(n):
+@pytest.mark.parametrize(("exponents", "of_network"), [("sharp", 0.9), ("words", 1.0)])
+def test_of_sharp_exponents_that_of_the_network_stays(n, exponents, of_network):
     predictions = telling(n, seed=n) if n else predicted(n, seed=n)
-    own_F = np.reshape(SHARP, (2, N_FEATURES))[0]
-    found_2F = fit_gate(predictions, sharp=True)
+    own_F = [0.0] * (N_FEATURES - 1) + [of_network - 0.5]
+    found_2F = fit_gate(predictions, exponents)
     assert (found_2F[0] == own_F).all()
     if n >= 400:
-        gates = cross_fit(predictions, sharp=True)
-        assert (gates.weights_G2F[:, 0] == own_F).all()
-        assert len({tuple(weights_F) for weights_F in gates.weights_G2F[:, 1].tolist()}) == 5
+        gates = cross_fit(predictions, exponents)
+        assert (gates.weights_GEF[:, 0] == own_F).all()
+        assert len({tuple(weights_F) for weights_F in gates.weights_GEF[:, 1].tolist()}) == 5
     if n == 3000:  # that of the counts differs between symbols, but less than if it were fitted freely
         b_N = predictions.features_NF @ found_2F[1]
         assert 0 < b_N.std() < (predictions.features_NF @ fit_gate(predictions)[1]).std()
@@ -392,20 +473,20 @@ def test_each_record_has_a_gate_of_other_records(n, per_record):
     predictions = predicted(n, per_record=per_record)
     records, folds = np.unique(predictions.record_N), predictions.record_N % 4
     gates = cross_fit(predictions)
-    assert gates.fitted_R.tolist() == records.tolist() and gates.weights_G2F.shape[0] == 1 + min(4, len(records))
+    assert gates.fitted_R.tolist() == records.tolist() and gates.weights_GEF.shape[0] == 1 + min(4, len(records))
     found_N2F = gates.of_records(predictions.record_N)
     for fold in range(min(4, len(records))):
         outside_N = folds != fold
         others = Predictions(*(part[outside_N] for part in vars(predictions).values()))
         own = Predictions(*(part[~outside_N] for part in vars(predictions).values()))
-        assert (found_N2F[~outside_N] == gates.weights_G2F[1 + fold]).all()
+        assert (found_N2F[~outside_N] == gates.weights_GEF[1 + fold]).all()
         wanted, found, fitted = (
             nats_of(own, for_all(own, weights_2F)).sum()
-            for weights_2F in (fit_gate(others), gates.weights_G2F[1 + fold], gates.weights_G2F[0])
+            for weights_2F in (fit_gate(others), gates.weights_GEF[1 + fold], gates.weights_GEF[0])
         )
         assert abs(found - wanted) < 0.1 * (wanted - fitted) + 0.1  # in nats; one step from fitted to wanted
     unknown = np.array([-1, len(records), 10**9])
-    assert (gates.of_records(unknown) == gates.weights_G2F[0]).all()
+    assert (gates.of_records(unknown) == gates.weights_GEF[0]).all()
 
 
 @pytest.mark.parametrize("n_records", [2, 5])
@@ -423,14 +504,14 @@ def test_a_record_unlike_the_others_has_their_gate(n_records):
     own = Predictions(*(part[inside_N] for part in vars(predictions).values()))
     wanted, found, fitted = (
         nats_of(own, for_all(own, weights_2F)).sum()
-        for weights_2F in (fit_gate(outside), gates.of_records(np.array([0]))[0], gates.weights_G2F[0])
+        for weights_2F in (fit_gate(outside), gates.of_records(np.array([0]))[0], gates.weights_GEF[0])
     )
     assert wanted - fitted > 20 and abs(found - wanted) < 0.1 * (wanted - fitted)
 
 
-@pytest.mark.parametrize("size", [0, 2, 19, 37, 53, 108])
+@pytest.mark.parametrize("size", [0, 2, 19, 37, 53, 107, 162])
 def test_a_gate_has_as_many_weights_as_some_version_had(size):
-    with pytest.raises(ValueError, match=f"a gate has 54 weights, not {size}"):
+    with pytest.raises(ValueError, match=f"a gate has 54 or 108 weights, not {size}"):
         as_gate([0.0] * size)
 
 
@@ -438,8 +519,8 @@ def test_a_gate_has_as_many_weights_as_some_version_had(size):
 def test_the_mean_of_sharp_exponents_has_limits(of, limit):
     predictions = predicted(3000, of=of)
     mean_F = predictions.features_NF.mean(0)
-    assert 0.5 + fit_gate(predictions, sharp=True)[1] @ mean_F == pytest.approx(limit)
-    means_G = 0.5 + cross_fit(predictions, sharp=True).weights_G2F[:, 1] @ mean_F
+    assert 0.5 + fit_gate(predictions, "sharp")[1] @ mean_F == pytest.approx(limit)
+    means_G = 0.5 + cross_fit(predictions, "sharp").weights_GEF[:, 1] @ mean_F
     assert means_G == pytest.approx([limit] * 5, abs=1e-3)
 
 
@@ -447,10 +528,10 @@ def test_records_that_a_gate_is_fitted_to_may_have_any_numbers():
     predictions = predicted(90)
     spaced = Predictions(*list(vars(predictions).values())[:4], 7 + 5 * predictions.record_N)
     plain, gates = cross_fit(predictions), cross_fit(spaced)
-    assert np.array_equal(plain.weights_G2F, gates.weights_G2F)
+    assert np.array_equal(plain.weights_GEF, gates.weights_GEF)
     assert np.array_equal(plain.of_records(predictions.record_N), gates.of_records(spaced.record_N))
-    same = Gates.same(plain.weights_G2F[2].ravel())
-    assert (same.of_records(predictions.record_N) == plain.weights_G2F[2]).all()
+    same = Gates.same(plain.weights_GEF[2].ravel())
+    assert (same.of_records(predictions.record_N) == plain.weights_GEF[2]).all()
 
 
 def test_a_cross_fitted_loss_is_not_lower_than_that_of_the_best_exponents():
@@ -462,7 +543,7 @@ def test_a_cross_fitted_loss_is_not_lower_than_that_of_the_best_exponents():
         predictions = predicted(300, seed)
         best, gates = nats_of(predictions, for_all(predictions, best_2F)).sum(), cross_fit(predictions)
         differences.append((nats_of(predictions, gates.of_records(predictions.record_N)).sum() - best) / 300)
-        fitted.append((nats_of(predictions, for_all(predictions, gates.weights_G2F[0])).sum() - best) / 300)
+        fitted.append((nats_of(predictions, for_all(predictions, gates.weights_GEF[0])).sum() - best) / 300)
     error = np.std(differences) / math.sqrt(len(differences))
     assert -2 * error < np.mean(differences) < 0.03
     assert np.mean(fitted) < np.mean(differences)  # a loss on its own symbols would be too low

@@ -26,6 +26,7 @@ from seqgen.checkpoint import NGRAM
 from seqgen.config import SampleConfig
 from seqgen.corpus import Record
 from seqgen.counting import (
+    NEUTRAL,
     Blend,
     Gates,
     blend_of,
@@ -146,7 +147,7 @@ def test_the_best_step_has_the_lowest_loss_of_the_blend(corpus, tmp_path):
 def test_trials_tell_gates_and_discounts_apart(blended):
     model = copy.deepcopy(blend_of(blended.model))
     found = {model_digest(model)}
-    model.gate_2F = model.gate_2F + 1
+    model.gate_EF = model.gate_EF + 1
     found.add(model_digest(model))
     model.change_IV = torch.zeros(2, 3)
     found.add(model_digest(model))
@@ -204,7 +205,7 @@ def test_a_blend_samples_training_records_as_often_as_new_ones(tmp_path):
         return expected_copies(model, train_part, penalty_V), expected_copies(model, valid_part, penalty_V), loss
 
     copies, chance, loss = figures()
-    model.set_gate(model.gate_2F)
+    model.set_gate(model.gate_EF)
     copies_before, chance_before, loss_before = figures()
     taken = (1 - kept_share) * copies_before
     assert copies == pytest.approx(kept_share * copies_before / (1 - taken), rel=1e-4)
@@ -371,10 +372,10 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
     assert seqgen.plan(many, split="80/10/10", blend="ngram").settings.train.blend == "ngram"
     assert seqgen.plan(many, split="80/10/10", model="ngram").settings.train.blend == "none"
     assert seqgen.plan("names", condition="label").settings.train.blend == "none"  # counts know no conditions
-    for domain, wanted in (("text", "fitted"), ("python", "sharp")):  # Python has a syntax
+    for domain, wanted in (("text", "fitted"), ("python", "words"), ("smiles", "sharp")):  # with a syntax
         planned = seqgen.plan(many, split="80/10/10", domain=domain).settings.train
         assert (planned.blend, planned.exponents) == ("auto", wanted)
-        other = {"fitted": "sharp", "sharp": "fitted"}[wanted]
+        other = {"fitted": "sharp", "sharp": "fitted", "words": "sharp"}[wanted]
         asked = seqgen.plan(many, split="80/10/10", domain=domain, options={"exponents": other}).settings.train
         assert (asked.blend, asked.exponents) == ("auto", other)
 
@@ -406,7 +407,7 @@ def test_of_sharp_exponents_those_of_the_counts_are_fitted(corpus, blended, tmp_
     torch.testing.assert_close(mixed_BTV[..., allowed_V], wanted_BTV, atol=1e-5, rtol=1e-4)
     part, penalty_V = encoded_part(run, "valid"), penalty(run.vocabulary)
     observer = Observer(blend, part, penalty_V)
-    measured, _ = observer.measure(10_000, cross_fit(observer.sample(10_000, int), sharp=True), int)
+    measured, _ = observer.measure(10_000, cross_fit(observer.sample(10_000, int), "sharp"), int)
     assert run.state["kept_share"] is None and run.state["step"] == run.state["best_step"]
     assert run.metrics[-1]["valid_loss_nats"] == pytest.approx(-measured.mixed_N.mean(), rel=1e-6)
     whole = held_out_loss(seqgen.load(run.path, checkpoint="latest").model, part, penalty_V)
@@ -417,6 +418,31 @@ def test_of_sharp_exponents_those_of_the_counts_are_fitted(corpus, blended, tmp_
     assert digests(seqgen.resume(stopped).path) == digests(run.path)
     nothing = train(corpus, tmp_path / "c", blend="ngram", split="none", options=OPTIONS | options)
     assert nothing.state["gate"] == SHARP_GATE
+
+
+def test_among_letters_of_code_exponents_are_fitted(tmp_path):
+    lines = [f"{one}({other}, {one}_{n})" for n, one in enumerate(WORDS[:12]) for other in WORDS[12:24]]
+    code = tmp_path / "code.txt"
+    code.write_text("\n".join(lines) + "\n")
+    common = {"blend": "ngram", "options": OPTIONS | {"exponents": "words"}, "domain": "text", "split": "80/10/10"}
+    run = train(code, tmp_path / "a", **common)
+    assert all(len(gate) == 108 and gate[:27] == [*[0.0] * 26, 0.5] for gate in gates(run))
+    assert gates(run)[-1][54:81] != NEUTRAL[:27] and gates(run)[-1][81:] != NEUTRAL[:27]
+    observer = Observer(run.model, encoded_part(run, "valid"), penalty(run.vocabulary))
+    found = cross_fit(observer.sample(10_000, int), "words", observer.word_V)
+    assert found.weights_GEF[0].ravel().tolist() == pytest.approx(run.state["gate"], abs=1e-6)
+    texts = [row.text for row in run.sample(20, seed=1)]
+    assert texts == [row.text for row in run.sample(20, seed=1, batch_size=3)]
+    one, several = ([score.nats for score in run.score(given)] for given in (texts[:1], texts))
+    assert several[0] == pytest.approx(one[0], rel=1e-5)
+    stopped = tmp_path / "b"
+    with pytest.raises(Interrupted):
+        train(code, stopped, **common, listener=Stopper(15))
+    assert digests(seqgen.resume(stopped).path) == digests(run.path)
+    nothing = train(code, tmp_path / "c", **common | {"split": "none"})
+    assert nothing.state["gate"] == [*[0.0] * 26, 0.5, *SHARP_GATE[27:], *NEUTRAL]
+    refitted = seqgen.refit(run, out=tmp_path / "d")
+    assert refitted.state["gate"] == run.state["gate"]
 
 
 # -- stopping and resuming
@@ -637,8 +663,8 @@ def test_a_gate_that_knows_contexts_of_seven_symbols_at_most_is_read(copied):
     run = seqgen.load(copied)
     former_2F = np.arange(38.0).reshape(2, 19) / 100
     model = predictor_of(run.folder, run.settings, run.plugins, run.model.network, {"gate": former_2F.ravel().tolist()})
-    assert (model.gate_2F[:, :7] == former_2F[:, :7]).all() and (model.gate_2F[:, 11:18] == former_2F[:, 7:14]).all()
-    assert (model.gate_2F[:, 22:] == former_2F[:, 14:]).all() and np.count_nonzero(model.gate_2F) == 37
+    assert (model.gate_EF[:, :7] == former_2F[:, :7]).all() and (model.gate_EF[:, 11:18] == former_2F[:, 7:14]).all()
+    assert (model.gate_EF[:, 22:] == former_2F[:, 14:]).all() and np.count_nonzero(model.gate_EF) == 37
 
 
 def test_a_run_that_was_blended_as_a_sum_is_not_trained_on(corpus, copied, tmp_path, monkeypatch):
@@ -655,7 +681,7 @@ def test_a_run_that_was_blended_as_a_sum_is_not_trained_on(corpus, copied, tmp_p
 
 def test_exponents_are_those_of_the_new_texts_when_weights_are_taken_over(corpus, blended, tmp_path):
     assert blended.settings.train.exponents == "fitted"
-    for domain, wanted in (("text", "fitted"), ("python", "sharp")):
+    for domain, wanted in (("text", "fitted"), ("python", "words")):
         planned = seqgen.plan(corpus, start=blended.path, domain=domain, split="80/10/10").settings.train
         assert (planned.blend, planned.exponents) == ("ngram", wanted)
     assert seqgen.plan(corpus, blend="none", split="80/10/10").settings.train.exponents is None
@@ -670,7 +696,7 @@ def test_a_gate_of_few_long_records_is_fitted_to_symbols_of_many(blended, monkey
     monkeypatch.setattr("seqgen.training.observer.most_symbols", lambda n_ids: 100)
     sample = Observer(blend, part, penalty_V).sample(10_000, lambda: None)
     assert len(set(sample.record_N.tolist())) >= 16 and len(sample.record_N) <= 250
-    assert len(cross_fit(sample).weights_G2F) == 5
+    assert len(cross_fit(sample).weights_GEF) == 5
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, math.nan, "x", True, [0.5]])
@@ -767,9 +793,9 @@ def test_the_gate_sees_in_training_what_it_sees_in_use(request, fixture):
     run = request.getfixturevalue(fixture)
     run = seqgen.load(run.path, checkpoint="latest")
     blend = blend_of(run.model)
-    blend.set_gate(blend.gate_2F)  # without the discount of training records
+    blend.set_gate(blend.gate_EF)  # without the discount of training records
     part, penalty_V = encoded_part(run, "valid"), penalty(run.vocabulary)
-    observer, gates = Observer(blend, part, penalty_V), Gates.same(blend.gate_2F)
+    observer, gates = Observer(blend, part, penalty_V), Gates.same(blend.gate_EF)
     measured, alone = observer.measure(10_000, gates, lambda: None)
     whole = held_out_loss(blend, part, penalty_V)
     assert -measured.mixed_N.mean() == pytest.approx(whole.loss_nats, rel=1e-5)
@@ -779,7 +805,7 @@ def test_the_gate_sees_in_training_what_it_sees_in_use(request, fixture):
     own_N = mixed_NV.gather(1, sample.target_N[:, None])[:, 0].numpy()
     chosen_N = np.isin(measured.record_N, np.unique(sample.record_N))
     np.testing.assert_allclose(own_N, measured.mixed_N[chosen_N], atol=1e-4)
-    assert run.state["gate"] == pytest.approx(cross_fit(sample).weights_G2F[0].ravel().tolist(), abs=1e-6)
+    assert run.state["gate"] == pytest.approx(cross_fit(sample).weights_GEF[0].ravel().tolist(), abs=1e-6)
     network = held_out_loss(blend.network, part, penalty_V)
     assert alone.loss_nats == pytest.approx(network.loss_nats, rel=1e-6)
     assert (alone.n_targets, alone.n_records) == (network.n_targets, network.n_records)
@@ -799,7 +825,7 @@ def test_a_gate_of_many_held_out_symbols_is_fitted_to_some(request, monkeypatch,
     monkeypatch.setattr("seqgen.training.observer.most_symbols", lambda n_ids: most)
     observer = Observer(blend, part, penalty_V)
     sample = observer.sample(10_000, lambda: None)
-    whole, _ = observer.measure(10_000, Gates.same(blend.gate_2F), lambda: None)
+    whole, _ = observer.measure(10_000, Gates.same(blend.gate_EF), lambda: None)
     n_symbols, n_records = len(sample.record_N), len(set(sample.record_N.tolist()))
     assert 1 <= n_symbols <= 2 * most + 20 and set(sample.record_N) <= set(whole.record_N)
     assert n_symbols == len(whole.record_N) or n_records >= min(most, len(set(whole.record_N))) // 20
@@ -807,7 +833,7 @@ def test_a_gate_of_many_held_out_symbols_is_fitted_to_some(request, monkeypatch,
     for record in set(sample.record_N.tolist()):
         found, known = own_N[sample.record_N == record], whole.network_N[whole.record_N == record]
         assert all(abs(known - one).min() < 1e-4 for one in found)
-    assert np.isfinite(cross_fit(sample).weights_G2F).all()
+    assert np.isfinite(cross_fit(sample).weights_GEF).all()
 
 
 @pytest.mark.full
@@ -815,7 +841,7 @@ def test_a_gate_of_many_held_out_symbols_is_fitted_to_some(request, monkeypatch,
 def test_an_evaluation_that_was_cut_off_changes_no_later_one(request, fixture):
     run = request.getfixturevalue(fixture)
     blend, part, penalty_V = blend_of(run.model), encoded_part(run, "valid"), penalty(run.vocabulary)
-    gates, calls = Gates.same(blend.gate_2F), []
+    gates, calls = Gates.same(blend.gate_EF), []
 
     class Stopped(Exception):
         pass

@@ -107,7 +107,7 @@ def test_all_rows_sum_to_one():
 def test_a_gate_that_is_set_anew_has_no_discount():
     blend, plain, vocabulary = discounted(["ab", "b"], 0.1)
     assert log_prob(blend, vocabulary, "ab") < log_prob(plain, vocabulary, "ab") - 1
-    blend.set_gate(blend.gate_2F)
+    blend.set_gate(blend.gate_EF)
     assert log_prob(blend, vocabulary, "ab") == log_prob(plain, vocabulary, "ab")
 
 

@@ -1,13 +1,24 @@
-// A network mixed with the counts of an n-gram: p_network^a p_ngram^b / Z.
+// A network mixed with the counts of an n-gram: p_network^a p_ngram^b / Z; among the symbols of words with other a and b.
 "use strict";
 
+// The logarithm of the sum over some ids, from the logarithms of its terms.
+function logSum(terms, ids) {
+  let most = -Infinity, sum = 0;
+  for (const id of ids) if (terms[id] > most) most = terms[id];
+  for (const id of ids) sum += Math.exp(terms[id] - most);
+  return most + Math.log(sum);
+}
+
 class Counts {
-  // tables: typed arrays by name, see exporting.CountTables; facts: begin, ends and the weights of the gate.
+  // tables: typed arrays by name, see exporting.CountTables; facts: begin, ends, words and the weights of the gate.
   constructor(tables, facts, nIds) {
     Object.assign(this, tables, facts);
     this.nIds = nIds;
     this.known = new Map(); // distributions of nodes
     this.others = this.usual ? this.usual.length - 1 : 0;
+    this.predicted = Array.from(this.base.keys()).filter((id) => this.base[id] > 0);
+    this.mixed = new Float64Array(nIds);
+    this.amongWords = new Float64Array(nIds);
   }
 
   start(width) {
@@ -74,20 +85,25 @@ class Counts {
     }
     const node = state.node[slot], log1p = Math.log1p(state.position[slot]), { floor } = this;
     const exponent = (which) => {
-      const known = this.exponents[2 * node + which] + this.ofEntropy[which] * entropy;
+      const known = this.exponents[this.ofEntropy.length * node + which] + this.ofEntropy[which] * entropy;
       return Math.min(Math.max(known + this.ofLargest[which] * (most - shift) + this.ofPosition[which] * log1p, 0), this.maxExponent);
     };
-    const ofNetwork = exponent(0), ofCounts = exponent(1);
-    let top = -Infinity, sum = 0;
-    for (let id = 0; id < nIds; id++) {
-      if (base[id] === 0) continue;
-      const own = Math.max(logits[start + id] - shift, floor), counted = Math.max(Math.log(counts[id]), floor);
-      logits[start + id] = ofNetwork * own + ofCounts * counted;
-      if (logits[start + id] > top) top = logits[start + id];
+    const { mixed, predicted, words } = this;
+    const product = (ids, first, into) => {
+      const ofNetwork = exponent(first), ofCounts = exponent(first + 1);
+      for (const id of ids) {
+        const own = Math.max(logits[start + id] - shift, floor), counted = Math.max(Math.log(counts[id]), floor);
+        into[id] = ofNetwork * own + ofCounts * counted;
+      }
+    };
+    product(predicted, 0, mixed);
+    const norm = logSum(mixed, predicted);
+    if (words && words.length) {
+      product(words, 2, this.amongWords);
+      const change = logSum(mixed, words) - logSum(this.amongWords, words);
+      for (const id of words) mixed[id] = this.amongWords[id] + change;
     }
-    for (let id = 0; id < nIds; id++) if (base[id] > 0) sum += Math.exp(logits[start + id] - top);
-    const norm = top + Math.log(sum);
-    for (let id = 0; id < nIds; id++) logits[start + id] = base[id] > 0 ? Math.max(logits[start + id] - norm, floor) : floor;
+    for (let id = 0; id < nIds; id++) logits[start + id] = base[id] > 0 ? Math.max(mixed[id] - norm, floor) : floor;
     if (!this.usual) return;
     const prefix = state.prefix[slot], usual = this.usual[prefix];
     for (let id = 0; id < nIds; id++) logits[start + id] += usual;

@@ -24,7 +24,7 @@ _NOT_GIVEN = 0  # the id of a condition that is left out
 _MAX_IDS = 64  # of a sampled row that are compared
 _LEAST_BITS = 0.0001  # a smaller cost of rounding is reported as less than this
 _TABLES = {
-    "shorter_R": "shorter", "mass_R": "mass", "exponents_R2": "exponents", "starts_R": "starts", "ids_A": "ids",
+    "shorter_R": "shorter", "mass_R": "mass", "exponents_RE": "exponents", "starts_R": "starts", "ids_A": "ids",
     "probs_A": "probs", "next_A": "next", "base_V": "base",
 }  # fmt: skip
 _CHANGES = {
@@ -151,6 +151,7 @@ class PageExporter:
                 "begin": counts.begin, "ends": counts.ends, "ofEntropy": counts.of_entropy,
                 "ofLargest": counts.of_largest, "ofPosition": counts.of_position,
                 "maxExponent": counts.max_exponent, "floor": counts.floor,
+                "words": None if counts.word_V is None else counts.word_V.nonzero()[0].tolist(),
             },
             "repeats": None if gate is None else {
                 "lookBack": gate.look_back, "base": gate.base, "shortest": gate.shortest,

@@ -41,7 +41,7 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
             validator="python",
             renderer="python",
             metrics=("python",),
-            syntax=True,
+            syntax="words",
             automaton="seqgen_python.grammar:PythonGrammar",
         )
     )

@@ -201,7 +201,9 @@ def predictor_of(
     predictor = model
     if mixture.gate is not None:
         counts = read_counts(folder, settings)
-        predictor = Blend(model, counts.graph, counts.records, mixture.gate)
+        has_words = settings.train.exponents == "words"
+        word_V = read_vocabulary(folder, settings, plugins).word_V() if has_words else None
+        predictor = Blend(model, counts.graph, counts.records, mixture.gate, word_V)
         if mixture.kept_share is not None:
             predictor.set_discount(mixture.kept_share)
     if mixture.repeats is None:

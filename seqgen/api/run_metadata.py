@@ -44,7 +44,7 @@ _BATCHES = (32, 64, 128)
 _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 """Dropout by the largest number of training symbols that it is for."""
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
-
+_EXPONENTS = {False: "fitted", True: "sharp", "words": "words"}  # of a blend, by the syntax of a domain
 _MAX_COUNTED = 4_000_000  # symbols, of which all are counted; of more only a part, unless all are asked for
 _PART_COUNTED = 2_000_000  # symbols of such a part: four million take 230 MB and more while they are counted
 _MAX_WIDTH = 65_536
@@ -252,7 +252,7 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, resolved: ResolvedConf
     uncounted = counts or few or train.best_by == "copies" or conditioned
     default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
-    blend, exponents = train.blend or default, train.exponents or ("sharp" if resolved.domain.syntax else "fitted")
+    blend, exponents = train.blend or default, train.exponents or _EXPONENTS[resolved.domain.syntax]
     mixture = {"blend": blend, "exponents": None if blend == "none" else exponents, "repeats": train.repeats or repeats}
     return train.model_copy(update=mixture)
 

@@ -165,7 +165,10 @@ def _trainer(opened: OpenedTraining, gang: Gang | None) -> Trainer:
 
     settings, data, model, counts = opened.settings, opened.data, opened.model, opened.counts
     rewriter = rewriter_of(settings, data.vocabulary, opened.plugins)
-    blend = None if counts is None else Blend(model, counts.graph, counts.records).to(device_of(model))
+    blend = None
+    if counts is not None:
+        word_V = data.vocabulary.word_V() if settings.train.exponents == "words" else None
+        blend = Blend(model, counts.graph, counts.records, word_V=word_V).to(device_of(model))
     return Trainer(
         model, data.encoded, data.vocabulary, settings.train, opened.folder, draw_of(settings, data.vocabulary),
         settings.engine, rewriter, blend, settings.refit, settings.look_back, gang,

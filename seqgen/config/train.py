@@ -112,11 +112,11 @@ class TrainSettings(Options):
         description="blend with n-gram counts: always (ngram), never (none), or if it lowers the held-out loss (auto); "
         "default: auto; none below 200 records or with conditions; beyond four million symbols auto counts only a part",
     )
-    exponents: Literal["fitted", "sharp"] | None = Field(
+    exponents: Literal["fitted", "sharp", "words"] | None = Field(
         None,
-        description="exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 for the "
-        "network, and only those of the counts are fitted, which keeps a syntax; default: fitted; for texts with a "
-        "syntax sharp",
+        description="exponents of network and counts in a blend: fitted to held-out symbols; sharp: 0.9 for the "
+        "network, and only those of the counts are fitted, which keeps a syntax; or words: sharp, but fitted among "
+        "letters, digits and underscores; default: fitted; for texts with a syntax sharp, or words as the domain says",
     )
     repeats: Annotated[Literal["auto", "on", "none"] | None, Flag(_MODEL, metavar="auto|on|none")] = Field(
         None,

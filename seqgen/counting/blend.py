@@ -6,7 +6,7 @@ The mixture needs the distribution of every symbol, so its logits are log probab
 row of a table with their whole distribution; those of long contexts add the arcs of the nodes between to it.
 
 Dimension letters: B batch, T steps, V ids, R nodes, D nodes with a row in the table, A arcs, I prefixes of training
-records.
+records; E exponents, as in ``seqgen.counting.log_linear``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from seqgen.tokenizers import BOS, EOS
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from seqgen.protocols import Floats
+    from seqgen.protocols import Flags, Floats
 
 _MAX_TABLE = 1 << 23  # probabilities in the table
 _TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
@@ -46,6 +46,7 @@ class Blend(nn.Module):
         graph: the counts, of the same ids.
         records: training records whose probability can be lowered, or None.
         gate: as ``set_gate`` has it.
+        word_V: True for the symbols of words, for gates that have weights for them; None: it has none such.
 
     Attributes:
         network: as given.
@@ -60,18 +61,24 @@ class Blend(nn.Module):
     following_DV: Tensor
     shorter_R: Tensor
     mass_R: Tensor
-    exponents_R2: Tensor
-    weights_32: Tensor
+    exponents_RE: Tensor
+    weights_3E: Tensor
     starts_R: Tensor
     keys_A: Tensor
     probs_A: Tensor
     next_A: Tensor
     penalty_V: Tensor
+    word_V: Tensor | None
     change_IV: Tensor | None
     next_IV: Tensor | None
 
     def __init__(
-        self, network: nn.Module, graph: Graph, records: Encoded | None = None, gate: npt.ArrayLike = NEUTRAL
+        self,
+        network: nn.Module,
+        graph: Graph,
+        records: Encoded | None = None,
+        gate: npt.ArrayLike = NEUTRAL,
+        word_V: Flags | None = None,
     ) -> None:
         super().__init__()
         self.network, self.graph, self.records = network, graph, records
@@ -97,19 +104,20 @@ class Blend(nn.Module):
         }
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)), persistent=False)
-        self.register_buffer("exponents_R2", torch.zeros(graph.n_nodes, 2), persistent=False)
-        self.register_buffer("weights_32", torch.zeros(3, 2), persistent=False)
+        self.register_buffer("exponents_RE", torch.zeros(graph.n_nodes, 2), persistent=False)
+        self.register_buffer("weights_3E", torch.zeros(3, 2), persistent=False)
+        self.register_buffer("word_V", None if word_V is None else torch.from_numpy(word_V), persistent=False)
         self.register_buffer("change_IV", None, persistent=False)
         self.register_buffer("next_IV", None, persistent=False)
-        self.gate_2F: Floats
+        self.gate_EF: Floats
         self.set_gate(gate)
 
     def set_gate(self, weights: npt.ArrayLike) -> None:
-        """Set the weights of the gate, (2, F) or all in a row, and lower no probability."""
-        self.gate_2F = as_gate(weights)
-        self.exponents_R2 = torch.from_numpy(node_exponents(self.graph, self.gate_2F)).to(self.mass_R)
-        weights_32 = torch.from_numpy(self.gate_2F.T[2 * N_LENGTHS + 1 : -1])  # of what the nodes do not know
-        self.weights_32 = weights_32.to(self.mass_R)
+        """Set the weights of the gate, (E, F) or all in a row, and lower no probability."""
+        self.gate_EF = as_gate(weights)
+        self.exponents_RE = torch.from_numpy(node_exponents(self.graph, self.gate_EF)).to(self.mass_R)
+        weights_3E = torch.from_numpy(self.gate_EF.T[2 * N_LENGTHS + 1 : -1])  # of what the nodes do not know
+        self.weights_3E = weights_3E.to(self.mass_R)
         self.change_IV = self.next_IV = None
 
     def set_discount(self, factor: float) -> None:
@@ -220,12 +228,13 @@ class Blend(nn.Module):
             ),
             1,
         )
-        exponents_N2 = self.exponents_R2.index_select(0, node_N) + facts_N3 @ self.weights_32
+        exponents_NE = self.exponents_RE.index_select(0, node_N) + facts_N3 @ self.weights_3E
         mixed_NV = mix(
             log_probs_NV.clamp(min=FLOOR),
             self.ngram_log_probs(node_N),
-            exponents_N2.clamp(0.0, LARGEST),
+            exponents_NE.clamp(0.0, LARGEST),
             self.penalty_V,
+            self.word_V if exponents_NE.shape[1] > 2 else None,
         )
         return mixed_NV.clamp(min=FLOOR)
 

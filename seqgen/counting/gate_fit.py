@@ -1,19 +1,19 @@
 """The fit of a gate, whose weights make the exponents of a blend, to held-out symbols.
 
 Dimension letters: N symbols, F features, V ids that can be predicted, G gates, R records, W weights; 2 stands for the
-network and the counts.
+network and the counts, E for these, and then for both among the symbols of words, if they have exponents of their own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqgen.counting.log_linear import EVEN, N_FEATURES, N_WEIGHTS, NEUTRAL, SHARP, as_gate, mix
+from seqgen.counting.log_linear import EVEN, INITIAL_GATES, N_FEATURES, N_WEIGHTS, as_gate, mix
 from seqgen.counting.scaling import Scaled, climb
 
 if TYPE_CHECKING:
@@ -56,30 +56,45 @@ class Predictions:
         """Return those of some symbols, (N,) bool."""
         return Predictions(*(values_N[chosen_N.numpy()] for values_N in vars(self).values()))
 
+    def among(self, word_V: Tensor) -> tuple[Predictions, Tensor]:
+        """Return those of the symbols of words, as if there were no others, and which they are, (N,) bool.
+
+        Their probabilities do not sum to 1, which makes no difference to a product of powers.
+
+        Args:
+            word_V: True for the symbols of words.
+        """
+        word_V = word_V.to(self.target_N.device)
+        is_word_N = word_V[self.target_N].cpu()
+        found = self.take(is_word_N)
+        column_V = word_V.cumsum(0) - 1
+        network_NV, ngram_NV = found.network_NV[:, word_V], found.ngram_NV[:, word_V]
+        return replace(found, network_NV=network_NV, ngram_NV=ngram_NV, target_N=column_V[found.target_N]), is_word_N
+
 
 @dataclass(frozen=True)
 class Gates:
     """A gate fitted to some records, and for each of these one that was fitted to other records.
 
     Attributes:
-        weights_G2F: u and v of each gate: 0 is fitted to all records, the others each to all but a fold.
+        weights_GEF: u and v of each gate: 0 is fitted to all records, the others each to all but a fold.
         fitted_R: the numbers of the records that they are fitted to, ascending.
     """
 
-    weights_G2F: Floats
+    weights_GEF: Floats
     fitted_R: Integers
 
     @classmethod
-    def same(cls, weights_2F: npt.ArrayLike) -> Gates:
+    def same(cls, weights_EF: npt.ArrayLike) -> Gates:
         """Return one gate for all records."""
-        return cls(as_gate(weights_2F)[None], np.empty(0, dtype=np.int64))
+        return cls(as_gate(weights_EF)[None], np.empty(0, dtype=np.int64))
 
     def of_records(self, record_N: Integers) -> Floats:
-        """Return the weights for the loss of records as if they were new, (N, 2, F)."""
+        """Return the weights for the loss of records as if they were new, (N, E, F)."""
         if not len(self.fitted_R):
-            return self.weights_G2F[np.zeros(len(record_N), dtype=np.int64)]
+            return self.weights_GEF[np.zeros(len(record_N), dtype=np.int64)]
         place_N = np.searchsorted(self.fitted_R, record_N).clip(max=len(self.fitted_R) - 1)
-        found: Floats = self.weights_G2F[np.where(self.fitted_R[place_N] == record_N, 1 + place_N % _FOLDS, 0)]
+        found: Floats = self.weights_GEF[np.where(self.fitted_R[place_N] == record_N, 1 + place_N % _FOLDS, 0)]
         return found
 
 
@@ -88,7 +103,7 @@ def most_symbols(n_ids: int) -> int:
     return min(_MAX_SYMBOLS, max(_LEAST_SYMBOLS, _MAX_PROBABILITIES // n_ids))
 
 
-def fit_gate(predictions: Predictions, *, sharp: bool = False) -> Floats:
+def fit_gate(predictions: Predictions, exponents: str = "fitted") -> Floats:
     """Return u and v (2, F) of the largest likelihood under a normal prior on the scaled weights.
 
     The logarithm of likelihood and prior is concave, so that Newton's steps, halved where they overshoot, find its
@@ -96,12 +111,12 @@ def fit_gate(predictions: Predictions, *, sharp: bool = False) -> Floats:
 
     Args:
         predictions: of held-out symbols.
-        sharp: fit v only, and leave u as ``SHARP`` has it, which is the prior's mean.
+        exponents: a key of ``INITIAL_GATES``, whose first two are the prior's mean; only with "fitted" u is fitted too.
     """
     if not len(predictions.features_NF):
-        return as_gate(SHARP if sharp else NEUTRAL)
+        return as_gate(INITIAL_GATES[exponents])[:2]
     scaled = Scaled(predictions.features_NF)
-    return scaled.unscale(_Objective(predictions, scaled.x_NF, sharp=sharp).maximum())
+    return scaled.unscale(_Objective(predictions, scaled.x_NF, exponents).maximum())
 
 
 class _Objective:
@@ -110,19 +125,19 @@ class _Objective:
     Args:
         predictions: of held-out symbols.
         x_NF: their scaled features.
-        sharp: as ``fit_gate`` has it.
+        exponents: as ``fit_gate`` has it.
     """
 
-    def __init__(self, predictions: Predictions, x_NF: Tensor, *, sharp: bool) -> None:
-        self._x_NF, self._sharp = x_NF, sharp
+    def __init__(self, predictions: Predictions, x_NF: Tensor, exponents: str) -> None:
+        self._x_NF, self._sharp = x_NF, exponents != "fitted"
         self._two = predictions.network_NV.double().cpu(), predictions.ngram_NV.double().cpu()
         self._target_N1 = predictions.target_N.cpu()[:, None]
         self._own_N2 = torch.cat([one_NV.gather(1, self._target_N1) for one_NV in self._two], 1)
-        precision = _SHARP_PRECISION if sharp else _PRECISION
+        precision = _SHARP_PRECISION if self._sharp else _PRECISION
         self._precision_F = torch.full((N_FEATURES,), precision, dtype=torch.float64)
         self._precision_F[-1] = _OF_CONSTANT
-        self._mean_2F = torch.from_numpy(as_gate(SHARP if sharp else NEUTRAL))  # scaling changes no constant
-        self._free_W = torch.full((N_WEIGHTS,), not sharp)
+        self._mean_2F = torch.from_numpy(as_gate(INITIAL_GATES[exponents])[:2])  # scaling changes no constant
+        self._free_W = torch.full((N_WEIGHTS,), not self._sharp)
         self._free_W[N_FEATURES:] = True
 
     def maximum(self) -> Tensor:
@@ -188,24 +203,39 @@ class _Objective:
         return change_W.view(2, N_FEATURES), 0.5 * float(gradient_W @ change_W)
 
 
-def cross_fit(predictions: Predictions, *, sharp: bool = False) -> Gates:
+def cross_fit(predictions: Predictions, exponents: str = "fitted", word_V: Tensor | None = None) -> Gates:
     """Return a gate that is fitted to all records, and for each fold of them one that is fitted to the others.
-
-    One of Newton's steps leads from the first to that of a fold, unless the fold differs much from the others.
 
     Args:
         predictions: of held-out symbols; not none.
-        sharp: as ``fit_gate`` has it.
+        exponents: as ``fit_gate`` has it.
+        word_V: True for the symbols of words, among which both exponents are fitted; None: they have none of their own.
     """
     fitted_R, place_N = np.unique(predictions.record_N, return_inverse=True)
+    fold_N, n_folds = torch.from_numpy(place_N % _FOLDS), min(_FOLDS, len(fitted_R))
+    weights_GEF = _cross_fitted(predictions, fold_N, n_folds, exponents)
+    if word_V is not None:
+        of_words, is_word_N = predictions.among(word_V)
+        of_words_G2F = _cross_fitted(of_words, fold_N[is_word_N], n_folds, "fitted")
+        weights_GEF = np.concatenate((weights_GEF, of_words_G2F), 1)
+    return Gates(weights_GEF, fitted_R)
+
+
+def _cross_fitted(predictions: Predictions, fold_N: Tensor, n_folds: int, exponents: str) -> Floats:
+    """Return u and v fitted to all symbols, and for each fold those fitted to the others, (G, 2, F).
+
+    One of Newton's steps leads from the first to that of a fold, unless the fold differs much from the others.
+    """
+    if not len(predictions.features_NF):
+        return np.stack([fit_gate(predictions, exponents)] * (1 + n_folds))
     scaled = Scaled(predictions.features_NF)
-    objective = _Objective(predictions, scaled.x_NF, sharp=sharp)
+    objective = _Objective(predictions, scaled.x_NF, exponents)
     best_2F = objective.maximum()
-    folds = [torch.from_numpy(place_N % _FOLDS == fold) for fold in range(min(_FOLDS, len(fitted_R)))]
+    folds = [fold_N == fold for fold in range(n_folds)]
     weights = [scaled.unscale(best_2F)]
-    for fold_N, (weights_2F, gain) in zip(folds, objective.without(best_2F, folds), strict=True):
-        if gain > _FAR * int((~fold_N).sum()):
-            weights.append(fit_gate(predictions.take(~fold_N), sharp=sharp))
+    for inside_N, (weights_2F, gain) in zip(folds, objective.without(best_2F, folds), strict=True):
+        if gain > _FAR * int((~inside_N).sum()):
+            weights.append(fit_gate(predictions.take(~inside_N), exponents))
         else:
             weights.append(scaled.unscale(weights_2F))
-    return Gates(np.stack(weights), fitted_R)
+    return np.stack(weights)

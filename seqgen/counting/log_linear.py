@@ -17,12 +17,20 @@ symbols. Its mean is 0.1 to 0.9, so that the mean of a + b is 1 or more, which m
 lower temperature does. Samples of trained networks break a syntax less often than without counts, and the loss is
 between that of the network and that of fitted exponents.
 
+In code, names may be anything, and most of what fitted exponents save is saved on their letters. There the product may
+have two levels: with W the letters, digits and underscores,
+
+    p(s) = p_sharp(s) if s is not in W,   p(s) = p_sharp(W) p_fitted(s) / p_fitted(W) if it is,
+
+where p_sharp is a product with sharp exponents, of which the network's is 1, and p_fitted one with exponents that are
+fitted to symbols of W.
+
 Source: Klakow 1998, Log-linear interpolation of language models, ICSLP, equation 2; there with constant exponents.
 Exponents that depend on the contexts' counts are as in the mixing of Mahoney 2005, Adaptive weighing of context models
 for lossless data compression.
 
-Dimension letters: N symbols, F features, V ids that can be predicted, K context lengths, R nodes; 2 stands for
-the network and the counts.
+Dimension letters: N symbols, F features, V ids that can be predicted, K context lengths, R nodes; E exponents:
+of the network and the counts, and then those among the symbols of words, if they have their own.
 """
 
 from __future__ import annotations
@@ -48,20 +56,31 @@ N_FEATURES = 2 * N_LENGTHS + 5
 N_WEIGHTS = 2 * N_FEATURES
 """The weights of a gate: u, then v."""
 _FORMER_LENGTHS = 7  # of contexts, in runs of older versions
-GATE_SIZES = N_WEIGHTS, 2 * (2 * _FORMER_LENGTHS + 5)
+GATE_SIZES = N_WEIGHTS, 2 * N_WEIGHTS, 2 * (2 * _FORMER_LENGTHS + 5)
 """The numbers of weights that a run may have."""
 NEUTRAL = [0.0] * N_WEIGHTS
 """The weights of a gate that nothing is known of: both exponents are a half."""
-SHARP = [weight for constant in (0.4, -0.3) for weight in (*[0.0] * (N_FEATURES - 1), constant)]
-"""The weights of a gate for texts with a syntax before anything is fitted: the exponents are 0.9 and 0.2."""
 EVEN, LARGEST = 0.5, 2.0
 """The exponent of weights of 0, and the largest one."""
+
+
+def _constant(*exponents_E: float) -> list[float]:
+    """Return the weights of a gate whose exponents are the same everywhere."""
+    return [weight for exponent in exponents_E for weight in (*[0.0] * (N_FEATURES - 1), exponent - EVEN)]
+
+
+SHARP = _constant(0.9, 0.2)
+"""The weights of a gate for texts with a syntax before anything is fitted."""
+WORDS = _constant(1.0, 0.2, EVEN, EVEN)
+"""Those of one that has exponents of its own for the symbols of words."""
+INITIAL_GATES = {"fitted": NEUTRAL, "sharp": SHARP, "words": WORDS}
+"""The weights before anything is fitted, by the setting ``exponents``."""
 FLOOR = float(np.log(np.finfo(np.float32).tiny))
 """The log probability of whatever is less likely."""
 
 
 def as_gate(weights: npt.ArrayLike) -> Floats:
-    """Return u and v (2, F) from both in a row; runs of older versions have none for contexts of eight symbols or more.
+    """Return u and v (E, F) from all in a row; runs of older versions have none for contexts of eight symbols or more.
 
     Args:
         weights: as many as one of ``GATE_SIZES``.
@@ -71,14 +90,13 @@ def as_gate(weights: npt.ArrayLike) -> Floats:
     """
     known: Floats = np.asarray(weights, dtype=np.float64)
     if known.size not in GATE_SIZES:
-        raise ValueError(f"a gate has {N_WEIGHTS} weights, not {known.size}")
-    known = known.reshape(2, -1)
-    if known.shape[1] == N_FEATURES:
-        return known
+        raise ValueError(f"a gate has {N_WEIGHTS} or {2 * N_WEIGHTS} weights, not {known.size}")
+    if known.size % N_WEIGHTS == 0:
+        return known.reshape(-1, N_FEATURES)
     lengths = np.arange(_FORMER_LENGTHS)
     rest = np.arange(2 * N_LENGTHS, N_FEATURES)
     found = np.zeros((2, N_FEATURES))
-    found[:, np.concatenate((lengths, N_LENGTHS + lengths, rest))] = known
+    found[:, np.concatenate((lengths, N_LENGTHS + lengths, rest))] = known.reshape(2, -1)
     return found
 
 
@@ -97,32 +115,45 @@ def node_features(graph: Graph, node_N: Integers) -> Floats:
     return found_NF
 
 
-def node_exponents(graph: Graph, weights_2F: Floats) -> Floats:
-    """Return the part of both exponents that belongs to each node, the constant included, (R, 2) float32."""
-    found_R2 = np.zeros((graph.n_nodes, 2))
+def node_exponents(graph: Graph, weights_EF: Floats) -> Floats:
+    """Return the part of the exponents that belongs to each node, the constant included, (R, E) float32."""
+    found_RE = np.zeros((graph.n_nodes, len(weights_EF)))
     for length in range(1, graph.order):
         level = graph.level(length)
-        own_R2 = np.log1p(graph.total_R[level], dtype=np.float64)[:, None] * weights_2F[:, length - 1]
-        own_R2 += (1 - graph.mass_R[level].astype(np.float64))[:, None] * weights_2F[:, N_LENGTHS + length - 1]
-        found_R2[level] = found_R2[graph.shorter_R[level]] + own_R2
-    found_R2 += graph.entropy_R.astype(np.float64)[:, None] * weights_2F[:, 2 * N_LENGTHS] + weights_2F[:, -1] + EVEN
-    return found_R2.astype(np.float32)
+        own_RE = np.log1p(graph.total_R[level], dtype=np.float64)[:, None] * weights_EF[:, length - 1]
+        own_RE += (1 - graph.mass_R[level].astype(np.float64))[:, None] * weights_EF[:, N_LENGTHS + length - 1]
+        found_RE[level] = found_RE[graph.shorter_R[level]] + own_RE
+    found_RE += graph.entropy_R.astype(np.float64)[:, None] * weights_EF[:, 2 * N_LENGTHS] + weights_EF[:, -1] + EVEN
+    return found_RE.astype(np.float32)
 
 
-def exponents(features_NF: Floats, weights_N2F: Floats) -> Tensor:
-    """Return both exponents of each symbol, (N, 2) float32."""
-    found_N2 = np.einsum("nf,nkf->nk", features_NF.astype(np.float64), weights_N2F) + EVEN
-    return torch.from_numpy(found_N2.clip(0, LARGEST).astype(np.float32))
+def exponents(features_NF: Floats, weights_NEF: Floats) -> Tensor:
+    """Return the exponents of each symbol, (N, E) float32."""
+    found_NE = np.einsum("nf,nef->ne", features_NF.astype(np.float64), weights_NEF) + EVEN
+    return torch.from_numpy(found_NE.clip(0, LARGEST).astype(np.float32))
 
 
-def mix(network_NV: Tensor, ngram_NV: Tensor, exponents_N2: Tensor, penalty_V: Tensor | None = None) -> Tensor:
+def mix(
+    network_NV: Tensor,
+    ngram_NV: Tensor,
+    exponents_NE: Tensor,
+    penalty_V: Tensor | None = None,
+    word_V: Tensor | None = None,
+) -> Tensor:
     """Return the log probabilities of the mixture, (N, V).
 
     Args:
         network_NV: log probabilities by the network, at least ``FLOOR``.
         ngram_NV: those by the counts.
-        exponents_N2: a and b.
+        exponents_NE: a and b, and then those among the symbols of words, if there are some.
         penalty_V: minus infinity for ids that cannot be predicted, else 0.
+        word_V: True for the symbols of words, which can be predicted; only if they have exponents of their own.
     """
-    product_NV = exponents_N2[:, :1] * network_NV + exponents_N2[:, 1:] * ngram_NV
-    return torch.log_softmax(product_NV if penalty_V is None else product_NV + penalty_V, -1)
+    product_NV = exponents_NE[:, :1] * network_NV + exponents_NE[:, 1:2] * ngram_NV
+    mixed_NV = torch.log_softmax(product_NV if penalty_V is None else product_NV + penalty_V, -1)
+    if word_V is None:
+        return mixed_NV
+    product_NV = exponents_NE[:, 2:3] * network_NV + exponents_NE[:, 3:] * ngram_NV
+    among_words_NV = torch.log_softmax(product_NV.masked_fill(~word_V, -torch.inf), -1)
+    all_words_N1 = mixed_NV.masked_fill(~word_V, -torch.inf).logsumexp(-1, keepdim=True)
+    return torch.where(word_V, all_words_N1 + among_words_NV, mixed_NV)

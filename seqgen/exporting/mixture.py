@@ -1,6 +1,6 @@
 """The parts of a mixture beside the network, as plain values: the counts of a blend, and what a record repeats.
 
-Dimension letters: R nodes, A arcs, V ids, I prefixes of training records, C changes.
+Dimension letters: R nodes, A arcs, V ids, E exponents, I prefixes of training records, C changes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ class CountTables:
     With m the share of a node that its shorter node has, p(s | node) = m p(s | shorter node) + (probability of the arc
     s, if there is one); below node 0 is ``base_V``. The blend is p_network^a p_ngram^b / Z, where log probabilities are
     at least ``floor``, and a and b within [0, ``max_exponent``]: each is the number of the node + ``of_entropy`` H +
-    ``of_largest`` max log p + ``of_position`` log(1 + position), H and p of the network. After a symbol s the node is
-    the target of arc s of the longest suffix that has one, else 0.
+    ``of_largest`` max log p + ``of_position`` log(1 + position), H and p of the network. Where ``word_V`` is given, the
+    share of each of its symbols among them all is that by two more exponents, of the same form. After a symbol s the
+    node is the target of arc s of the longest suffix that has one, else 0.
 
     Attributes:
         shorter_R: the node of each context without its first symbol.
         mass_R: m.
-        exponents_R2: the numbers of each node, for a and b.
+        exponents_RE: the numbers of each node, for a and b, and for those among the symbols of words.
         starts_R: the first arc of each node, and after the last one their number, (R + 1,).
         ids_A: the id of each arc, ascending in each node.
         probs_A: its probability.
@@ -43,9 +44,10 @@ class CountTables:
             position.
         begin: the node after the mark before a text.
         ends: whether texts end, so that positions are counted from 0 after the mark; else the position stays 0.
-        of_entropy: weights of a and of b.
-        of_largest: weights of a and of b.
-        of_position: weights of a and of b.
+        word_V: whether a symbol is one of words; None: these have no exponents of their own.
+        of_entropy: weights of each exponent.
+        of_largest: weights of each exponent.
+        of_position: weights of each exponent.
         max_exponent: the largest exponent.
         floor: the smallest log probability, nats.
         prefixes: the prefixes of training records whose probability is lowered; None: none is.
@@ -53,7 +55,7 @@ class CountTables:
 
     shorter_R: Array
     mass_R: Array
-    exponents_R2: Array
+    exponents_RE: Array
     starts_R: Array
     ids_A: Array
     probs_A: Array
@@ -61,6 +63,7 @@ class CountTables:
     base_V: Array
     begin: int
     ends: bool
+    word_V: Array | None
     of_entropy: list[float]
     of_largest: list[float]
     of_position: list[float]
@@ -98,11 +101,11 @@ def counts_of(run: Any) -> CountTables | None:
     if blend is None:
         return None
     graph = blend.graph
-    of_entropy, of_largest, of_position = blend.weights_32.tolist()
+    of_entropy, of_largest, of_position = blend.weights_3E.tolist()
     return CountTables(
         shorter_R=graph.shorter_R,
         mass_R=graph.mass_R,
-        exponents_R2=blend.exponents_R2.cpu().numpy(),
+        exponents_RE=blend.exponents_RE.cpu().numpy(),
         starts_R=blend.starts_R.cpu().numpy(),
         ids_A=(graph.keys_A % graph.n_ids).astype(np.int32),
         probs_A=graph.probs_A,
@@ -110,6 +113,7 @@ def counts_of(run: Any) -> CountTables | None:
         base_V=graph.base_V,
         begin=graph.begin,
         ends=blend.counts_positions,
+        word_V=None if blend.word_V is None else blend.word_V.cpu().numpy(),
         of_entropy=of_entropy,
         of_largest=of_largest,
         of_position=of_position,

@@ -44,8 +44,9 @@ def result_lines(
         elif line := _few_line(settings, state, metrics, by_copies=not name):
             found.append(f"          {line}")
     elif mixed := _mixed_with(state, model):
+        exponents = "equal" if settings.train.exponents in (None, "fitted") else "sharp"
         how = (
-            f"with {'sharp' if settings.train.exponents == 'sharp' else 'equal'} exponents: nothing is held out"
+            f"with {exponents} exponents: nothing is held out"
             if settings.refit is None
             else f"by the {'gate' if len(mixed) == 1 else 'gates'} of the first run"
         )
@@ -87,7 +88,7 @@ def _blend_lines(
         line = f"blended with {' and '.join(mixed)}: {alone:.3f} bits/char alone, {counts:.3f} with the counts, "
         line += f"{whole:.3f} with both"
     of_counts = best[-1].get("valid_counts_bits_per_char", math.inf)
-    if state.get("gate") is None or of_counts >= whole or train.exponents != "sharp":
+    if state.get("gate") is None or of_counts >= whole or train.exponents in (None, "fitted"):
         return [*lines, line]
     return [
         *lines,

@@ -54,7 +54,7 @@ def model_digest(model: Any) -> str:
     if (blend := blend_of(model)) is not None:
         found.update(blend.graph.keys_A.data)
         found.update(blend.graph.probs_A.data)
-        found.update(blend.gate_2F.tobytes())
+        found.update(blend.gate_EF.tobytes())
         if blend.change_IV is not None:
             found.update(blend.change_IV.cpu().numpy().tobytes())
     if isinstance(model, Repeats):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 PAD, BOS, EOS = 0, 1, 2
+_WORD = re.compile(r"\w+")
 _TRIES, _TRIED = 20, 50  # random sequences, and symbols of each
 
 
@@ -110,6 +112,11 @@ class Vocabulary:
         for symbol in range(self.n_symbols if characters else 0):
             holds[self.symbol_offset + symbol] = not set(characters).isdisjoint(self.tokenizer.decode([symbol]))
         return holds
+
+    def word_V(self) -> npt.NDArray[np.bool_]:
+        """Return a mask of the symbols that are letters, digits and underscores and nothing else, (V,) bool."""
+        texts = [self.tokenizer.decode([symbol]) for symbol in range(self.n_symbols)]
+        return np.array([False] * self.symbol_offset + [_WORD.fullmatch(text) is not None for text in texts])
 
     def pieces(self) -> list[bytes] | None:
         """Return the UTF-8 bytes that each symbol writes, or None if decoding is not concatenation.

@@ -18,9 +18,9 @@ from seqgen.batches import Encoded, Parts, Stream, evaluation_batches
 from seqgen.checkpoint import RefitSettings
 from seqgen.config import TrainSettings
 from seqgen.counting import (
+    INITIAL_GATES,
     N_REPEAT_FEATURES,
     NEUTRAL,
-    SHARP,
     Blend,
     Gates,
     Mixture,
@@ -187,7 +187,7 @@ class Evaluator:
 
     def _known_gate(self) -> list[float]:
         """Return the weights of a gate that no symbol was needed for."""
-        return SHARP if self._settings.exponents == "sharp" else NEUTRAL
+        return INITIAL_GATES[self._settings.exponents or "fitted"]
 
     def _predictor(self, mixture: Mixture) -> nn.Module:
         """Return the model that predicts; training records keep their probability until they are discounted."""
@@ -216,7 +216,7 @@ class Evaluator:
             sample = sample.take(torch.from_numpy(new_N[sample.record_N]))
         # Nothing is fitted where no record is new, or the network has diverged.
         if len(sample.record_N) and bool(torch.isfinite(sample.network_NV).all()):
-            gates = cross_fit(sample, sharp=self._settings.exponents == "sharp")
+            gates = cross_fit(sample, self._settings.exponents or "fitted", self._observer.word_V)
         measured, alone = self._observer.measure(most, gates, check)
         if not math.isfinite(alone.loss_nats):
             return alone.scaled(math.nan), Mixture()
@@ -237,7 +237,7 @@ class Evaluator:
         if self._settings.blend == "auto" and blended_nats >= (1 - _LEAST_GAIN) * alone_nats:
             return alone, Mixture()
         blended = alone.scaled(nats / alone.n_targets / max(alone.loss_nats, 1e-9))
-        return blended, Mixture(gates.weights_G2F[0].ravel().tolist(), kept_share)
+        return blended, Mixture(gates.weights_GEF[0].ravel().tolist(), kept_share)
 
     def _with_repeats(
         self, held_out: HeldOut, mixture: Mixture, most: int, check: Callable[[], None], metrics: dict[str, Any]
@@ -264,7 +264,7 @@ class Evaluator:
         if not first_N.any():
             return None, 0.0
         held_out = float(np.exp(np.bincount(measured.record_N, measured.mixed_N))[first_N].sum()) / int(first_N.sum())
-        training, _ = self._known.measure(self._n_known, Gates.same(gates.weights_G2F[0]), check)
+        training, _ = self._known.measure(self._n_known, Gates.same(gates.weights_GEF[0]), check)
         mean = float(np.exp(np.bincount(training.record_N, training.mixed_N)).mean())
         mass = min(mean * len(self._known), 1.0)  # some records stand for all, and may be the likelier ones
         kept_share = fit_factor(mass, held_out * self._n_counted)

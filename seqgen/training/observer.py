@@ -82,6 +82,9 @@ class Observer:
         penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
         divided: returns the result of ``log_probs_of`` for each batch of at most so many records, where several
             processes compute them, else None; calls its last argument before each round.
+
+    Attributes:
+        word_V: that of the blend, for the ids that can be predicted.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Observer:
         self._blend, self._encoded, self._penalty_V, self._divided = blend, encoded, penalty_V, divided
         self._column_V = torch.cumsum(penalty_V == 0, 0) - 1  # of each id that can be predicted
         self._n_ids = int((penalty_V == 0).sum())
+        self.word_V = None if blend.word_V is None else blend.word_V[penalty_V == 0]
         self._most, self._looked = -1, list[_Looked]()
         self._nodes: tuple[Tensor, Tensor] | None = None  # after the last batch that was looked up
 
@@ -214,13 +218,14 @@ class Observer:
         """Return the log probabilities of the targets of a batch by network, counts and both, (3, N)."""
         found: list[Floats] = [np.empty((3, 0))]
         size = max(1, _PROBABILITIES // self._n_ids)
+        word_V = self.word_V if gates.weights_GEF.shape[1] > 2 else None
         for start in range(0, len(record_N), size):
             piece = slice(start, start + size)
             part = looked.take(piece)
             network_NV = log_probs_NV[piece]
             ngram_NV, features_NF = self._complete(part, network_NV)
-            exponents_N2 = exponents(features_NF, gates.of_records(record_N[piece])).to(network_NV.device)
-            three = (network_NV, ngram_NV, mix(network_NV, ngram_NV, exponents_N2))
+            exponents_NE = exponents(features_NF, gates.of_records(record_N[piece])).to(network_NV.device)
+            three = (network_NV, ngram_NV, mix(network_NV, ngram_NV, exponents_NE, word_V=word_V))
             own_3N = torch.stack([each_NV.gather(1, part.target_N[:, None])[:, 0] for each_NV in three])
             found.append(own_3N.double().cpu().numpy())
         return np.concatenate(found, 1)

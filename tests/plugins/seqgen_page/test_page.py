@@ -265,6 +265,7 @@ def test_half_of_a_weight_is_stored_exactly():
     "settings",
     [
         {"blend": "ngram", "cell": "gru"},
+        {"blend": "ngram", "cell": "gru", "options": {"exponents": "words"}},
         {"blend": "ngram", "repeats": "on", "cell": "gru"},
         {"blend": "none", "repeats": "on", "cell": "vanilla"},
         {"condition": "label", "cell": "lstm"},
