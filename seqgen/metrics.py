@@ -140,6 +140,11 @@ METRICS: Mapping[str, MetricInfo] = {
         _MEMORIZATION, "shared substring, samples minus held-out", "chars",
         "from held-out records of the same lengths; above 0: longer than by chance",
     ),
+    "shared_p": MetricInfo(
+        _MEMORIZATION, "shared substring, p-value", "p",
+        "where the difference is above 0: probability of sharing so little with held-out records if samples favour "
+        "neither these nor training records (permutation test)",
+    ),
     "examined": MetricInfo(
         _MEMORIZATION, "samples examined", "count", "distinct samples that are not copies, at most 500"
     ),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import WORDS
-from seqgen.api.evidence import Evidence, _of_few_records
+from seqgen.api.evidence import Evidence, _of_few_records, _of_similar_records, memorization_metrics
 from seqgen.evaluation import (
     copy_metrics,
     copying,
@@ -22,7 +22,8 @@ from seqgen.evaluation import (
     similarity_metrics,
 )
 from seqgen.evaluation.common_substring import longest_common_substrings
-from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW, nearest_distances
+from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW, nearest_distances, shared_label_p
+from seqgen.measure import read_corpus
 
 PAIRS = [f"{one}{two}" for one in WORDS for two in WORDS]
 SOME = st.lists(st.text("abc", max_size=12), min_size=1, max_size=6)
@@ -256,6 +257,7 @@ def test_similarity_and_its_verdict():
     assert copied["nearest_mean"] == pytest.approx(1 / 12) and copied["shared_mean_chars"] >= 11
     assert copied["nearest_mean_chance"] == healthy["nearest_mean_chance"] > 0.3
     assert copied["nearest_difference_high"] < 0 < copied["shared_difference_chars_low"]
+    assert copied["shared_p"] == 1 / 200 and "shared_p" not in healthy
     assert memorization_verdict(similarity_metrics(fresh, [], training, None), 100, 0) == NO_CHANCE
     for few in (
         similarity_metrics(near, held_out[:9], training, training),  # of two, 19% of healthy models would be accused
@@ -284,6 +286,39 @@ def test_training_records_with_an_error_are_near_copies():
     copying = similarity_metrics(list(map(with_error, [*training[::8], *some_sums(100)])), held_out, training, training)
     assert memorization_verdict(healthy, 200, 200) == NO_EVIDENCE
     assert memorization_verdict(copying, 200, 200) == f"{EVIDENCE} (nearest record, shared substrings)"
+
+
+def near_sums(seed, copied):
+    """Return sums with a wrong digit, of which a share are training records with one, held-out and training records."""
+    random = np.random.default_rng(seed)
+
+    def some(n):
+        return [f"{a}+{b}={a + b}" for a, b in random.integers(100, size=(n, 2)).tolist()]
+
+    records = list(dict.fromkeys(some(600)))[:400]
+    held_out, training = records[:150], records[150:]
+    texts = [training[random.integers(250)] if random.random() < copied else new for new in some(300)]
+    wrong = [f"{text[:-1]}{(int(text[-1]) + random.integers(1, 10)) % 10}" for text in texts]
+    return sorted({*wrong} - {*training}), held_out, training
+
+
+@pytest.mark.full
+def test_labels_of_records_tell_copies_from_records_that_are_much_alike():
+    """Where the interval of shared substrings accuses one healthy model in five, this test keeps its level."""
+    p_D = np.array([shared_label_p(*near_sums(seed, 0.0), seed) for seed in range(60)])
+    assert (p_D <= 0.025).mean() < 0.1 and (p_D <= 0.5).mean() == pytest.approx(0.5, abs=0.2)
+    p_D = np.array([shared_label_p(*near_sums(seed, 0.7), seed) for seed in range(10)])
+    assert (p_D <= 0.025).mean() > 0.8
+
+
+def test_the_probability_of_labels_is_that_of_all_deals():
+    records, texts = ["abcd", "abc", "xy", "uvw"], ["abcf", "xyz!", "abxy"]
+    shares = [np.mean([slow_shared(text, [record]) for text in texts]) for record in records]
+    for own, record in zip(shares, records, strict=True):
+        training = [other for other in records if other != record]
+        wanted = np.mean([share <= own for share in shares])
+        assert shared_label_p([*texts, record], [record], training) == pytest.approx(wanted, abs=0.1)
+    assert shared_label_p(["abcd"], ["abcd"], ["abc"]) == 1.0  # a sample that is held out says nothing
 
 
 def test_longer_samples_are_compared_with_held_out_records_as_long():
@@ -316,6 +351,25 @@ def test_copies_of_few_records_are_noted(tiny_run):
         "records that are frequent"
     ]
     assert _of_few_records(found, figures | {"copies_chance_high": 0.9}) == []
+
+
+def test_substrings_that_similar_records_share_are_noted(tiny_run):
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'evaluate'")
+    texts, held_out, training = next(
+        drawn
+        for drawn in (near_sums(seed, 0.0) for seed in range(30))
+        if similarity_metrics(*drawn, None)["shared_difference_chars_low"] > 0
+    )
+    where = dict.fromkeys([*texts, *held_out], "new")
+    found = Evidence(texts, texts, training, training, held_out, held_out, where=where, different=(250, 150))
+    metrics = memorization_metrics(tiny_run, read_corpus(tiny_run), found)
+    assert metrics["memorisation"] == f"{EVIDENCE} (shared substrings)" and metrics["shared_p"] > 0.025
+    assert found.notes[-1] == (
+        "samples share longer substrings with training records than held-out records do, but no longer ones than with "
+        f"held-out records (p = {metrics['shared_p']:.2g}): among similar records that happens without copying"
+    )
+    assert _of_similar_records(metrics | {"shared_p": 0.02}) == []
+    assert _of_similar_records(metrics | {"nearest_difference_high": -0.01}) == []
 
 
 @pytest.mark.full

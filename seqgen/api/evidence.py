@@ -198,6 +198,18 @@ def _of_few_records(found: Evidence, metrics: Mapping[str, float]) -> list[str]:
     ]
 
 
+def _of_similar_records(metrics: Mapping[str, float]) -> list[str]:
+    """Return a note where shared substrings alone speak for copies, and those of held-out records are as long."""
+    from seqgen.evaluation import LEVEL
+
+    if metrics.get("shared_p", 0.0) <= LEVEL or metrics.get("nearest_difference_high", 0.0) < 0:
+        return []
+    return [
+        "samples share longer substrings with training records than held-out records do, but no longer ones than with "
+        f"held-out records (p = {metrics['shared_p']:.2g}): among similar records that happens without copying"
+    ]
+
+
 def memorization_metrics(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[str, object]:
     """Return metrics of copies of training records among the samples, with the verdict."""
     from seqgen.evaluation import (
@@ -235,6 +247,7 @@ def memorization_metrics(run: OpenRun, data: EncodedCorpus, found: Evidence) -> 
     else:
         if near is not None and len(near) < found.sizes[0]:
             found.notes.append(f"the nearest record is looked for among {len(near):,} of {found.sizes[0]:,}")
+    found.notes += _of_similar_records(metrics)
     return {
         **metrics,
         "examined": len(fresh),

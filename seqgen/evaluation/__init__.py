@@ -40,6 +40,7 @@ from seqgen.evaluation.loss import (
 )
 from seqgen.evaluation.memorization import (
     EVIDENCE,
+    LEVEL,
     copy_metrics,
     count_different,
     edit_distance,
@@ -62,7 +63,7 @@ from seqgen.evaluation.record_losses import (
 from seqgen.evaluation.score import Score, score
 
 __all__ = [
-    "EVIDENCE", "MIN_WINDOWS", "RECORDS_PER_BATCH", "SYMBOLS_PER_RECORD", "Difference", "HeldOut", "PartTexts",
+    "EVIDENCE", "LEVEL", "MIN_WINDOWS", "RECORDS_PER_BATCH", "SYMBOLS_PER_RECORD", "Difference", "HeldOut", "PartTexts",
     "RecordLosses", "ReferenceScores", "SampleCounts", "Score", "baseline_bits_per_char", "bits_per_char",
     "canonical_form", "carried_nats", "copy_metrics", "copying_metrics", "count_bits_per_char", "count_different",
     "count_samples", "distances", "domain_metrics", "edit_distance", "excerpt", "expected_copies", "held_out_batches",

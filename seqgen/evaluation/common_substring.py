@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _BASE = 0x9E3779B97F4A7C15 | 1
 _INVERSE = pow(_BASE, -1, 1 << 64)
 _END, _OTHER_END = 0x110000, 0x110001  # not characters and distinct, so no window that contains one is shared
-_TABLE_BITS = 22  # of a prefilter that leaves few windows to compare
+_TABLE_BITS = 22  # at most, of a prefilter that leaves few windows to compare
 
 
 class _Hashed:
@@ -85,8 +85,9 @@ def _shares_substring(queries: _Hashed, rows: Integers, reference: _Hashed, size
     """Return whether each text shares a substring of ``size`` characters."""
     n_windows = queries.lengths[rows] - size + 1
     hashes_W, hashes_S = queries.at(ranges(queries.starts[rows], n_windows), size), reference.all(size)
-    drop = np.uint64(64 - _TABLE_BITS)
-    table = np.zeros(1 << _TABLE_BITS, dtype=bool)
+    bits = min(_TABLE_BITS, (16 * len(hashes_W)).bit_length())
+    drop = np.uint64(64 - bits)
+    table = np.zeros(1 << bits, dtype=bool)
     table[hashes_W >> drop] = True
     likely = hashes_S[table[hashes_S >> drop]]
     found: Flags = np.logical_or.reduceat(np.isin(hashes_W, likely), np.cumsum(n_windows) - n_windows)

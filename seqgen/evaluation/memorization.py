@@ -7,7 +7,8 @@ again without having been memorized. Two things follow.
   their number. So each distinct corpus record among the samples is a training record with the probability that training
   records have in the corpus; a larger share is memorization (binomial test).
 - Nearest record and longest shared substring are compared where neither side is a copy: samples that equal no training
-  record against held-out records that equal none.
+  record against held-out records that equal none. Where samples share more than these, the reason may be what is
+  typical of samples; so it is also asked whether they share more with training records than with held-out ones.
 
 Dimension letters: N records.
 """
@@ -34,11 +35,13 @@ if TYPE_CHECKING:
 _MAX_RECORDS = 200_000  # among which the nearest one is searched
 _MAX_STEPS = 1e10  # of that search, about ten seconds; a step compares 64 characters with one
 _MAX_DISTANCES = 1 << 24  # distances held at a time
-_LEVEL = 0.025  # of the one-sided test, to match the 95% intervals
 
+LEVEL = 0.025
+"""The level of the one-sided tests, to match the 95% intervals."""
 NO_CHANCE = "unknown (no record is held out, so there is no chance level)"
 TOO_FEW = "unknown (too few samples or held-out records to compare)"
 _STRATA = 20  # of lengths, at most
+_DEALS = 199  # of the labels "training" and "held out"
 _MIN_TEXTS = 10  # samples or held-out records below which memorization may go unnoticed, and intervals are too narrow
 EVIDENCE = "more copying than by chance"
 NO_EVIDENCE = "no evidence of more copying than by chance"
@@ -154,12 +157,13 @@ def similarity_metrics(
         with the suffix ``_chance``; the longest substring of all by chance is that of as many held-out records as
         samples. ``shared_difference_chars`` and ``nearest_difference``, the mean of the samples minus that of held-out
         records of the same lengths, with its 95% interval in ``_low`` and ``_high`` where there are ten of each, or ten
-        groups of each.
+        groups of each. Where that of shared substrings is above 0 and ``groups`` is None, ``shared_p``, the result of
+        ``shared_label_p``.
 
     Raises:
         MissingExtra: ``candidates`` is given and rapidfuzz is not installed.
     """
-    both = [*texts, *held_out]
+    both, alone = [*texts, *held_out], groups is None
     measured: dict[str, Floats] = {"shared": longest_common_substrings(both, training).astype(np.float64)}
     if candidates is not None:
         measured["nearest"] = nearest_distances(both, candidates)
@@ -179,7 +183,32 @@ def similarity_metrics(
             metrics[key], (low, high) = difference(values_N[: len(texts)], values_N[len(texts) :], strata, groups_N)
             if fewest >= _MIN_TEXTS:
                 metrics |= {f"{key}_low": low, f"{key}_high": high}
+    if alone and metrics.get("shared_difference_chars_low", 0.0) > 0:
+        metrics["shared_p"] = shared_label_p(texts, held_out, training)
     return metrics
+
+
+def shared_label_p(texts: Sequence[str], held_out: Sequence[str], training: Sequence[str], seed: int = 0) -> float:
+    """Return the probability of sharing so little with held-out records if samples favour no kind of record.
+
+    Texts of a model that favours none share as long substrings with the held-out records as with as many records of
+    both kinds, drawn at random, however near to them all they lie. This is a permutation test of the mean of the
+    longest ones. It finds less than a comparison with held-out records does, since these alone stand for chance.
+
+    Args:
+        texts: samples that are no training records; those that are held-out records are passed over.
+        held_out: at least one.
+        training: others than these.
+        seed: of the draws.
+    """
+    own, pool, random = set(held_out), [*held_out, *training], np.random.default_rng(seed)
+    new = [text for text in texts if text not in own]
+    if not new:
+        return 1.0
+    shared = longest_common_substrings(new, held_out).mean()
+    draws = (random.choice(len(pool), len(held_out), replace=False, shuffle=False) for _ in range(_DEALS))
+    less = sum(longest_common_substrings(new, [pool[row] for row in drawn]).mean() <= shared for drawn in draws)
+    return float((1 + less) / (1 + _DEALS))
 
 
 def _expected_maximum(values_N: Floats, n: int) -> float:
@@ -207,7 +236,7 @@ def memorization_verdict(metrics: Mapping[str, float], n_samples: int, n_held_ou
     """
     by = "rate of training records" if "copies_ratio_p" in metrics else "exact copies"
     signs = {
-        by: metrics.get("copies_ratio_p", metrics.get("copies_p", 1.0)) < _LEVEL,
+        by: metrics.get("copies_ratio_p", metrics.get("copies_p", 1.0)) < LEVEL,
         "nearest record": metrics.get("nearest_difference_high", 0.0) < 0,
         "shared substrings": metrics.get("shared_difference_chars_low", 0.0) > 0,
     }
