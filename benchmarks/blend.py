@@ -1,7 +1,7 @@
 """Default runs beside the former default, the network alone and counting, on the shipped corpora.
 
     python benchmarks/blend.py [--corpora a,b] [--cells a,b] [--seeds N] [--molsets WHEEL] [--long]
-                                [--work DIR] [--finished]
+                                [--split-seed N] [--work DIR] [--finished]
 
 Three runs of the same seed are compared: "before", the network under the settings that were the default before counts
 were blended (FORMER); "alone", today's default with ``blend="none"``; and "default". The last two have the same network
@@ -12,9 +12,10 @@ anew for each of ten seeds. "n" is modified Kneser-Ney of order 1 to 12, chosen 
 1 to 8 that suits the test part best; "under n" and "under 8" are how many bits fewer the default needs than the better
 of these and "before". Copies are the share of 2,000 samples that are training records, beside the share that is
 expected by chance. "topics" are Python's help topics, one long text. The row of names with units (LONG, asked
-for by --long) is the best that two minutes on two idle cores gave. With --work, runs and figures are kept there and not
-made again; with --finished no others are, so that a corpus may have fewer seeds ("blends" says of how many). The tables
-are stored in benchmarks/results/blend.md.
+for by --long) is the best that two minutes on two idle cores gave. With --split-seed the records are split anew, into
+parts by which nothing was chosen. With --work, runs and figures are kept there and not made again; with --finished no
+others are, so that a corpus may have fewer seeds ("blends" says of how many). The tables are stored in
+benchmarks/results/blend.md, those of another split in blend_new_split.md.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def differs(corpus: str, cell: str) -> bool:
 def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
     """Return the figures of the three runs of a seed; today's network alone is trained only if the default blends."""
     found: dict[str, dict[str, Any]] = {}
-    split_seed = seed if corpus in SPLITS else None
+    split_seed = seed if corpus in SPLITS else given.split_seed
     for kind in ("default", "none", "before"):
         if kind == "none" and not (found["default"]["gate"] or found["default"]["repeats"]):
             found[kind] = found["default"]
@@ -183,6 +184,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--molsets", help="wheel of molsets, without which moses is left out")
     parser.add_argument("--long", action="store_true", help="add the best of two minutes")
+    parser.add_argument(
+        "--split-seed", type=int, help="split the records anew, for a page of its own; needs a --work of its own"
+    )
     parser.add_argument("--work", type=Path, help="folder of finished runs")
     parser.add_argument("--finished", action="store_true", help="only the finished runs: train nothing")
     given = parser.parse_args()
@@ -211,8 +215,12 @@ def main() -> None:
         return
     options = "" if given.corpora == ",".join(CORPORA) else f" --corpora {given.corpora}"
     options += f" --seeds {given.seeds}{' --long' * given.long}"
+    page, title = "blend", "Blending with counts"
+    if given.split_seed is not None:
+        options += f" --split-seed {given.split_seed}"
+        page, title = "blend_new_split", "Blending with counts on another split"
     blocks = table(LOSSES, losses), _SAMPLES_TITLE, table(SHARES, shares)
-    write_page("blend", "Blending with counts", _CAPTION.format(options=options), given.seeds, *blocks)
+    write_page(page, title, _CAPTION.format(options=options), given.seeds, *blocks)
 
 
 if __name__ == "__main__":
