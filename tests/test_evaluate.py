@@ -254,7 +254,7 @@ def test_held_out_records_that_are_training_records_are_noted(words, tmp_path):
 def test_notes_are_a_list_where_there_are_none(tiny_run, monkeypatch):
     run = seqgen.load(tiny_run)
     run.validator = AnyText()  # each of these gives a note
-    for name in ("_beside_counts", "_beside_the_log", "_of_few_tested"):
+    for name in ("_beside_counts", "_beside_the_log", "_of_few_records"):
         monkeypatch.setattr(f"seqgen.api.evaluate.{name}", lambda *_: [])
     metrics = run.evaluate(40)
     assert metrics["notes"] == [] and "note" not in shown(evaluation_view(metrics), width=100)
@@ -272,6 +272,14 @@ def test_a_run_that_predicts_less_than_counts_is_told(words, tmp_path):
     conditional = {"test_bits_per_char": 1.5, "baseline_xz_bits_per_char": 1.9}
     (note,) = _beside_counts(conditional | {"test_unconditional_bits_per_char": 2.0})
     assert "better than the run without conditions: " in note and _beside_counts(conditional) == []
+
+
+def test_a_validation_loss_of_few_records_is_noted(words, tmp_path):
+    for n, few in ((1, True), (9, True), (10, False)):
+        (tmp_path / "few.txt").write_text("".join(f"ann{'aeiou'[k % 5]}{k // 5 * 'a'}\n" for k in range(n)))
+        run = seqgen.train(words, valid=tmp_path / "few.txt", hidden=4, steps=2, blend="none", out=tmp_path / str(n))
+        notes = [note for note in run.evaluate(2)["notes"] if "validation loss says little" in note]
+        assert notes == [f"{n} validation record{'s' * (n > 1)}: the validation loss says little"] * few
 
 
 def test_of_few_test_records_nothing_is_called_better(words, tmp_path):

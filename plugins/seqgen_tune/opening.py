@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,8 +105,8 @@ def open_again(path: Path, other: object, planner: Planner) -> seqgen.WorkFolder
         CorpusError: the corpus is unreadable, or has changed.
     """
     if other:
-        again = f"seqgen tune --out {shlex.quote(str(path))}"
-        raise seqgen.UsageError(f"{str(path)!r} has a study with settings of its own; to continue it: {again}")
+        again = f"to continue it: {planner.continue_command(path)}"
+        raise seqgen.UsageError(f"{str(path)!r} has a study with settings of its own; {again}")
     folder = seqgen.WorkFolder.open(path, {})
     definition = Definition.read(folder)
     definition.check_config(path)
@@ -135,7 +134,7 @@ def open_folder(path: Path | None, definition: Definition, planner: Planner) -> 
         known.check_config(path)
     for name, what in _OTHER.items():
         if mine[name] != there[name]:
-            again = f"to continue it: seqgen tune --out {shlex.quote(str(path))}"
+            again = f"to continue it: {planner.continue_command(path)}"
             raise seqgen.UsageError(f"{str(path)!r} has a study with {what}: give another --out; {again}")
     _refuse_changed(folder, planner)
     return folder

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import seqgen
+from seqgen import commands
 from seqgen_tune.dimension import as_keywords
 
 _MOST_CORPORA = 4  # kept: where the tokenizer is searched, each trial may have its own
@@ -50,3 +52,7 @@ class Planner:
                 f"corpus {title!r} has no record in its validation part; try {more} or --valid-file FILE"
             )
         return plan
+
+    def continue_command(self, path: Path) -> str:
+        """Return the command that continues the study in a folder, with the plugin files that are loaded."""
+        return f"seqgen tune --out {shlex.quote(str(path))}{commands.plugin_flags(self.plugins)}"

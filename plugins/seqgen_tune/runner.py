@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import shlex
 import time as clock
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -191,7 +190,7 @@ def _stopping(study: StudyFolder, planner: Planner) -> Iterator[None]:
     except (seqgen.Interrupted, KeyboardInterrupt) as error:
         with contextlib.suppress(seqgen.SeqgenError):  # on a full disk the next process records it
             study.cut_all()
-        path, flags = str(study.folder.path), commands.plugin_flags(planner.plugins)
-        line = f"stopped; the trials so far are in {path}; seqgen tune --out {shlex.quote(path)}{flags} continues"
+        path = study.folder.path
+        line = f"stopped; the trials so far are in {path}; {planner.continue_command(path)} continues"
         number = error.exit_code - 128 if isinstance(error, seqgen.Interrupted) else getattr(error, "number", 2)
         raise seqgen.Interrupted(number, line) from None

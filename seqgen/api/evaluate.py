@@ -22,7 +22,7 @@ from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CorpusError, Interrupted, MissingExtra
 from seqgen.executors import Task, find_executor, is_here, run_tasks
 from seqgen.files import check_file, check_suffix
-from seqgen.metrics import METRICS, Evaluation, best_baseline, has_few_tested
+from seqgen.metrics import FEW_RECORDS, METRICS, Evaluation, best_baseline, has_few_tested
 from seqgen.plugins import get_referenced
 from seqgen.registry import Entry
 from seqgen.render import counted
@@ -91,7 +91,7 @@ def evaluate(
         result |= distance_metrics(run, found) | memorization_metrics(run, data, found)
     found.notes += leakage_notes(run.settings.start) + _of_conditions(run, data)
     found.notes += _beside_the_log(run, result, data.encoded["valid"]) + _beside_counts(result)
-    found.notes += _of_few_tested(result, "test record" if run.vocabulary.ends else "window")
+    found.notes += _of_few_records(result, "test record" if run.vocabulary.ends else "window")
     failures: list[BaseException] = []
     if metrics:
         values, failures = _metrics_of_samples(run, texts, corpus, metrics, reference, found.notes, log)
@@ -325,12 +325,16 @@ def _beside_counts(metrics: Mapping[str, Any]) -> list[str]:
     return [f"the best baseline is better than the run{alone}: {counts}"]
 
 
-def _of_few_tested(metrics: Mapping[str, Any], unit: str) -> list[str]:
-    """Return a note where the test loss is of few records, or windows of a long text; else none."""
-    if not has_few_tested(metrics):
-        return []
-    n = metrics["test_records"]
-    return [f"{counted(n, unit)}: {'the interval of the test loss' if n > 1 else 'the test loss'} says little"]
+def _of_few_records(metrics: Mapping[str, Any], unit: str) -> list[str]:
+    """Return notes on losses of few records; that of the test part may be of windows of a long text."""
+    notes = []
+    if 0 < (n := metrics.get("validation_records", FEW_RECORDS)) < FEW_RECORDS:
+        notes.append(f"{counted(n, 'validation record')}: the validation loss says little")
+    if has_few_tested(metrics):
+        n = metrics["test_records"]
+        what = "the interval of the test loss" if n > 1 else "the test loss"
+        notes.append(f"{counted(n, unit)}: {what} says little")
+    return notes
 
 
 def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:

@@ -176,6 +176,10 @@ def test_a_trial_that_fails_or_diverges_costs_a_row(cli, words, in_tmp, plugin):
     trials = json.loads(cli("tune", "--out", "study", "--plugin", plugin, "--json").out)["trials"]
     assert len(trials) == 3 == len({one["values"]["cell"] for one in trials}), "three values and nine trials"
     assert all(one["same_as"] is None for one in trials)
+    for other in (("--steps", 4), ("--corpus", words, "cell=plain|wild", "--trials", 9)):
+        refused = cli("tune", *other, "--plugin", plugin, "--out", "study")
+        assert refused.code == 2
+        assert refused.err.strip().endswith(f"to continue it: seqgen tune --out study --plugin {plugin.name}")
 
 
 def test_values_that_were_tried_have_the_known_result(words, in_tmp):
