@@ -85,6 +85,7 @@ FEW = 100  # exact rows that are enough to compare with
 N_NAMES, N_OTHERS = 4_000, 500
 HEAD = ["constraint", "satisfied by", "first, s", "rows/s: plain", "--fast", "default", "--exact", "default / fast",
         "kept", "way"]  # fmt: skip
+GUIDED = "(rows are guided step by step)"
 SATISFIED, KEPT = r": (about 1 in [\d,]+|[\d.]+%) of the model", r"by keeping ([\d.]+%) of the samples"
 _PLAIN = HEAD.index("rows/s: plain")
 LIKE = ["constraint", "rows", "length: exact", "default", "--fast", "place: exact", "default", "--fast",
@@ -111,8 +112,8 @@ class Rows:
         self.rate_after_first = max(len(self.texts) - 1, 0) / max(total_s - self.first_s, 1e-9)
 
     def told(self, pattern: str) -> str:
-        """Return what a pattern finds in the line on how rows are sampled, or ""."""
-        found = re.search(pattern, self.warned[0] if self.warned else "")
+        """Return what a pattern finds in the lines on how rows are sampled, or ""."""
+        found = re.search(pattern, "\n".join(self.warned))
         return found[1] if found else ""
 
     def compared(self, run: seqgen.Run, wanted: str) -> dict[str, list[float]]:
@@ -147,7 +148,7 @@ def measure(run: seqgen.Run, case: dict[str, Any], n: int, most_s: float) -> tup
     default = Rows(run, n, most_s, case)
     exact = Rows(run, n, most_s, {**case, "exact": True})
     kept = default.told(KEPT)
-    way = "look-ahead" if kept else "guided" if default.warned else "free"
+    way = "look-ahead" if kept else "guided" if default.told(GUIDED) else "free"
     default_rate = default.rate if way == "guided" else default.rate_after_first
     rates = [
         named(case),

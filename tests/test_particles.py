@@ -15,6 +15,7 @@ from seqgen.config import SampleConfig
 from seqgen.sampling import Sampler, conditional, find_way
 from seqgen.sampling import trial as trials
 from seqgen.sampling.bound import MAX_ABOVE, Bound
+from seqgen.sampling.corrected import LookAheadSampler
 from seqgen.sampling.particles import Particles, follow_back
 from seqgen.sampling.row_batch import RowBatch
 from seqgen.sampling.trial import Trial, best_bound
@@ -195,6 +196,43 @@ def test_particles_are_used_where_single_rows_are_too_unequal(letters, monkeypat
     assert bound.above < single.above
     assert bound.kept_of_all == bound.kept / bound.n_particles
     assert best_bound(loose(of), 1, lambda bound: bound.n_particles == 1)[1] == single
+
+
+@pytest.mark.parametrize(("least", "worth_trying"), [(0.0, {8, 32}), (1 / 12, {8}), (1 / 4, set())])
+def test_particles_of_which_too_few_would_be_kept_are_not_tried(letters, monkeypatch, least, worth_trying):
+    """Of 8 or 32 sampled rows one is kept at most."""
+    one, tried, with_particles = loose(letters[0]), [], LookAheadSampler.with_particles
+    monkeypatch.setattr(LookAheadSampler, "with_particles", lambda one, n: tried.append(n) or with_particles(one, n))
+    best_bound(one, 1, lambda bound: bound.kept_of_all >= least)
+    assert set(tried) == worth_trying
+
+
+def test_particles_are_tried_where_single_rows_may_have_missed_some(letters, monkeypatch):
+    one, tried, with_particles = loose(letters[0]), [], LookAheadSampler.with_particles
+    monkeypatch.setattr(LookAheadSampler, "with_particles", lambda one, n: tried.append(n) or with_particles(one, n))
+    best_bound(one, 1, lambda bound: False)
+    assert set(tried) == {8, 32}
+
+
+def test_longer_rows_and_particles_must_keep_more(letters, monkeypatch):
+    """What is kept of all sampled rows, over what free sampling keeps, is compared with what a row costs."""
+    of, _, graph = letters
+    found = []
+    monkeypatch.setattr(
+        conditional, "best_bound", lambda proposal, seed, worth: found.append(worth) or ((1.0, 0.0), None)
+    )
+    one = Sampler(*of, SampleConfig(max_length=6, ends="cc", length="4-6"))
+    assert find_way(one, graph).bound is None
+    free = np.mean([len(row.text) for row in one.as_rejection_sampler(conditional.PILOT_SEED).take(200)])
+
+    def is_worth(times, n_particles=1, longer=1.0):
+        kept = 0.02 * times * n_particles
+        return found[0](Bound(0.0, 0.02, kept, 0.0, 1.0, n_particles=n_particles, n_chars=longer * free))
+
+    assert is_worth(2.1) and not is_worth(1.9)
+    assert is_worth(3.1, n_particles=8) and not is_worth(2.9, n_particles=8)
+    assert is_worth(5.1, longer=5) and not is_worth(4.9, longer=5)
+    assert is_worth(5.1, n_particles=8, longer=5) and not is_worth(4.9, n_particles=8, longer=5)
 
 
 def test_rows_of_particles_are_remembered_and_told(letters, monkeypatch):

@@ -41,6 +41,7 @@ class Bound(NamedTuple):
             a tiny share of the weight were, with a margin, never further below.
         n_particles: the number of rows that are sampled for each that is kept or rejected.
         is_tight: whether no more than ``MAX_ABOVE`` of the weight of the trial rows is above it.
+        n_chars: the mean number of characters of trial rows.
     """
 
     log_bound: float
@@ -51,6 +52,7 @@ class Bound(NamedTuple):
     recovery: float = math.inf
     n_particles: int = 1
     is_tight: bool = False
+    n_chars: float = 0.0
 
     @property
     def kept_of_all(self) -> float:

@@ -42,7 +42,8 @@ MAX_EXCLUDED = 0.1
 """The share of valid texts that may be beyond the bounds of a domain's automaton."""
 _BY_CHANCE = 2  # more of the valid trial rows, which are few
 _DEVIATIONS = 3  # by which fewer of the first trial rows may satisfy a constraint than are expected to
-_COST = 2  # free rows that cost what a row with look-ahead costs, or less
+_COST, _COST_OF_PARTICLES = 2, 1.5  # free rows that cost what a row with look-ahead costs, or less; times that
+_LONG = 2  # lengths of a free row, from which a row with look-ahead costs more
 _LARGE = 16  # times the size of look-ahead, where all rows are guided by it
 _N_COUNTED, _SYMBOLS_COUNTED = 20_000, 100_000  # rows and symbols that are sampled to be counted
 _GUIDING = 0.6  # power of h by which rows are guided
@@ -154,7 +155,9 @@ class _Chooser:
         """Return the arguments of ``way``."""
         sampler = self._sampler
         trial = sampler.as_rejection_sampler(PILOT_SEED)
-        first = [row for row in trial.take(_FIRST) if sampler.satisfies(row)]
+        rows = list(trial.take(_FIRST))
+        first = [row for row in rows if sampler.satisfies(row)]
+        n_chars = sum(len(row.text) for row in rows) / _FIRST
         found: dict[str, Any] = {"by": "", "n_kept": len(first), "n_tried": _FIRST}
         varies, grammar = sampler.settings.temperature > _GREEDY, self._grammar
         if varies and grammar is not None:
@@ -163,12 +166,12 @@ class _Chooser:
                 proposal = grammar.misfit_of(valid) or self._by_grammar
                 if isinstance(proposal, str):
                     found["misfit"] = proposal
-                elif (bound := _try(proposal, len(valid))) is not None:
+                elif (bound := _try(proposal, len(valid), n_chars)) is not None:
                     return found | bound | {"by": "grammar", "excluded": grammar.excluded}
         if sampler.constraint is None:
             return found
         if len(first) < _ENOUGH * _FIRST:
-            if varies and (bound := _try(self._by_counts, len(first))) is not None:
+            if varies and (bound := _try(self._by_counts, len(first), n_chars)) is not None:
                 return found | bound | {"by": "counts"}
             if len(first) < _CLEAR * _LEAST * _FIRST:
                 more = sum(map(sampler.satisfies, trial.take(PILOT - _FIRST, first=_FIRST)))
@@ -207,12 +210,13 @@ class _Chooser:
         return _by_grammar(self._sampler, self._grammar, self._remember)
 
 
-def _try(proposal: LookAheadSampler | None, n_kept: int) -> dict[str, Any] | None:
+def _try(proposal: LookAheadSampler | None, n_kept: int, n_chars: float) -> dict[str, Any] | None:
     """Return the powers and the bound of a sampler with look-ahead; None where it is of no use.
 
     Args:
         proposal: the sampler; None: there is none.
         n_kept: how many of the first trial rows, sampled freely, would be kept.
+        n_chars: the mean number of their characters.
     """
     if proposal is None:
         return None
@@ -220,7 +224,9 @@ def _try(proposal: LookAheadSampler | None, n_kept: int) -> dict[str, Any] | Non
 
     def is_worth(bound: Bound) -> bool:
         """Return whether look-ahead misses no rows, keeps enough, and more than free sampling at the same cost."""
-        return bound.accepted >= least and bound.kept_of_all >= max(LEAST_KEPT, _COST * bound.accepted)
+        longer = bound.n_chars / max(n_chars, 1) / _LONG
+        cost = _COST * max(1 if bound.n_particles == 1 else _COST_OF_PARTICLES, longer)
+        return bound.accepted >= least and bound.kept_of_all >= max(LEAST_KEPT, cost * bound.accepted)
 
     powers, bound = best_bound(proposal, PILOT_SEED, is_worth)
     return {"powers": list(powers), "bound": list(bound)} if bound is not None and is_worth(bound) else None

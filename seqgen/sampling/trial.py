@@ -62,7 +62,7 @@ class Trial:
             bound = fit_any_bound(log_weights_N)
             if bound is None:
                 continue
-            bound = bound._replace(n_particles=n_particles)
+            bound = bound._replace(n_particles=n_particles, n_chars=n_chars / n_rows)
             if bound.effective * n_rows >= _ENOUGH or not worth(bound):
                 break
             if not patient and n_rows >= _LOOSE and not bound.is_tight:
@@ -92,7 +92,10 @@ def best_bound(sampler: LookAheadSampler, seed: int, worth: Callable[[Bound], bo
     if single is None or (single.is_tight and worth(single)):
         return powers, single
     found = [single] if worth(single) else []
+    perfect = single._replace(kept=1.0)  # it is worth it unless the constraint is satisfied too rarely
     for n_particles in PARTICLES:
+        if worth(perfect) and not worth(perfect._replace(n_particles=n_particles)):
+            break  # free rows satisfy it so often that not even particles which were all kept would be worth it
         bound = Trial(sampler.raised(*powers).with_particles(n_particles), seed).bound(worth)
         if bound is not None and worth(bound):
             found.append(bound)
