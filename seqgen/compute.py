@@ -80,7 +80,9 @@ def computing(threads: int | None = None) -> Iterator[None]:
 def in_turns(threads: int | None, results: Iterator[_Result]) -> Iterator[_Result]:
     """Yield results that are computed as by ``computing``, with all restored whenever the caller has its turn.
 
-    Results of some hundredths of a second are computed at a time; an error comes after those before it.
+    Results of some hundredths of a second are computed at a time, as many as take so long on average: a batch gives
+    many at once, and with the next one awaited in the same turn, they would come as late. An error comes after the
+    results before it.
 
     Args:
         threads: as for ``computing``.
@@ -88,20 +90,21 @@ def in_turns(threads: int | None, results: Iterator[_Result]) -> Iterator[_Resul
     """
     with keeping_memory():
         failure: BaseException | None = None
-        ended = False
+        ended, n_found, spent_s = False, 0, 0.0
         while not ended:
             found: list[_Result] = []
+            start, most = time.monotonic(), max(1, int(_TURN_S * n_found / max(spent_s, 1e-9)))
             try:
                 with as_torch_starts(), _kept_state(threads):
-                    until = time.monotonic() + _TURN_S
                     for result in results:
                         found.append(result)
-                        if time.monotonic() > until:
+                        if len(found) == most or time.monotonic() > start + _TURN_S:
                             break
                     else:
                         ended = True
             except BaseException as error:  # raised below
                 failure, ended = error, True
+            n_found, spent_s = n_found + len(found), spent_s + time.monotonic() - start
             yield from found
         if failure is not None:
             raise failure
