@@ -303,7 +303,7 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
     return _or(near) if near else ""
 
 
-def close_names(name: str, known: Iterable[str], cutoff: float = 0.5) -> list[str]:
+def close_names(name: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
     """Return the names that differ from one in case only, else up to three that are like it, the most similar first.
 
     Args:

@@ -283,7 +283,7 @@ class Registry:
                     kind, name, [], f"load a file by --plugin {name}, and give the name that it registers"
                 )
             further = hint()
-            if not further and not close_names(name, names, cutoff=0.6):
+            if not further and not close_names(name, names):
                 further = "load one from a file with --plugin FILE.py"
             raise UnknownName(kind, name, names, further)
         for same in ("package", "distribution"):

@@ -9,6 +9,7 @@ import pytest
 import seqgen
 from seqgen.api.corpora import _claimed
 from seqgen.corpus import load_file
+from seqgen.corpus.corpus import get_counts
 from seqgen.errors import UsageError
 
 SMALL = {"hidden": 4, "steps": 1}
@@ -89,6 +90,7 @@ def test_a_first_line_that_names_the_columns_as_a_comment_is_no_record(in_tmp):
     (in_tmp / "mine.smi").write_text("#SMILES Name\n" + FILES["mixed.smiles"])
     run = seqgen.train("mine.smi", out="run", split="none", **SMALL)
     assert run.settings.corpus.n_records == 20
+    assert len(list(run.corpus)) == 20 and get_counts(run.corpus)["headings skipped"] == 1
 
 
 def test_a_first_line_that_names_the_columns_is_no_record(in_tmp, cli):
@@ -105,7 +107,7 @@ def test_one_molecule_in_two_spellings_is_told(in_tmp):
     said: list[str] = []
     seqgen.train("mine.smi", warn=said.append, **SMALL)
     (line,) = [line for line in said if "spelling" in line]
-    assert line.startswith("3 of the first 21 records are others in another spelling: ")
+    assert line.startswith("3 of the first 21 records repeat another in a different spelling: ")
 
 
 def test_training_molecules_held_out_in_another_spelling_are_counted(in_tmp):

@@ -254,6 +254,10 @@ def test_the_command_line_draws_what_it_samples(cli, tiny_run, tmp_path):
     assert result.code == 0 and len(result.out.splitlines()) == 3
     drawn = picture.read_text().replace("&#160;", " ")
     assert all(line in drawn for line in result.out.splitlines())
+    again = ("sample", tiny_run.path, "-n", 4, "--picture", picture)
+    refused, before = cli(*again), picture.read_bytes()
+    assert refused.code == 2 and "it exists; pass another --picture, or --force" in refused.err and not refused.out
+    assert cli(*again, "--force").code == 0 and picture.read_bytes() != before
     result = cli("sample", tiny_run.path, "--picture", tmp_path / "rows.bmp")
     assert result.code == 2 and "this domain draws .svg" in result.err and not (tmp_path / "rows.bmp").exists()
 

@@ -237,6 +237,12 @@ def test_one_held_out_record_has_no_interval(words, tmp_path):
     assert "test, records" in shown(evaluation_view(figures), width=100)
 
 
+def test_a_verdict_is_as_wide_as_the_terminal_not_as_its_table():
+    verdict = "more copying than by chance (rate of training records 1.52 times chance, nearest record)"
+    figures = {"samples": 500, "copies": 0.082, "copies_chance": 0.136, "memorisation": verdict}
+    assert any(line.endswith(verdict) for line in shown(evaluation_view(figures), width=110).splitlines())
+
+
 class AnyText:
     """A validator that accepts every text as it is."""
 

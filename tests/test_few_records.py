@@ -6,8 +6,10 @@ import math
 import pytest
 
 import seqgen
+from seqgen.checkpoint import RunFolder
 from seqgen.config import parse_split
-from seqgen.training import MAX_COPIES
+from seqgen.render.progress import event_lines
+from seqgen.training import MAX_COPIES, Ended
 from seqgen.training.state import TrainState
 
 NAMES = (
@@ -37,6 +39,8 @@ def test_the_best_step_is_the_last_with_few_copies(few):
     assert 0.02 < rows[state["best_step"]] <= MAX_COPIES < rows[max(rows)]
     by_loss = min(run.metrics, key=lambda row: row["valid_loss_nats"])["step"]
     assert by_loss < state["best_step"]
+    (ended,) = event_lines(RunFolder(run.path), Ended("patience", max(rows)))
+    assert ended.endswith(f"{max(rows)}: copies stayed above 20% of the samples in the last evaluations")
 
 
 def test_expected_copies_match_the_samples(few):

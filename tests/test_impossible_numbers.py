@@ -20,6 +20,12 @@ def test_shares_that_have_no_sum(split):
     assert len(str(caught.value)) < 150
 
 
+@pytest.mark.parametrize("split", ["80/20", "half", (0.8, 0.2), "90"])
+def test_a_split_in_fewer_parts_is_told_which_there_are(split):
+    with pytest.raises(BadOption, match=r"write it like 90/5/5 \(training, validation, test\), or none"):
+        parse_split(split)
+
+
 @pytest.mark.parametrize("text", [DIGITS, "1" + "0" * 30, DIGITS + "M", "0", "0.4", "1e9"])
 def test_counts(text):
     with pytest.raises(BadOption, match="is not a count") as caught:

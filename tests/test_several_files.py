@@ -148,6 +148,15 @@ def test_a_file_whose_ending_is_left_out_is_named(in_tmp, cli):
     refused = cli("train", "--corpus", "desserts")
     assert refused.code == 2 and "a file is named with its ending: desserts.txt" in refused.err
     assert "a record a line would do too" in cli("train", "--corpus", "dessert").err
+    (in_tmp / "desserts.html").write_text("<p>cake</p>\n")
+    assert "with its ending: desserts.txt" in cli("train", "--corpus", "desserts").err
+
+
+def test_files_with_no_more_than_the_ending_in_common_are_not_suggested(in_tmp, cli):
+    (in_tmp / "desserts.txt").write_text("cake\n")
+    assert cli("train", "--corpus", "./nosuch.txt").err == "seqgen: no such file: './nosuch.txt'\n"
+    for near in ("./deserts.txt", "./desserts.csv"):
+        assert "did you mean 'desserts.txt'?" in cli("train", "--corpus", near).err
 
 
 def test_fields_are_of_the_tables_among_the_files(data):

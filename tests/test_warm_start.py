@@ -638,7 +638,10 @@ def test_new_symbols_come_with_the_hint_of_the_tokenizer(in_tmp):
     for name, lines in warned.items():
         seqgen.plan(f"{name}.txt", start="first", warn=lines.append)
     (aromatic,), (others,) = ([line for line in lines if "new to first" in line] for lines in warned.values())
-    assert "weights: c; the records have no aromatic atoms: write rings in Kekulé's form" in aromatic
+    assert (
+        "weights: c; the records that the model learned from have no aromatic atoms: write rings in Kekulé's form"
+        in aromatic
+    )
     assert others.endswith("weights: S")
 
 

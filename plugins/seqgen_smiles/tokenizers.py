@@ -26,7 +26,8 @@ class SmilesTokenizer(SubstringTokenizer):
         """Return how to rewrite an aromatic atom where no known symbol is one, as of records in Kekulé's form."""
         if not _AROMATIC.match(symbol) or any(map(_AROMATIC.match, self.symbols)):
             return ""
-        return "the records have no aromatic atoms: write rings in Kekulé's form, C1=CC=CC=C1 (RDKit: Chem.Kekulize)"
+        form = "write rings in Kekulé's form, C1=CC=CC=C1 (RDKit: Chem.Kekulize)"
+        return f"the records that the model learned from have no aromatic atoms: {form}"
 
 
 class SelfiesTokenizer(SubstringTokenizer):

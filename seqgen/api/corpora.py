@@ -46,6 +46,7 @@ from seqgen.errors import (
     SeqgenError,
     UnknownName,
     UsageError,
+    close_names,
     nearest_names,
     short_repr,
 )
@@ -99,7 +100,8 @@ def sort_out_corpus(
 def _near(path: Path) -> str:
     """Return the clause that suggests files beside a path that does not exist, or ""."""
     with contextlib.suppress(OSError):
-        return nearest_names(path.name, [one.name for one in itertools.islice(path.parent.iterdir(), _LOOKED_AT)])
+        beside = itertools.islice(path.parent.iterdir(), _LOOKED_AT)
+        return nearest_names(path.name, [one.name for one in beside if close_names(path.stem, [one.stem])])
     return ""
 
 
@@ -130,9 +132,10 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
             f"paths{_OF_A_LIST}"
         )
     hint = "a file with a record a line would do too"
-    with contextlib.suppress(OSError, StopIteration):  # a folder that cannot be listed has no such file
-        beside = next(path.name for path in sorted(Path().iterdir()) if path.name.startswith(f"{text}."))
-        hint = f"a file is named with its ending: {beside}"
+    with contextlib.suppress(OSError):  # a folder that cannot be listed has no such file
+        if beside := [path for path in Path().iterdir() if path.name.startswith(f"{text}.")]:
+            best = min(beside, key=lambda path: (path.suffix != ".txt", path.name))
+            hint = f"a file is named with its ending: {best.name}"
     hint = plugins.failed_hint() or hint
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 

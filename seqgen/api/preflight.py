@@ -224,8 +224,8 @@ def _of_spelling(texts: list[str], verdicts: Sequence[Verdict]) -> str:
     if not n_others:
         return ""
     return (
-        f"{n_others} of the first {len(texts)} records are others in another spelling: one may be trained on and the "
-        "other held out, so that losses on held-out records say less"
+        f"{n_others} of the first {len(texts)} records repeat{'s' * (n_others == 1)} another in a different spelling: "
+        "one of the two may be trained on and the other held out, so that losses on held-out records say less"
     )
 
 

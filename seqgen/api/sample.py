@@ -393,7 +393,7 @@ def _watched(
         if not run.vocabulary.ends:  # all rows are as long as the limit
             n_cut = 0
         if n_cut and n_cut >= _MANY * n_rows:
-            long = f"{n_cut:,} of {n_rows:,} rows nearly reach the limit of {sampler.max_length} symbols"
+            long = f"{n_cut:,} of {n_rows:,} rows nearly reach the limit of {sampler.max_length} symbols (--max-length)"
         elif n_long and n_long >= _MANY * n_rows:
             long = f"{n_long:,} of {n_rows:,} rows nearly reach the limit of {most} characters"
         if long:

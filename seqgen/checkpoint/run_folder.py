@@ -291,11 +291,12 @@ def _searched(base: Path) -> str:
 
 
 def _available_runs(names: list[str], asked: str, base: Path) -> str:
-    """Return a clause that lists the newest runs, for a name that matches none of them."""
+    """Return a clause that says where a name was searched for and lists the newest runs, of which none has it."""
     if not names:
         return f"; there are no runs in {_searched(base)}: train one with seqgen train"
     more = f" and {len(names) - _MAX_LISTED:,} more (seqgen runs)" if len(names) > _MAX_LISTED else ""
-    clause = f"; the newest {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MAX_LISTED])}{more}"
+    where = f" in {_searched(base)}" if Path(asked).name == asked else ""
+    clause = f"{where}; the newest {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MAX_LISTED])}{more}"
     return clause + nearest_names(asked, names)
 
 

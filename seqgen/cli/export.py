@@ -102,14 +102,14 @@ def reordered(words: list[str]) -> str:
 
 
 def _without_run(words: list[str]) -> str:
-    """Return the message on an exporter and a file without a run between them, or ""."""
+    """Return the message on an exporter and a run without a file, or a file without a run between them, or ""."""
     from seqgen.checkpoint import find_run, name_for_commands
 
     if len(words) != 2:
         return ""
     try:
         find_run(words[1])
-        return ""
+        return f"missing argument OUT; the file or folder to write comes last: seqgen export {shlex.join(words)} OUT"
     except SeqgenError:
         with contextlib.suppress(SeqgenError):
             whole = shlex.join([words[0], name_for_commands(find_run(None)), words[1]])

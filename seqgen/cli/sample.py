@@ -15,8 +15,9 @@ from seqgen.cli.runs import load_run
 from seqgen.cli.sample_files import (
     TABLES,
     FoundRows,
+    check_form,
+    check_new,
     check_not_drawn,
-    check_out,
     described,
     json_lines,
     not_written,
@@ -74,7 +75,9 @@ def sample(
             help="Write to a file instead of stdout; with columns if it ends in .csv, .tsv, .jsonl, .json or .parquet.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --out if it exists.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the files of --out and --picture if they exist.")
+    ] = False,
     as_json: Json = False,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Sample to --out in N processes, or tasks of --on.", min=1)
@@ -95,9 +98,11 @@ def sample(
 
     _check_form(out, nul=nul, as_json=as_json)
     if out is not None:
-        check_out(out, force=force)
-    for written in filter(None, (out, picture)):
-        check_file(written)
+        check_form(out)
+    for flag, written in (("--out", out), ("--picture", picture)):
+        if written is not None:
+            check_new(written, flag, force=force)
+            check_file(written)
     if n is not None and settings["rows"] is not None:
         raise UsageError("--rows says which rows are tried, and -n how many are kept: drop one of them")
     n = _DEFAULT if n is None else n

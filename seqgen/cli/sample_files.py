@@ -32,17 +32,24 @@ _NOT_WRITTEN |= dict.fromkeys((".mid", ".midi"), "of tunes, --picture FILE.mid d
 _FIRST, _LARGEST = 1000, 100_000  # rows that are described together: the corpus is read through for each lot
 
 
-def check_out(out: Path, *, force: bool) -> None:
-    """Refuse a form that is not written, and a file that holds something; pipes and devices are written to.
+def check_form(out: Path) -> None:
+    """Refuse a form that rows are not written in.
 
     Raises:
-        UsageError: the format is not written, or the file is there and ``force`` does not say that it may be
-            overwritten.
+        UsageError: it is one.
     """
     if (suffix := out.suffix.lower()) in _NOT_WRITTEN:
         raise UsageError(f"cannot write {str(out)!r}: rows are not written as {suffix}; {_NOT_WRITTEN[suffix]}")
-    if not force and out.is_file() and out.stat().st_size:
-        raise UsageError(f"cannot write {str(out)!r}: it exists; pass another --out, or --force to overwrite it")
+
+
+def check_new(file: Path, flag: str, *, force: bool) -> None:
+    """Refuse a file that holds something; pipes and devices are written to.
+
+    Raises:
+        UsageError: it is there, and ``force`` does not say that it may be overwritten.
+    """
+    if not force and file.is_file() and file.stat().st_size:
+        raise UsageError(f"cannot write {str(file)!r}: it exists; pass another {flag}, or --force to overwrite it")
 
 
 def check_not_drawn(out: Path, run: Run) -> None:

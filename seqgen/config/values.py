@@ -268,7 +268,8 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
     shares = _numbers(text)
     total = sum(shares)
     if len(shares) != 3 or min(shares) < 0 or not (0 < total < math.inf and shares[0] / total > 0):
-        raise BadOption(f"{short_repr(text)} is not a split; write it like 90/5/5, or none")
+        two = " (training, validation, test)" if len(shares) < 3 else ""
+        raise BadOption(f"{short_repr(text)} is not a split; write it like 90/5/5{two}, or none")
     if abs(total - 1) < _ROUNDING:  # shares that were divided stay what they are, however often they are read
         total = 1.0
     return (shares[0] / total, shares[1] / total, shares[2] / total)

@@ -329,15 +329,18 @@ class TrailingNames(FileSource):
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the records from the first line, or from the second behind a heading."""
+        n_headings = 0
         for number, record in enumerate(self.file):
             words = record.text.split(None, 1)
             if not number and words[0].casefold() in self.headings:
+                n_headings = 1
                 continue
             if words[0] == record.text:
                 yield record
             else:
                 fields = {NAME: name} if (name := "".join(words[1:]).rstrip()) else {}
                 yield Record(words[0], record.label, fields, record.split)
+        self.file.store_counts({**self.file.counts, "headings skipped": n_headings})
 
     def stamp(self) -> list[object]:
         """Return a value that changes when the records do."""

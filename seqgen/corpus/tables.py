@@ -194,7 +194,8 @@ class Table(FileSource):
         if not found and (len(rest) != 1 or rest[0] == inner):
             what = "objects" if inner and isinstance(row[inner][0], dict) else "strings"
             hint = f"; a list of {what} stands in it under {inner!r}: save that alone, as [...]" if inner else ""
-            hint = " (the first row names the columns)" if self.form in ("csv", "tsv") else hint
+            if self.form in ("csv", "tsv"):
+                hint = " (the first row names the columns; if it is a record, put names above it)"
             path = str(self.file.path)
             if rest == [inner]:
                 raise UsageError(f"cannot read the records of {path!r}: it is one object, not a list of records{hint}")

@@ -234,7 +234,9 @@ def memorization_verdict(metrics: Mapping[str, float], n_samples: int, n_held_ou
         n_samples: number of samples, copies included.
         n_held_out: number of different held-out records.
     """
-    by = "rate of training records" if "copies_ratio_p" in metrics else "exact copies"
+    by = "exact copies"
+    if "copies_ratio_p" in metrics:
+        by = f"rate of training records {metrics['copies_ratio']:.2f} times chance"
     signs = {
         by: metrics.get("copies_ratio_p", metrics.get("copies_p", 1.0)) < LEVEL,
         "nearest record": metrics.get("nearest_difference_high", 0.0) < 0,

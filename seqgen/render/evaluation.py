@@ -32,7 +32,7 @@ def evaluation_view(
         if heading == OF_PLUGINS and published:
             parts += [Text(heading, style="bold"), _beside_published(rows, metrics, published)]
         else:
-            parts.append(_group(heading, rows))
+            parts += _group(heading, rows)
     parts += [Text(f"note: {visible(note)}", style="dim") for note in metrics.get("notes", ())]
     return Group(*parts)
 
@@ -48,7 +48,8 @@ def _beside_published(
     return Listing(shown, ("metric", run, *published))
 
 
-def _group(heading: str, rows: list[MetricRow]) -> Table:
+def _group(heading: str, rows: list[MetricRow]) -> list[RenderableType]:
+    """Return the table of a group, and below one with several figures a row its sentences."""
     table = Table(title=Text(heading, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     intervals, chances = any(row.interval for row in rows), any(row.chance for row in rows)
     table.show_header = intervals or chances
@@ -64,10 +65,8 @@ def _group(heading: str, rows: list[MetricRow]) -> Table:
             cells = [row.label, row.value, *[row.interval] * intervals, *[row.chance] * chances]
             table.add_row(*(Text(visible(cell)) for cell in cells))
     if long_rows and (intervals or chances):  # a sentence would make its column as wide as the terminal
-        table.caption = Text("\n".join(f"{row.label}: {visible(row.value)}" for row in long_rows), style="bold")
-        table.caption_justify = "left"
         table.columns[1].justify = "right"
-        return table
+        return [table, *(Text(f"{row.label}: {visible(row.value)}", style="bold") for row in long_rows)]
     for row in long_rows:
         table.add_row(Text(row.label), Text(visible(row.value)))
-    return table
+    return [table]

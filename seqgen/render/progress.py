@@ -227,7 +227,10 @@ def event_lines(folder: RunFolder, event: training.Event) -> list[str]:
     if isinstance(event, training.Report):
         return [_report(event)]
     if isinstance(event, training.Ended):
-        return [f"ended at step {event.step:,}: {_REASONS[event.reason]}"]
+        reason = _REASONS[event.reason]
+        if event.reason == "patience" and folder.settings().train.best_by == "copies":
+            reason = f"copies stayed above {training.MAX_COPIES:.0%} of the samples in the last evaluations"
+        return [f"ended at step {event.step:,}: {reason}"]
     return []
 
 
