@@ -19,7 +19,7 @@ def protocol_of(headers_s: float, reading_s: float) -> type[asyncio.Protocol]:
 
     Args:
         headers_s: seconds from the beginning of the connection, or of a further request, to the end of its headers.
-            Then the answer is 408.
+            Then the answer is 408. A body that goes on after its request was answered has as long.
         reading_s: seconds in which a client has to read something of its answer.
     """
     return type("Connection", (_Connection,), {"headers_s": headers_s, "reading_s": reading_s})
@@ -69,11 +69,15 @@ class _Connection(H11Protocol):
             self._stuck = None
 
     def _watch(self) -> None:
-        """Start the clock where headers are awaited, unless it runs; stop it where they are there."""
-        if self.conn.their_state is not h11.IDLE:
+        """Start the clock where the client is awaited, unless it runs; stop it where headers are there."""
+        if self.conn.their_state is not h11.IDLE and not self._rest_is_awaited():
             self._forget()
         elif self._deadline is None:
             self._deadline = self.loop.call_later(self.headers_s, self._end)
+
+    def _rest_is_awaited(self) -> bool:
+        """Return whether a body is on its way whose request has been answered, as of one that was refused."""
+        return self.conn.their_state is h11.SEND_BODY and self.cycle is not None and self.cycle.response_complete
 
     def _forget(self) -> None:
         if self._deadline is not None:
@@ -83,6 +87,9 @@ class _Connection(H11Protocol):
     def _end(self) -> None:
         self._deadline = None
         if self.transport.is_closing():
+            return
+        if self._rest_is_awaited():  # a second answer would be taken for that of the next request
+            self.transport.close()
             return
         error = ApiError(408, f"the headers did not arrive within {self.headers_s:g} seconds")
         body = json.dumps(error.to_json()).encode()

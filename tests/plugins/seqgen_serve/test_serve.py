@@ -517,6 +517,15 @@ def test_a_body_that_does_not_arrive(tiny_run):
         assert raw.recv(1000).startswith(b"HTTP/1.1 408")
 
 
+def test_a_body_that_does_not_arrive_after_the_answer(tiny_run):
+    with serving(tiny_run, body_s=0.2) as client, socket.create_connection(("127.0.0.1", client.port)) as raw:
+        raw.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+        assert raw.recv(1000).startswith(b"HTTP/1.1 404")
+        raw.sendall(b"{")  # a byte that ends the wait for a further request
+        raw.settimeout(20)
+        assert raw.recv(1000) == b""
+
+
 @pytest.mark.parametrize("more", [{}, {"stream": True}, {"contains": "a"}, {"logprobs": 1}])
 def test_a_client_that_goes_away_frees_its_rows(long_text, more):
     with serving(long_text, tokens=1_000_000, symbols=10**9, timeout_s=600.0) as client:
