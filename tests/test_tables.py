@@ -281,7 +281,8 @@ def test_what_was_replaced_in_an_array_is_counted(tmp_path):
 
 def test_names_of_fields_can_be_told_apart_and_rows_without_label_are_counted(tmp_path):
     (tmp_path / "rows.csv").write_text('"a, b";id;kind\nanna;1;f\nben;2;\n')
-    with pytest.raises(UsageError, match=r"it has 'a, b', id, kind \(the first row names the columns; "):
+    heading = "the first row names the columns; if it is a record, put names above it"
+    with pytest.raises(UsageError, match=rf"it has 'a, b', id, kind \({heading}\)$"):
         records(tmp_path / "rows.csv")
     source = load_file(path=str(tmp_path / "rows.csv"), text_field="a, b", label_field="kind")
     assert [record.label for record in source] == ["f", None]

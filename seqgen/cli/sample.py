@@ -15,9 +15,9 @@ from seqgen.cli.runs import load_run
 from seqgen.cli.sample_files import (
     TABLES,
     FoundRows,
-    check_form,
     check_new,
     check_not_drawn,
+    check_written,
     described,
     json_lines,
     not_written,
@@ -97,8 +97,6 @@ def sample(
         from seqgen.config import SampleConfig
 
     _check_form(out, nul=nul, as_json=as_json)
-    if out is not None:
-        check_form(out)
     for flag, written in (("--out", out), ("--picture", picture)):
         if written is not None:
             check_new(written, flag, force=force)
@@ -156,13 +154,15 @@ def _opened(run: str | None, checkpoint: str, out: Path | None) -> Run:
 
 
 def _check_form(out: Path | None, *, nul: bool, as_json: bool) -> None:
-    """Refuse flags that ask for another form than the ending of a file, or for two."""
+    """Refuse a form that is not written, and flags that ask for another than the ending of a file, or for two."""
     ending = "" if out is None else out.suffix.lower()
     for flag, asked, others in (("--null", nul, TABLES.keys()), ("--json", as_json, TABLES.keys() - {".jsonl"})):
         if asked and ending in others:
             raise UsageError(f"{flag} and --out {str(out)!r} ask for two forms of the rows: drop one")
     if nul and as_json:
         raise UsageError("--null and --json ask for two forms of the rows: drop one")
+    if out is not None:
+        check_written(out)
 
 
 def _iter_rows(run: Run, n: int, settings: dict[str, Any], on_tried: Callable[[int], None]) -> Iterator[Sample]:

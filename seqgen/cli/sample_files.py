@@ -32,7 +32,7 @@ _NOT_WRITTEN |= dict.fromkeys((".mid", ".midi"), "of tunes, --picture FILE.mid d
 _FIRST, _LARGEST = 1000, 100_000  # rows that are described together: the corpus is read through for each lot
 
 
-def check_form(out: Path) -> None:
+def check_written(out: Path) -> None:
     """Refuse a form that rows are not written in.
 
     Raises:
