@@ -1,10 +1,11 @@
-"""Training from Python: a progress line, and a run that is interrupted is carried by the error."""
+"""Progress: a line while training from Python, an interrupted run that the error carries, and a line of `sample`."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 import seqgen
 from resuming import Stopper
+from seqgen.cli.sample import _SampleLine
 from seqgen.render.progress import in_ipython
 
 QUICK = {"cell": "vanilla", "hidden": 4, "steps": 20, "split": "80/10/10", "options": {"eval_every": 10}}
@@ -189,3 +191,14 @@ def test_the_commands_to_type_next_are_never_cut(words, in_tmp, cli):
     following = lines[lines.index("Next:") + 1 :]
     assert following[0].startswith(f"  seqgen sample {name} -n 20") and following[1] == f"  seqgen evaluate {name}"
     assert following[2:] == ["  seqgen list cells"]
+
+
+def test_a_terminal_shows_that_sampling_goes_on_before_the_first_row(tiny_run, monkeypatch):
+    """Trial rows of a constraint can take a minute."""
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    monkeypatch.setattr("seqgen.cli.sample._SHOWN_EVERY_S", 0.0)
+    rows = list(_SampleLine().showing(tiny_run, 40, {"contains": "an", "length": "5"}))
+    assert [row.text for row in rows] == [row.text for row in tiny_run.sample(40, contains="an", length="5")]
+    before, told, after = stream.getvalue().partition("constraint --contains 'an' and --length 5: ")
+    assert before.count("\rno row yet after 0s") > 10 and before.endswith("\r")  # which the message overwrites
+    assert told and re.search(r"\r\d+ rows tried, \d+ kept  [\d,]+ rows/s", after) and after.endswith("\r")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,13 +27,14 @@ from seqgen.cli.sample_files import (
 )
 from seqgen.errors import BadOption, UsageError
 from seqgen.files import check_file, is_special, write_atomic
-from seqgen.render import draw
+from seqgen.render import draw, duration
 
 if TYPE_CHECKING:
     from seqgen import Sample
     from seqgen.api.run import Run
 
 _DEFAULT = 10  # rows
+_SHOWN_EVERY_S = 1.0  # how often the line of progress is rewritten
 _MAX_SCORED = 200  # rows of a table that are scored and looked up in the corpus
 
 
@@ -92,7 +93,7 @@ def sample(
     """Sample new sequences from a run: one a line, or a table on a terminal."""
     with not_written(out):
         from seqgen.api.conditioning import as_conditions
-        from seqgen.cli.sample_shards import MANY, showing_tried, write_shards  # imports torch, which takes a while
+        from seqgen.cli.sample_shards import MANY, write_shards  # imports torch, which takes a while
         from seqgen.cli.shard_job import job_of
         from seqgen.config import SampleConfig
 
@@ -116,7 +117,7 @@ def sample(
         job = job_of(loaded, settings, n, file, nul=nul)
         write_shards(job, workers=workers or 1, on=on, options=executor, force=force, plugins=session.plugins)
         return
-    rows: Iterable[Sample] = showing_tried(partial(_iter_rows, loaded, n, settings))
+    rows: Iterable[Sample] = _SampleLine().showing(loaded, n, settings)
     if any(settings[name] for name in ("exact", "unique", "novel", "valid", "min_edit")):
         rows = _with_rate(rows, SampleConfig.validated(settings).rows)
     found = FoundRows(rows)
@@ -165,11 +166,47 @@ def _check_form(out: Path | None, *, nul: bool, as_json: bool) -> None:
         check_written(out)
 
 
-def _iter_rows(run: Run, n: int, settings: dict[str, Any], on_tried: Callable[[int], None]) -> Iterator[Sample]:
-    from seqgen.api.sample import iter_rows
-    from seqgen.config import SampleConfig
+class _SampleLine:
+    """A line on a terminal that tells once a second how many rows were tried and kept, or that none is there yet."""
 
-    return iter_rows(run, n, SampleConfig.validated(settings), say, on_tried)
+    def __init__(self) -> None:
+        from seqgen.render.progress import ProgressLine  # imports torch, which takes a while
+
+        self._line = ProgressLine()
+        self._started = self._shown = time.monotonic()
+        self._n_tried = self._n_kept = 0
+
+    def showing(self, run: Run, n: int, settings: dict[str, Any]) -> Iterator[Sample]:
+        """Yield the rows of a run, and show the line meanwhile."""
+        from seqgen.api.sample import iter_rows
+        from seqgen.config import SampleConfig
+
+        config = SampleConfig.validated(settings)
+        try:
+            for row in iter_rows(run, n, config, self._say, self._on_tried, self._show):
+                self._n_kept += 1
+                yield row
+        finally:
+            self._line.clear()
+
+    def _say(self, message: str) -> None:
+        self._line.clear()
+        say(message)
+
+    def _on_tried(self, n_tried: int) -> None:
+        self._n_tried = n_tried
+        self._show()
+
+    def _show(self) -> None:
+        """Write the line if it is time; this is called before each symbol, those of trial rows included."""
+        if (now := time.monotonic()) - self._shown < _SHOWN_EVERY_S or session.quiet:
+            return
+        self._shown, seconds = now, now - self._started
+        if self._n_tried:
+            rate = f"{self._n_tried / seconds:,.0f} rows/s"
+            self._line.rewrite(f"{self._n_tried:,} rows tried, {self._n_kept:,} kept  {rate}")
+        else:
+            self._line.rewrite(f"no row yet after {duration(seconds)}")
 
 
 def _with_rate(rows: Iterable[Sample], span: tuple[int, int] | None) -> Iterator[Sample]:

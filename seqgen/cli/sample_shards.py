@@ -8,7 +8,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -222,26 +222,3 @@ def progress(job: Job, n_tried: int, n_kept: int, rate: float) -> str:
     if rate > 0 and left > 0:
         parts.append(f"{duration(left / rate)} left")
     return "  ".join(parts)
-
-
-def showing_tried(rows: Callable[[Callable[[int], None]], Iterator[Any]]) -> Iterator[Any]:
-    """Pass rows on, and show on a terminal how many were tried and kept, once a second.
-
-    Args:
-        rows: makes them, given a function that is called with the number tried.
-    """
-    line, started, n_kept = ProgressLine(), time.monotonic(), 0
-    shown = started
-
-    def on_tried(n_tried: int) -> None:
-        nonlocal shown
-        if (now := time.monotonic()) - shown >= 1 and not session.quiet:
-            shown = now
-            line.rewrite(f"{n_tried:,} rows tried, {n_kept:,} kept  {n_tried / (now - started):,.0f} rows/s")
-
-    try:
-        for row in rows(on_tried):
-            n_kept += 1
-            yield row
-    finally:
-        line.clear()
