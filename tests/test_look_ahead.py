@@ -449,7 +449,7 @@ def test_the_power_does_not_depend_on_the_rows_sampled_together(letters):
             patched.setattr(LookAheadSampler, "weighted", noted)
             powers, _ = best_powers(one, 1)
         found.append((powers, sum(width for _, width in sampled), max(width for _, width in sampled)))
-    assert [most for *_, most in found] == [32, 96, 384]
+    assert [most for *_, most in found] == [32, 96, 512]
     assert len({(powers, n_rows) for powers, n_rows, _ in found}) == 1
 
 

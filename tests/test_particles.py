@@ -198,6 +198,22 @@ def test_particles_are_used_where_single_rows_are_too_unequal(letters, monkeypat
     assert best_bound(loose(of), 1, lambda bound: bound.n_particles == 1)[1] == single
 
 
+@pytest.mark.parametrize(("above", "kept", "chosen"), [(0.019, 0.13, 1), (0.006, 0.13, 8), (0.011, 0.4, 8)])
+def test_particles_must_lessen_the_error_by_what_they_cost(letters, monkeypatch, above, kept, chosen):
+    """Half the error is worth four times the cost of a kept row."""
+    single = Bound(0.0, 0.01, 0.05, 0.022, 0.1)
+    found = {1: single, 8: single._replace(n_particles=8, above=above, kept=kept), 32: None}
+    monkeypatch.setattr(Trial, "bound", lambda trial, *_, **__: found[trial._sampler.n_particles])
+    assert best_bound(loose(letters[0]), 1, lambda bound: True)[1].n_particles == chosen
+
+
+def test_the_loss_of_a_bound():
+    bound = Bound(0.0, 0.01, 0.05, 0.02, 0.1)
+    assert bound._replace(above=0.01, kept=0.05 / 4).loss == pytest.approx(bound.loss)
+    eight = bound._replace(n_particles=8, kept=0.4)
+    assert eight.kept_of_all == bound.kept_of_all and eight.loss == pytest.approx(eight.cost_of_row * bound.loss)
+
+
 @pytest.mark.parametrize(("least", "worth_trying"), [(0.0, {8, 32}), (1 / 12, {8}), (1 / 4, set())])
 def test_particles_of_which_too_few_would_be_kept_are_not_tried(letters, monkeypatch, least, worth_trying):
     """Of 8 or 32 sampled rows one is kept at most."""

@@ -24,6 +24,7 @@ LEAST_KEPT = 0.005
 # Shares of the weight that may lie above the bound, and the shares of rows that have to be kept for it.
 _ALLOWED = ((0.0, 0.3), (MAX_ABOVE, 0.05), *((share, LEAST_KEPT) for share in (0.005, 0.01, 0.02, 0.05)), (0.1, 0.0))
 _RECOVERED = 1e-4  # share of the weight of trial rows that might be lost because they are given up too early
+_COST_OF_PARTICLES = 1.5  # measured with benchmarks/particles.py, where it is 1.5 to 2.3
 _MARGIN = math.log(2)  # by which weights may recover more than in the trial before a row is given up
 
 
@@ -58,6 +59,20 @@ class Bound(NamedTuple):
     def kept_of_all(self) -> float:
         """The share of all sampled rows, particles included, that are kept."""
         return self.kept / self.n_particles
+
+    @property
+    def cost_of_row(self) -> float:
+        """The cost of a sampled row, in units of one that is sampled without particles."""
+        return 1 if self.n_particles == 1 else _COST_OF_PARTICLES
+
+    @property
+    def loss(self) -> float:
+        """The squared error of the distribution times the cost of a kept row: of two bounds the lower one is better.
+
+        By the law of large numbers half the error from sampling takes four times the rows, so half the error that the
+        bound makes is worth four times their cost.
+        """
+        return self.above**2 * self.cost_of_row / self.kept_of_all
 
 
 def fit_bound(log_weights_N: Floats, max_above: float = MAX_ABOVE) -> Bound | None:

@@ -42,7 +42,7 @@ MAX_EXCLUDED = 0.1
 """The share of valid texts that may be beyond the bounds of a domain's automaton."""
 _BY_CHANCE = 2  # more of the valid trial rows, which are few
 _DEVIATIONS = 3  # by which fewer of the first trial rows may satisfy a constraint than are expected to
-_COST, _COST_OF_PARTICLES = 2, 1.5  # free rows that cost what a row with look-ahead costs, or less; times that
+_COST = 2  # free rows that cost what a row with look-ahead costs, or less
 _LONG = 2  # lengths of a free row, from which a row with look-ahead costs more
 _LARGE = 16  # times the size of look-ahead, where all rows are guided by it
 _N_COUNTED, _SYMBOLS_COUNTED = 20_000, 100_000  # rows and symbols that are sampled to be counted
@@ -225,7 +225,7 @@ def _try(proposal: LookAheadSampler | None, n_kept: int, n_chars: float) -> dict
     def is_worth(bound: Bound) -> bool:
         """Return whether look-ahead misses no rows, keeps enough, and more than free sampling at the same cost."""
         longer = bound.n_chars / max(n_chars, 1) / _LONG
-        cost = _COST * max(1 if bound.n_particles == 1 else _COST_OF_PARTICLES, longer)
+        cost = _COST * max(bound.cost_of_row, longer)
         return bound.accepted >= least and bound.kept_of_all >= max(LEAST_KEPT, cost * bound.accepted)
 
     powers, bound = best_bound(proposal, PILOT_SEED, is_worth)

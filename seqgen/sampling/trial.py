@@ -69,18 +69,17 @@ class Trial:
                 break
         return None if bound is None else with_trial(bound, log_weights_N, lowest_N)
 
-    def to_compare(self) -> Floats:
-        """Return the log weights of the rows by which powers of h are compared."""
-        log_weights_N, _, n_chars = self.first(_FIRST)
-        n_rows = min(_TRIED, int(_TRIED_CHARS * _FIRST // max(n_chars, 1)))
-        return self.first(n_rows)[0] if n_rows >= 2 * _FIRST else log_weights_N
+    def n_to_compare(self) -> int:
+        """Return how many rows compare powers of h; there are fewer where they are long."""
+        n_rows = int(_TRIED_CHARS * _FIRST // max(self.first(_FIRST)[2], 1))
+        return min(_TRIED, n_rows) if n_rows >= 2 * _FIRST else _FIRST
 
 
 def best_bound(sampler: LookAheadSampler, seed: int, worth: Callable[[Bound], bool]) -> tuple[Powers, Bound | None]:
     """Return the powers and the bound, with its number of particles, by which rows are sampled.
 
     Single rows are kept or rejected where little of their weight is above the bound. Else it is the number of particles
-    that leaves the least above it, of those that are worth it.
+    that loses least by error and cost, of those that are worth it.
 
     Args:
         sampler: with look-ahead.
@@ -101,7 +100,7 @@ def best_bound(sampler: LookAheadSampler, seed: int, worth: Callable[[Bound], bo
             found.append(bound)
             if bound.is_tight:
                 break
-    best = min(found, key=lambda bound: bound.above, default=single)
+    best = min(found, key=lambda bound: bound.loss, default=single)
     return powers, trial.bound(worth) if best is single else best
 
 
@@ -112,7 +111,8 @@ def best_powers(sampler: LookAheadSampler, seed: int) -> tuple[Powers, Trial]:
     those of others: they hardly sample some kind of rows.
     """
     trials = {powers: Trial(sampler.raised(*powers), seed) for powers in sampler.powers}
-    tried = {powers: trial.to_compare() for powers, trial in trials.items()}
+    n_rows = next(iter(trials.values())).n_to_compare()  # the same for all, sampled at once: each call has a slow end
+    tried = {powers: trial.first(n_rows)[0] for powers, trial in trials.items()}
     heaviest = max(float(log_weights_N.max()) for log_weights_N in tried.values())
     if heaviest == -math.inf:
         return next(iter(trials.items()))

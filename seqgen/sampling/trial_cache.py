@@ -17,7 +17,7 @@ from seqgen.counting import Repeats, blend_of
 from seqgen.errors import DiskError
 from seqgen.files import SafePath, cache_folder, cache_key, dump_checksummed, read_cached, write_atomic
 
-_FORMAT = 11  # raised when trials find something else
+_FORMAT = 12  # raised when trials find something else
 _MOST = 200  # files
 
 
